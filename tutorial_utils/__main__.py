@@ -1,0 +1,51 @@
+"""`python -m tutorial_utils course` executes the chapters; `doctor` checks the machine."""
+
+import argparse
+import sys
+
+
+def main(arguments=None):
+    """Run one command; return its exit status: 0 good, 1 something failed."""
+    parser = argparse.ArgumentParser(prog="python -m tutorial_utils", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    course = commands.add_parser("course", help="execute every chapter and say where the results are")
+    course.add_argument("--run-dir", default="runs", help="folder for the run folders (default: runs)")
+    course.add_argument("--photos-per-class", type=int, help="a smaller sample of the photos")
+    course.add_argument("--backbone", help="the network to borrow (default: the chapters' own)")
+    course.add_argument("--dataset", help="a data set's name or a folder (default: the chapters' own)")
+    course.add_argument("--image-size", type=int, help="side of the photos in pixels")
+    commands.add_parser("doctor", help="check that this machine is ready")
+    chosen = parser.parse_args(arguments)
+    return _doctor() if chosen.command == "doctor" else _course(chosen)
+
+
+def _doctor():
+    from .course import doctor
+
+    table = doctor.examine()
+    print(table.to_string(index=False))
+    return 0 if table["ready"].all() else 1
+
+
+def _course(chosen):
+    import papermill
+
+    from .course import runs
+
+    names = ("photos_per_class", "backbone", "dataset", "image_size")
+    parameters = {name: getattr(chosen, name) for name in names if getattr(chosen, name) is not None}
+    try:
+        rows = runs.execute(runs.chapters(), chosen.run_dir, parameters)
+    except papermill.PapermillExecutionError as error:
+        print(f"\nStopped: a cell of a chapter failed with {error.ename}: {error.evalue}", file=sys.stderr)
+        print(f"The chapters as far as they ran are in {chosen.run_dir}/<chapter>/.", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print(f"\nInterrupted. What ran is in {chosen.run_dir}/<chapter>/; `make course` starts again.", file=sys.stderr)
+        return 130
+    print(runs.report(rows, chosen.run_dir))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

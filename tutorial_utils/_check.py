@@ -1,0 +1,37 @@
+"""Argument checks: each raises one sentence that names the argument and says what to do."""
+
+
+def integer(name, value, low, high):
+    """Return `value` if it is a whole number from `low` to `high`; raise ValueError otherwise."""
+    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+        raise ValueError(f"{name} must be a whole number from {low} to {high}; got {value!r}.")
+    return value
+
+
+def choice(name, value, allowed):
+    """Return `value` if it is one of `allowed`; raise ValueError otherwise."""
+    if value not in allowed:
+        raise ValueError(f"{name} must be one of {', '.join(map(repr, allowed))}; got {value!r}.")
+    return value
+
+
+def image_size(value):
+    """Return `value` if it is an image side in pixels that the backbones accept (32 to 1024)."""
+    return integer("image_size", value, 32, 1024)
+
+
+def seed(value):
+    """Return `value` if it is a seed (0 to 2**31 - 1)."""
+    return integer("seed", value, 0, 2**31 - 1)
+
+
+def columns(photos, names):
+    """Raise ValueError unless the photos table has the columns `names` and at least one row."""
+    missing = [name for name in names if name not in photos.columns]
+    if missing:
+        raise ValueError(
+            f"The photos table needs the column(s) {', '.join(missing)}; it has {', '.join(photos.columns)}. "
+            "Make it with catalog.load, and its splits with splits.assign."
+        )
+    if len(photos) == 0:
+        raise ValueError("The photos table is empty; expected one row a photo.")

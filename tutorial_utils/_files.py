@@ -1,0 +1,86 @@
+"""Folders, hashes and atomic writes (standard library only)."""
+
+import hashlib
+import json
+import os
+import pathlib
+import tempfile
+
+PACKAGE = pathlib.Path(__file__).resolve().parent
+
+
+def project_root():
+    """Return the folder that holds the course's pyproject.toml, else the working directory."""
+    for folder in (PACKAGE.parent, *pathlib.Path.cwd().resolve().parents, pathlib.Path.cwd().resolve()):
+        manifest = folder / "pyproject.toml"
+        if manifest.is_file() and 'name = "tutorial_utils"' in manifest.read_text(encoding="utf-8"):
+            return folder
+    return pathlib.Path.cwd()
+
+
+def run_path(run_dir):
+    """Return the absolute run folder for `run_dir` (DESIGN: the environment variable TUTORIAL_RUNS moves it).
+
+    A relative path starts at `project_root()`; with TUTORIAL_RUNS set, that folder stands for "runs".
+    """
+    path = pathlib.Path(run_dir).expanduser()
+    base = os.environ.get("TUTORIAL_RUNS")
+    if path.is_absolute():
+        return path
+    if base:
+        parts = path.parts[1:] if path.parts[:1] == ("runs",) else path.parts
+        return pathlib.Path(base).expanduser().joinpath(*parts)
+    return project_root() / path
+
+
+def cache_folder():
+    """Return the folder for what can be made again: TUTORIAL_CACHE, else ~/.cache/tutorial_utils."""
+    chosen = os.environ.get("TUTORIAL_CACHE")
+    return pathlib.Path(chosen).expanduser() if chosen else pathlib.Path.home() / ".cache" / "tutorial_utils"
+
+
+def cards_folder():
+    """Return the folder of data set cards: inside an installed wheel, else `datasets/` of the checkout."""
+    inside = PACKAGE / "cards"
+    return inside if inside.is_dir() else PACKAGE.parent / "datasets"
+
+
+def sha256(path):
+    """Return the sha256 of a file's bytes as 64 hex digits."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def replace_with(path, write):
+    """Make the file `path` by `write(temporary_path)`: a reader sees the old file or the new one, never half.
+
+    The temporary file has the same suffix and stands in the same folder; it is removed if `write` fails.
+    """
+    path = pathlib.Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=".part-", suffix=path.suffix, dir=path.parent)
+    os.close(handle)
+    try:
+        write(pathlib.Path(name))
+        umask = os.umask(0)
+        os.umask(umask)
+        os.chmod(name, 0o666 & ~umask)  # mkstemp makes files that only their owner can read
+        os.replace(name, path)
+    finally:
+        pathlib.Path(name).unlink(missing_ok=True)
+    return path
+
+
+def write_bytes(path, data):
+    """Write bytes to `path` atomically."""
+    return replace_with(path, lambda part: part.write_bytes(data))
+
+
+def write_text(path, text):
+    """Write text to `path` atomically, as UTF-8 with line feeds on every system."""
+    return write_bytes(path, text.encode("utf-8"))
+
+
+def write_json(path, value):
+    """Write `value` to `path` atomically as indented JSON; NaN raises ValueError."""
+    return write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")

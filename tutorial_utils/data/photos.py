@@ -1,0 +1,124 @@
+"""`read_photo`: the one way to read pixels, in training, evaluation and prediction alike."""
+
+import hashlib
+import io
+import pathlib
+
+import numpy as np
+import PIL.Image
+import PIL.ImageCms
+import PIL.ImageOps
+
+from .. import _check, _files
+
+FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "BMP", "GIF", "TIFF")  # MPO: what some phones write as .jpg
+FITS = ("stretch", "pad")
+VERSION = 1  # of the pixels that read_photo returns; raise it when they change
+_SRGB = PIL.ImageCms.createProfile("sRGB")
+
+
+class PhotoError(ValueError):
+    """A photo that cannot be read; the message names the file and says what to do."""
+
+
+def read_photo(path, size=None, fit="stretch"):
+    """Read a photo as upright sRGB pixels (chapter 2).
+
+    path : str or Path; JPEG, PNG, WebP, BMP, GIF (first frame), TIFF or MPO
+    size : side of the square that is returned, in pixels; None keeps the photo's own size
+    fit : "stretch" (the whole photo, its sides stretched to the square) or "pad" (its shape kept, black bars)
+    Returns uint8 (height, width, 3), 0-255. Resized by bilinear interpolation with antialiasing.
+    Raises PhotoError, which names the file, for a file that is missing, damaged or no photo.
+    """
+    _check.choice("fit", fit, FITS)
+    try:
+        with _open(path) as image:
+            image = _rgb(PIL.ImageOps.exif_transpose(image))
+    except (OSError, ValueError, SyntaxError, PIL.Image.DecompressionBombError) as error:
+        raise PhotoError(_explain(path, error)) from error
+    if size is not None:
+        image = _resize(image, _check.integer("size", size, 1, 4096), fit)
+    return np.asarray(image)
+
+
+def check_header(path):
+    """Raise PhotoError unless the start of the file `path` is that of a photo we read; decodes no pixels."""
+    try:
+        with _open(path):
+            pass
+    except (OSError, ValueError, SyntaxError, PIL.Image.DecompressionBombError) as error:
+        raise PhotoError(_explain(path, error)) from error
+
+
+def sample(photos, per_class, seed=0):
+    """Return a smaller photos table: at most `per_class` photos a class, whole groups where they fit.
+
+    Groups are taken in an order drawn by `seed`; one group gives at most a third of a class, so that
+    train, validation and test can each have one. Rows keep their order.
+    Raises ValueError unless `per_class` is a whole number of at least 3.
+    """
+    _check.columns(photos, ["path", "label", "group"])
+    _check.integer("photos_per_class", per_class, 3, 10**9)
+    order = np.random.default_rng(_check.seed(seed)).permutation(len(photos))
+    shuffled = photos.iloc[order]
+    first_seen = shuffled.groupby(["label", "group"], observed=True).ngroup()
+    rank = first_seen.map({group: place for place, group in enumerate(dict.fromkeys(first_seen))})
+    within = shuffled.groupby(["label", "group"], observed=True).cumcount()
+    fits = shuffled[within < max(1, per_class // 3)]
+    by_group = fits.assign(_rank=rank).sort_values("_rank", kind="stable")
+    kept = by_group.groupby("label", observed=True).head(per_class).index
+    return photos.loc[photos.index.isin(kept)].reset_index(drop=True)
+
+
+def fingerprint(photos):
+    """Return a sha256 (hex) over every photo's label, file name, group and bytes, whatever the rows' order."""
+    _check.columns(photos, ["path", "label", "group"])
+    named = photos["group"].where(photos["group"] != photos["path"], "")
+    rows = sorted(
+        f"{label}\t{pathlib.Path(path).name}\t{group}\t{_files.sha256(path)}"
+        for path, label, group in zip(photos["path"], photos["label"], named, strict=True)
+    )
+    return hashlib.sha256("\n".join(rows).encode()).hexdigest()
+
+
+def _open(path):
+    return PIL.Image.open(path, formats=FORMATS)
+
+
+def _rgb(image):
+    """Return an 8-bit sRGB image: color profile applied, 16-bit grays scaled, transparency laid on white."""
+    profile = image.info.get("icc_profile")
+    if image.mode.startswith("I") or image.mode == "F":
+        grays = np.asarray(image, dtype=np.float64)
+        image = PIL.Image.fromarray((grays * (255 / max(grays.max(), 65535))).astype(np.uint8))
+    elif image.mode in ("P", "PA", "LA", "RGBA", "La", "RGBa") or "transparency" in image.info:
+        layer = image.convert("RGBA")
+        image = PIL.Image.alpha_composite(PIL.Image.new("RGBA", layer.size, "white"), layer).convert("RGB")
+    elif profile and image.mode in ("L", "RGB", "CMYK"):
+        image = _to_srgb(image, profile)
+    return image.convert("RGB")
+
+
+def _to_srgb(image, profile):
+    try:
+        source = PIL.ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        return PIL.ImageCms.profileToProfile(image, source, _SRGB, outputMode="RGB")
+    except (OSError, PIL.ImageCms.PyCMSError):
+        return image  # a profile that cannot be used: every viewer shows such a photo as sRGB
+
+
+def _resize(image, size, fit):
+    if fit == "pad":
+        return PIL.ImageOps.pad(image, (size, size), PIL.Image.Resampling.BILINEAR, color="black")
+    return image.resize((size, size), PIL.Image.Resampling.BILINEAR)
+
+
+def _explain(path, error):
+    path = pathlib.Path(path)
+    if not path.exists():
+        return f"There is no file {path}. Check the path, or load the folder again."
+    if path.stat().st_size == 0:
+        return f"{path} is empty (0 bytes). Replace it or take it out of its folder."
+    if isinstance(error, PIL.UnidentifiedImageError):
+        return f"{path} is not a photo that can be read (expected {', '.join(FORMATS)}). Take it out of its folder."
+    return f"{path} is damaged and cannot be read ({error}). Replace it or take it out of its folder."

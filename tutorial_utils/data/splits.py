@@ -1,0 +1,107 @@
+"""Train, validation and test: stratified by class, never through a group, kept in splits.csv."""
+
+import pathlib
+
+import numpy as np
+import pandas
+
+from .. import _check, _files
+
+NAMES = ("train", "val", "test")
+
+
+def assign(photos, seed=0, fractions=(0.7, 0.1, 0.2)):
+    """Return a copy of the photos table with the column `split`, by group and stratified by class (chapter 2).
+
+    fractions : shares of the photos for train, val and test; positive, sum 1
+    Photos of one group always land in one split. Groups are shuffled by `seed`, then placed largest first,
+    each where its classes lack most photos; every class has at least one group in every split.
+    Raises ValueError if a class has fewer groups than there are splits.
+    """
+    _check.columns(photos, ["path", "label", "group"])
+    if len(fractions) != 3 or min(fractions) <= 0 or abs(sum(fractions) - 1) > 1e-9:
+        raise ValueError(f"fractions must be three positive shares that sum to 1; got {fractions!r}.")
+    counts = pandas.crosstab(photos["group"], photos["label"])  # (groups, classes)
+    _check_groups(counts)
+    rng = np.random.default_rng(_check.seed(seed))
+    counts = counts.iloc[rng.permutation(len(counts))]
+    counts = counts.iloc[np.argsort(-counts.sum(axis=1).to_numpy(), kind="stable")]
+    places = _place(counts.to_numpy(), np.asarray(fractions))
+    place_of = dict(zip(counts.index, places, strict=True))
+    split = photos["group"].map(lambda group: NAMES[place_of[group]])
+    assigned = photos.assign(split=pandas.Categorical(split, categories=NAMES))
+    _check_complete(assigned)
+    return assigned
+
+
+def _place(counts, fractions):
+    """Return each group's split (0, 1, 2). counts : int (groups, classes), in the order of placing."""
+    lack = np.outer(fractions, counts.sum(axis=0)).astype(float)  # photos still wanted, (3, classes)
+    groups_left = (counts > 0).sum(axis=0)  # (classes,)
+    has = np.zeros_like(lack, dtype=bool)
+    places = []
+    for row in counts:
+        classes = row > 0
+        empty = (~has[:, classes]).sum(axis=0)
+        last_chance = groups_left[classes] <= empty  # each group left is needed by a split that has none
+        score = lack @ row
+        if last_chance.any():
+            needy = (~has[:, classes][:, last_chance]).any(axis=1)
+            score = np.where(needy, score, -np.inf)
+        place = int(np.argmax(score))
+        lack[place] -= row
+        has[place] |= classes
+        groups_left -= classes
+        places.append(place)
+    return places
+
+
+def _check_groups(counts):
+    for label in counts.columns:
+        groups = int((counts[label] > 0).sum())
+        if groups < len(NAMES):
+            what = f"{int(counts[label].sum())} photo(s) in {groups} group(s)"
+            raise ValueError(
+                f"The class {label!r} has {what}; train, val and test need at least one group each. "
+                "Add photos of other plants (or objects) to this class, or leave it out."
+            )
+
+
+def _check_complete(photos):
+    table = pandas.crosstab(photos["label"], photos["split"]).reindex(columns=NAMES, fill_value=0)
+    for label, row in table.iterrows():
+        if (row == 0).any():
+            where = ", ".join(row.index[row == 0])
+            raise ValueError(
+                f"The class {label!r} ended with no photo in {where}: its groups also hold other classes. "
+                "Add photos of this class in groups of their own."
+            )
+
+
+def part(photos, name):
+    """Return the rows of one split, "train", "val" or "test", numbered from 0."""
+    _check.columns(photos, ["path", "label", "split"])
+    return photos[photos["split"] == _check.choice("split", name, NAMES)].reset_index(drop=True)
+
+
+def write(photos, path):
+    """Write the table with its splits to `path` (splits.csv), atomically."""
+    _check.columns(photos, ["path", "label", "group", "split"])
+    table = photos[["split", "label", "group", "path"]].to_csv(index=False, lineterminator="\n")
+    return _files.write_text(pathlib.Path(path), table)
+
+
+def read(photos, path):
+    """Return a copy of the photos table with the splits that `path` (splits.csv) holds.
+
+    Raises ValueError if the file lacks a photo of the table, or holds one that the table does not.
+    """
+    table = pandas.read_csv(path, dtype=str, keep_default_na=False)
+    if not {"path", "split"} <= set(table.columns) or not set(table["split"]) <= set(NAMES):
+        raise ValueError(f"{path} is no table of splits (columns split,label,group,path). Make it with splits.write.")
+    kept = dict(zip(table["path"], table["split"], strict=True))
+    if set(kept) != set(photos["path"]):
+        odd = sorted(set(kept) ^ set(photos["path"]))
+        raise ValueError(f"{path} was made for other photos: {len(odd)} differ, the first {odd[0]}. Split again.")
+    split = pandas.Categorical(photos["path"].map(kept), categories=NAMES)
+    return photos.assign(split=split)

