@@ -62,9 +62,7 @@ def main():
     photos = folders.load(arguments.folder)
     found = sorted(set(photos["label"]))
     if "healthy" not in found:
-        parser.error(
-            f"{arguments.folder} must hold a class folder named healthy; it holds {', '.join(found)}"
-        )
+        parser.error(f"{arguments.folder} must hold a class folder named healthy; it holds {', '.join(found)}")
     extractor = features.extractor(backbones.get("efficientnet_lite0"), arguments.image_size)
     model = train(extractor, arguments.image_size, arguments.plants_per_class, arguments.seed)
     scores = model.decision_function(compute_features(extractor, photos, arguments.image_size))

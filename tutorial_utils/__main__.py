@@ -41,7 +41,9 @@ def _course(chosen):
         print(f"The chapters as far as they ran are in {chosen.run_dir}/<chapter>/.", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print(f"\nInterrupted. What ran is in {chosen.run_dir}/<chapter>/; `make course` starts again.", file=sys.stderr)
+        print(
+            f"\nInterrupted. What ran is in {chosen.run_dir}/<chapter>/; `make course` starts again.", file=sys.stderr
+        )
         return 130
     print(runs.report(rows, chosen.run_dir))
     return 0

@@ -15,7 +15,7 @@ def import_tensorflow():
     if "tensorflow" not in sys.modules:
         with _without_notes():
             importlib.import_module("keras")
-            importlib.import_module("tensorflow")
+            importlib.import_module("tensorflow").get_logger().setLevel("ERROR")  # its advice is for developers
 
 
 @contextlib.contextmanager

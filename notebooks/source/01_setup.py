@@ -133,13 +133,13 @@ print(f"weights from {borrowed.source} ({borrowed.license})")
 # ## What is it worth on photos that it has never seen?
 #
 # ImageNet has no class for a rusty leaf. So let us ask a fair question: does this network describe our photos better
-# than their bare pixels do? We take at most 20 photos of each class and describe each in two ways: by its features,
+# than their bare pixels do? We take at most 60 photos of each class and describe each in two ways: by its features,
 # and by its pixels, shrunk to 16 × 16.
 
 # %%
 from tutorial_utils.data import photos as photo_tools
 
-few = photo_tools.sample(photos, 20, seed=seed)
+few = photo_tools.sample(photos, 60, seed=seed)
 print(f"{len(few)} photos of {few['group'].nunique()} groups")
 
 # %%
@@ -184,7 +184,11 @@ for name, score in scores.items():
 # %%
 chance = few["label"].value_counts(normalize=True).max()
 axes = plots.intervals(list(scores), list(scores.values()), chance=chance, title="A first test on unseen plants")
-plots.show(axes.figure, "Accuracy with interval for bare pixels and borrowed features, chance marked", run / "figures" / "first_test.png")
+plots.show(
+    axes.figure,
+    "Accuracy with interval for bare pixels and borrowed features, chance marked",
+    run / "figures" / "first_test.png",
+)
 
 # %% [markdown]
 # The dots are accuracies, the share of photos that are classified correctly; the bars are 95 % intervals, the range
@@ -215,7 +219,7 @@ exercises.check(
     numbers_per_photo,
     features.shape[1],
     explain="The number of channels belongs to the network, not to the photo.",
-);
+)
 
 # %% [markdown]
 # ## You have
@@ -233,7 +237,10 @@ summary = {
 written = run_folder.finish(run, parameters=parameters, metrics=summary, photos=photos, backbone=borrowed)
 print(f"This machine is ready: {len(checks)} checks passed.")
 print(f"You looked at {len(photos)} photos of {photos['label'].nunique()} classes.")
-print(f"{borrowed.name} describes them: {scores['borrowed features'].value:.0%} right against {scores['bare pixels'].value:.0%} from pixels.")
+print(
+    f"{borrowed.name} describes them: {scores['borrowed features'].value:.0%} right "
+    f"against {scores['bare pixels'].value:.0%} from bare pixels."
+)
 
 # %% [markdown]
 # **What next?** This first test was quick and a little careless about the data. Chapter 2 is about the photos: how

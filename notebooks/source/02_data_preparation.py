@@ -65,12 +65,19 @@ left.barh(counts.index, counts, color=plots.PALETTE["blue"])
 left.set(title="Photos of each class", xlabel="photos")
 right.scatter(*zip(*sizes, strict=True), s=8, alpha=0.5, color=plots.PALETTE["blue"])
 right.set(title="Sizes of the photos", xlabel="width (pixels)", ylabel="height (pixels)")
-plots.show(figure, "Left, bars: photos of each class. Right, dots: width and height of every photo", run / "figures" / "counts_and_sizes.png")
+plots.show(
+    figure,
+    "Left, bars: photos of each class. Right, dots: width and height of every photo",
+    run / "figures" / "counts_and_sizes.png",
+)
 
 # %%
 balance = counts.min() / counts.max()
 print(f"{len(photos)} photos, {len(counts)} classes; the smallest class has {balance:.0%} of the largest")
-print(f"widths {min(w for w, _ in sizes)} to {max(w for w, _ in sizes)}, heights {min(h for _, h in sizes)} to {max(h for _, h in sizes)} pixels")
+print(
+    f"widths {min(w for w, _ in sizes)} to {max(w for w, _ in sizes)}, "
+    f"heights {min(h for _, h in sizes)} to {max(h for _, h in sizes)} pixels"
+)
 assert not as_told or balance == 1
 
 # %% [markdown]
@@ -91,7 +98,10 @@ from tutorial_utils.data.photos import read_photo
 first = photos[photos["group"].isin(photos.groupby("label", observed=True)["group"].first().iloc[:2])]
 first = first.groupby("label", observed=True).head(4)
 figure = plots.photo_grid(
-    [read_photo(path) for path in first["path"]], titles=list(first["label"]), columns=4, title="Photos that share a group"
+    [read_photo(path) for path in first["path"]],
+    titles=list(first["label"]),
+    columns=4,
+    title="Photos that share a group",
 )
 plots.show(figure, "Photos of one group of each of two classes, side by side", run / "figures" / "groups.png")
 
@@ -106,8 +116,14 @@ plots.show(figure, "Photos of one group of each of two classes, side by side", r
 # %%
 path = max(photos["path"], key=lambda name: max(PIL.Image.open(name).size) / min(PIL.Image.open(name).size))
 views = [read_photo(path), read_photo(path, image_size), read_photo(path, image_size, fit="pad")]
-figure = plots.photo_grid(views, titles=["as it is", "stretched", "padded"], columns=3, title="One photo, three ways", size=2.2)
-plots.show(figure, "The most elongated photo as it is, stretched to a square, and padded to a square", run / "figures" / "fit.png")
+figure = plots.photo_grid(
+    views, titles=["as it is", "stretched", "padded"], columns=3, title="One photo, three ways", size=2.2
+)
+plots.show(
+    figure,
+    "The most elongated photo as it is, stretched to a square, and padded to a square",
+    run / "figures" / "fit.png",
+)
 
 # %% [markdown]
 # How small may it be? The smaller the photo, the faster everything that follows: half the side is a quarter of the
@@ -118,7 +134,11 @@ plots.show(figure, "The most elongated photo as it is, stretched to a square, an
 lesions = photos[photos["label"] != "healthy"].iloc[0]["path"]
 sides = [32, 64, 128, 224]
 figure = plots.photo_grid(
-    [read_photo(lesions, side) for side in sides], titles=[f"{side} pixels" for side in sides], columns=4, title="The same photo at four sizes", size=2.2
+    [read_photo(lesions, side) for side in sides],
+    titles=[f"{side} pixels" for side in sides],
+    columns=4,
+    title="The same photo at four sizes",
+    size=2.2,
 )
 plots.show(figure, "The same photo resized to 32, 64, 128 and 224 pixels", run / "figures" / "sizes.png")
 
@@ -172,7 +192,10 @@ from tutorial_utils.data import pipeline
 train = splits.part(photos, "train")
 batches = pipeline.batches(train, image_size, batch_size=32, shuffle=True, seed=seed)
 images, labels = next(iter(batches))
-print(f"images {images.shape} {images.dtype}, pixels {images.numpy().min():.0f} to {images.numpy().max():.0f}; labels {labels.shape}")
+print(
+    f"images {images.shape} {images.dtype}, pixels {images.numpy().min():.0f} to {images.numpy().max():.0f}; "
+    f"labels {labels.shape}"
+)
 
 # %% [markdown]
 # A leaf turned or mirrored is the same leaf. **Augmentation** uses that: during training, each photo is flipped and
@@ -183,8 +206,12 @@ print(f"images {images.shape} {images.dtype}, pixels {images.numpy().min():.0f} 
 augment = pipeline.augmentation(seed=seed)
 one = images[:1].numpy()
 views = [one[0], *(augment(one, training=True)[0].numpy() for _ in range(7))]
-figure = plots.photo_grid(views, titles=["original", *["augmented"] * 7], columns=4, title="One photo, flipped and turned")
-plots.show(figure, "One photo as it is and seven versions of it, flipped and turned", run / "figures" / "augmentation.png")
+figure = plots.photo_grid(
+    views, titles=["original", *["augmented"] * 7], columns=4, title="One photo, flipped and turned"
+)
+plots.show(
+    figure, "One photo as it is and seven versions of it, flipped and turned", run / "figures" / "augmentation.png"
+)
 
 # %%
 assert np.array_equal(augment(one, training=False), one)  # outside training, photos pass unchanged
@@ -218,7 +245,7 @@ looked_at = photos[photos["split"] != "test"].reset_index(drop=True)  # the test
 sample = photo_tools.sample(looked_at, 80, seed=seed)
 in_order = pipeline.batches(sample, image_size)
 features = {
-    "the network's own": features_with(borrowed.preprocess, in_order),
+    "its own": features_with(borrowed.preprocess, in_order),
     "divided by 255": features_with(keras.layers.Rescaling(1 / 255), in_order),
 }
 
@@ -242,9 +269,13 @@ scores = {name: metrics.accuracy(labels, guess, sample["group"]) for name, guess
 
 # %%
 axes = plots.intervals(list(scores), list(scores.values()), title=f"{borrowed.name}: preprocessing and accuracy")
-plots.show(axes.figure, "Accuracy with interval for the network's own preprocessing and for division by 255", run / "figures" / "preprocessing.png")
-cost = metrics.paired_difference(labels, predicted["the network's own"], predicted["divided by 255"], sample["group"])
-print(f"the network's own against divided by 255: {cost}")
+plots.show(
+    axes.figure,
+    "Accuracy with interval for the network's own preprocessing and for division by 255",
+    run / "figures" / "preprocessing.png",
+)
+cost = metrics.paired_difference(labels, predicted["its own"], predicted["divided by 255"], sample["group"])
+print(f"its own preprocessing against divided by 255: {cost}")
 
 # %% [markdown]
 # The two models see the same photos, so we compare them photo by photo: the line above gives the difference with its
@@ -267,7 +298,7 @@ batches_in_an_epoch = -(-len(train) // 32)
 # %%
 from tutorial_utils.course import exercises
 
-exercises.check("Batches in an epoch", batches_in_an_epoch, len(batches));
+exercises.check("Batches in an epoch", batches_in_an_epoch, len(batches))
 
 # %% [markdown]
 # **2. Explain.** A friend takes ten photos of each of 50 plants, splits the photos at random, and finds that the
@@ -279,7 +310,7 @@ exercises.check("Batches in an epoch", batches_in_an_epoch, len(batches));
 reason = "group"
 
 # %%
-exercises.check("The reason", reason, "group", explain="Photos of one plant were on both sides of the split.");
+exercises.check("The reason", reason, "group", explain="Photos of one plant were on both sides of the split.")
 
 # %% [markdown]
 # ## You have
@@ -289,15 +320,21 @@ summary = {
     "photos": len(photos),
     "classes": len(counts),
     "twins_at_random": round(float(twins), 4),
-    "accuracy_own_preprocessing": round(scores["the network's own"].value, 4),
+    "accuracy_own_preprocessing": round(scores["its own"].value, 4),
     "accuracy_divided_by_255": round(scores["divided by 255"].value, 4),
     "seconds": round(time.perf_counter() - started, 1),
 }
 run_folder.finish(run, parameters=parameters, metrics=summary, photos=photos, backbone=borrowed)
 parts = photos["split"].value_counts()
 print(f"Organized: {len(photos)} photos of {len(counts)} classes, looked at and resized to {image_size} pixels.")
-print(f"Split by group: {parts['train']} train, {parts['val']} validation, {parts['test']} test photos, kept in splits.csv.")
-print(f"Preprocessing: {scores['the network' + chr(39) + 's own'].value:.1%} right with the network's own, {scores['divided by 255'].value:.1%} with / 255.")
+print(
+    f"Split by group: {parts['train']} train, {parts['val']} validation, {parts['test']} test photos, "
+    "kept in splits.csv."
+)
+print(
+    f"Preprocessing: {scores['its own'].value:.1%} right with the network's own, "
+    f"{scores['divided by 255'].value:.1%} with / 255."
+)
 
 # %% [markdown]
 # **What next?** The photos are ready. Chapter 3 puts a new head on the borrowed network and trains it.

@@ -131,7 +131,10 @@ head_seconds = time.perf_counter() - head_started
 epoch_seconds = head_seconds / 20
 print(f"one epoch through the whole network {one_epoch_seconds:.1f} s; one look at each photo {once_seconds:.1f} s")
 print(f"one epoch of the head on stored features {epoch_seconds:.2f} s")
-print(f"20 epochs, base included each time: {20 * one_epoch_seconds:.0f} s; features once, then the head: {once_seconds + head_seconds:.0f} s")
+print(
+    f"20 epochs, base included each time: {20 * one_epoch_seconds:.0f} s; "
+    f"features once, then the head: {once_seconds + head_seconds:.0f} s"
+)
 
 # %% [markdown]
 # ## Read the curves
@@ -167,7 +170,10 @@ assert not as_told or last["accuracy"] > last["val_accuracy"]
 # %%
 closed_started = time.perf_counter()
 closed = transfer.closed_head(x_train, y_train, len(class_names))
-print(f"solved in {time.perf_counter() - closed_started:.1f} s: {closed.count_params():,} weights in {len(closed.layers)} layer")
+print(
+    f"solved in {time.perf_counter() - closed_started:.1f} s: "
+    f"{closed.count_params():,} weights in {len(closed.layers)} layer"
+)
 
 # %%
 from tutorial_utils.insight import metrics
@@ -230,8 +236,14 @@ for name, score in scores.items():
 
 # %%
 chance = train["label"].value_counts(normalize=True).max()
-axes = plots.intervals(list(scores), list(scores.values()), chance=chance, title="Test photos: borrowed against from scratch")
-plots.show(axes.figure, "Test accuracy with interval for the model from scratch and the two heads", run / "figures" / "test_accuracy.png")
+axes = plots.intervals(
+    list(scores), list(scores.values()), chance=chance, title="Test photos: borrowed against from scratch"
+)
+plots.show(
+    axes.figure,
+    "Test accuracy with interval for the model from scratch and the two heads",
+    run / "figures" / "test_accuracy.png",
+)
 
 # %% [markdown]
 # Each dot carries its interval, because the test set is small: another draw of plants would give a somewhat different
@@ -274,7 +286,7 @@ weights_in_the_closed_head = x_train.shape[1] * len(class_names) + len(class_nam
 # %%
 from tutorial_utils.course import exercises
 
-exercises.check("Weights in the closed head", weights_in_the_closed_head, closed.count_params());
+exercises.check("Weights in the closed head", weights_in_the_closed_head, closed.count_params())
 
 # %% [markdown]
 # ## You have

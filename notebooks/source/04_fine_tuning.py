@@ -85,8 +85,16 @@ from tutorial_utils.insight import plots
 shares = widgets.learning_shares(borrowed.base)
 figure, ax = plt.subplots(figsize=(6, 3), layout="constrained")
 ax.plot(100 * shares, color=plots.PALETTE["blue"])
-ax.set(title=f"{borrowed.name}: the weights are in the last layers", xlabel="last layers unfrozen", ylabel="weights that learn (%)")
-plots.show(figure, "Share of the weights that learn against the number of last layers unfrozen", run / "figures" / "unfreezing.png")
+ax.set(
+    title=f"{borrowed.name}: the weights are in the last layers",
+    xlabel="last layers unfrozen",
+    ylabel="weights that learn (%)",
+)
+plots.show(
+    figure,
+    "Share of the weights that learn against the number of last layers unfrozen",
+    run / "figures" / "unfreezing.png",
+)
 
 # %% [markdown]
 # ## The usual recipe
@@ -103,18 +111,19 @@ borrowed.base.trainable = True
 for layer in borrowed.base.layers:
     layer.trainable = layer in unfrozen and not isinstance(layer, keras.layers.BatchNormalization)
 
-model.compile(
-    optimizer=keras.optimizers.Adam(1e-5), loss="sparse_categorical_crossentropy", metrics=["accuracy"]
-)
+model.compile(optimizer=keras.optimizers.Adam(1e-5), loss="sparse_categorical_crossentropy", metrics=["accuracy"])
 train_batches = pipeline.batches(train, image_size, shuffle=True, seed=seed)
-usual = training.fit(model, train_batches, val_batches, epochs=5)
+usual = training.fit(model, train_batches, val_batches, epochs=3)
 val_scores["usual recipe"] = accuracy_on(model, val_batches, validation)
 models = {"usual recipe": model.get_weights()}
 
 # %%
 figure = plots.history(usual, title="Last 50 layers, learning rate 0.00001")
 plots.show(figure, "Loss and accuracy by epoch for the usual recipe", run / "figures" / "usual_recipe.png")
-print(f"validation: {val_scores['frozen'].value:.1%} frozen, {val_scores['usual recipe'].value:.1%} after the usual recipe")
+print(
+    f"validation: {val_scores['frozen'].value:.1%} frozen, "
+    f"{val_scores['usual recipe'].value:.1%} after the usual recipe"
+)
 
 # %% [markdown]
 # ## The mistake that nobody is warned about: BatchNormalization
@@ -130,21 +139,23 @@ print(f"validation: {val_scores['frozen'].value:.1%} frozen, {val_scores['usual 
 # %%
 import numpy as np
 
+side = 96  # small photos, so that this takes seconds
 few = photo_tools.sample(train, 40, seed=seed)
-few_batches = pipeline.batches(few, image_size, shuffle=True, seed=seed)
+few_batches = pipeline.batches(few, side, batch_size=16, shuffle=True, seed=seed)
+few_val_batches = pipeline.batches(validation, side)
 
 
 def tune_lite0(normalization_learns):
     """Fine-tune EfficientNet-Lite0's last 50 layers; return its history and how many BatchNorm layers moved."""
     keras.utils.set_random_seed(seed)
     lite0 = backbones.get("efficientnet_lite0")
-    tuned, _ = training.frozen(lite0, few, validation, image_size)  # the base is called with training=False
+    tuned, _ = training.frozen(lite0, few, validation, side)  # the base is called with training=False
     before = transfer.batch_norm_statistics(lite0.base)
     transfer.unfreeze(lite0.base, last=50)
     for layer in lite0.base.layers[-50:]:
         layer.trainable |= normalization_learns
     tuned.compile(optimizer=keras.optimizers.Adam(1e-5), loss="sparse_categorical_crossentropy", metrics=["accuracy"])
-    history = tuned.fit(few_batches, validation_data=val_batches, epochs=4, shuffle=False, verbose=0).history
+    history = tuned.fit(few_batches, validation_data=few_val_batches, epochs=4, shuffle=False, verbose=0).history
     after = transfer.batch_norm_statistics(lite0.base)
     moved = [not np.array_equal(old, new) for old, new in zip(before, after, strict=True)]
     return history, sum(moved[::2]), len(moved[::2])
@@ -153,7 +164,9 @@ def tune_lite0(normalization_learns):
 # %%
 careless, moved_careless, layers = tune_lite0(normalization_learns=True)
 careful, moved_careful, _ = tune_lite0(normalization_learns=False)
-print(f"BatchNormalization layers whose statistics moved: {moved_careless} of {layers} careless, {moved_careful} careful")
+print(
+    f"BatchNormalization layers whose statistics moved: {moved_careless} of {layers} careless, {moved_careful} careful"
+)
 assert layers > 0
 assert moved_careless > 0  # training=False did not protect them
 assert moved_careful == 0  # bit for bit the same
@@ -162,9 +175,16 @@ assert moved_careful == 0  # bit for bit the same
 figure, ax = plt.subplots(figsize=(6, 3.2), layout="constrained")
 for name, history, color in [("BatchNorm learns", careless, "orange"), ("BatchNorm frozen", careful, "blue")]:
     ax.plot(range(1, 5), history["val_loss"], "o-", color=plots.PALETTE[color], label=name)
-ax.set(title="EfficientNet-Lite0, last 50 layers", xlabel="epoch", ylabel="validation loss (cross-entropy, nats)", xticks=range(1, 5))
+ax.set(
+    title="EfficientNet-Lite0, last 50 layers",
+    xlabel="epoch",
+    ylabel="validation loss (cross-entropy, nats)",
+    xticks=range(1, 5),
+)
 ax.legend()
-plots.show(figure, "Validation loss by epoch with BatchNormalization learning and frozen", run / "figures" / "batch_norm.png")
+plots.show(
+    figure, "Validation loss by epoch with BatchNormalization learning and frozen", run / "figures" / "batch_norm.png"
+)
 print(f"validation loss after 4 epochs: {careless['val_loss'][-1]:.3f} careless, {careful['val_loss'][-1]:.3f} careful")
 
 # %%
@@ -225,7 +245,11 @@ for name, score in scores.items():
 # %%
 gain = metrics.paired_difference(y_test, predicted[chosen], predicted["frozen"], test["group"])
 axes = plots.intervals(list(scores), list(scores.values()), title="Test photos: frozen and fine-tuned")
-plots.show(axes.figure, "Test accuracy with interval, frozen and after each of the two recipes", run / "figures" / "test_accuracy.png")
+plots.show(
+    axes.figure,
+    "Test accuracy with interval, frozen and after each of the two recipes",
+    run / "figures" / "test_accuracy.png",
+)
 print(f"{chosen} against frozen, on the same photos: {gain}")
 
 # %% [markdown]
@@ -243,8 +267,8 @@ assert not as_told or scores["stronger recipe"].value > scores["frozen"].value
 #
 # | your photos | little data (tens a class) | more data (hundreds a class) |
 # | --- | --- | --- |
-# | much like ImageNet's (everyday things) | frozen base, new head | frozen first; fine-tuning may add a little |
-# | unlike ImageNet's (lesions, X-rays, solar cells) | frozen base, then try fine-tuning with care | fine-tune, all layers |
+# | like ImageNet's (everyday things) | frozen base, new head | frozen first; fine-tuning may add a little |
+# | unlike ImageNet's (lesions, solar cells) | frozen base, then try fine-tuning with care | fine-tune, all layers |
 #
 # It is a rule of thumb and no more. What counts is what the validation photos say, and you have just seen how to ask
 # them.
@@ -277,7 +301,12 @@ assert changed
 # %%
 from tutorial_utils.course import exercises
 
-exercises.check("Does the friend's layer change?", friends_layer_changes, changed, explain="Compile after every change of trainable.");
+exercises.check(
+    "Does the friend's layer change?",
+    friends_layer_changes,
+    changed,
+    explain="Compile after every change of trainable.",
+)
 
 # %% [markdown]
 # ## You have

@@ -79,7 +79,10 @@ from tutorial_utils.insight import plots
 figure = plots.history(unwatched, title="Nobody watching: 60 epochs at a fixed rate")
 plots.show(figure, "Loss and accuracy by epoch over 60 epochs without callbacks", run / "figures" / "unwatched.png")
 best_epoch = int(unwatched["val_loss"].idxmin())
-print(f"lowest validation loss: {unwatched['val_loss'].min():.3f} in epoch {best_epoch}; in the last epoch: {unwatched['val_loss'].iloc[-1]:.3f}")
+print(
+    f"lowest validation loss: {unwatched['val_loss'].min():.3f} in epoch {best_epoch}; "
+    f"in the last epoch: {unwatched['val_loss'].iloc[-1]:.3f}"
+)
 
 # %% [markdown]
 # The training loss goes to nearly nothing; the validation loss turns and rises. `fit` returns the weights of the last
@@ -101,7 +104,7 @@ from tutorial_utils.course import widgets
 widgets.explore_patience(unwatched, start=5)
 
 # %%
-widgets.draw_patience(unwatched, 5, run / "figures" / "patience.png")
+plots.show(*widgets.draw_patience(unwatched, 5), run / "figures" / "patience.png")
 
 # %%
 stop = keras.callbacks.EarlyStopping(monitor="val_loss", patience=5, restore_best_weights=True)
@@ -144,7 +147,10 @@ np.testing.assert_allclose(loss_from_disk, watched["val_loss"].min(), rtol=1e-4)
 plateau = keras.callbacks.ReduceLROnPlateau(monitor="val_loss", factor=0.2, patience=3, min_lr=1e-6)
 _, reduced = train_head(learning_rate=3e-3, epochs=30, callbacks=[plateau])
 drops = int((reduced["learning_rate"].diff() < 0).sum())
-print(f"the rate was lowered {drops} times, from {reduced['learning_rate'].iloc[0]:.0e} to {reduced['learning_rate'].iloc[-1]:.0e}")
+print(
+    f"the rate was lowered {drops} times, "
+    f"from {reduced['learning_rate'].iloc[0]:.0e} to {reduced['learning_rate'].iloc[-1]:.0e}"
+)
 assert not as_told or drops > 0
 
 # %%
@@ -157,8 +163,15 @@ top.set(title="Smaller steps when progress stalls", ylabel="validation loss (nat
 top.legend()
 bottom.step(reduced.index, reduced["learning_rate"], where="mid", color=plots.PALETTE["blue"])
 bottom.set(xlabel="epoch", ylabel="learning rate", yscale="log")
-plots.show(figure, "Validation loss with a fixed and a reduced rate, and the reduced rate, by epoch", run / "figures" / "plateau.png")
-print(f"validation loss after 30 epochs: {unwatched['val_loss'].iloc[29]:.3f} fixed, {reduced['val_loss'].iloc[-1]:.3f} reduced")
+plots.show(
+    figure,
+    "Validation loss with a fixed and a reduced rate, and the reduced rate, by epoch",
+    run / "figures" / "plateau.png",
+)
+print(
+    f"validation loss after 30 epochs: {unwatched['val_loss'].iloc[29]:.3f} fixed, "
+    f"{reduced['val_loss'].iloc[-1]:.3f} reduced"
+)
 
 # %% [markdown]
 # ## All three together
@@ -222,7 +235,9 @@ last_epoch = 5
 from tutorial_utils.course import exercises
 
 answer = widgets.stopping_epoch([0.9, 0.7, 0.8, 0.75, 0.72, 0.6], patience=3)[0]
-exercises.check("The last epoch", last_epoch, answer, explain="It never sees the 0.6: the price of too little patience.");
+exercises.check(
+    "The last epoch", last_epoch, answer, explain="It never sees the 0.6: the price of too little patience."
+)
 
 # %% [markdown]
 # ## You have

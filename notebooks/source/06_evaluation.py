@@ -111,14 +111,20 @@ from tutorial_utils.insight import plots
 
 counts = metrics.confusion(y_test, predicted, len(class_names))
 axes = plots.confusion(counts, class_names, title="Test photos: true and predicted class")
-plots.show(axes.figure, "Confusion matrix of the test photos, true class by row, predicted by column", run / "figures" / "confusion.png")
+plots.show(
+    axes.figure,
+    "Confusion matrix of the test photos, true class by row, predicted by column",
+    run / "figures" / "confusion.png",
+)
 
 # %%
 pair = metrics.most_confused(counts, class_names)
 if pair is None:
     print("No test photo is wrong: collect harder photos.")
 else:
-    print(f"mixed up most: {pair.first} and {pair.second}, {pair.count} of {int(counts.sum() - counts.trace())} mistakes")
+    print(
+        f"mixed up most: {pair.first} and {pair.second}, {pair.count} of {int(counts.sum() - counts.trace())} mistakes"
+    )
 
 # %% [markdown]
 # Is it the pair that you guessed in chapter 1?
@@ -140,7 +146,10 @@ table.round(3)
 
 # %%
 weakest = table["recall"].idxmin()
-print(f"lowest recall: {weakest}, {table.loc[weakest, 'recall']:.1%} of its {int(table.loc[weakest, 'n'])} test photos are found")
+print(
+    f"lowest recall: {weakest}, {table.loc[weakest, 'recall']:.1%} "
+    f"of its {int(table.loc[weakest, 'n'])} test photos are found"
+)
 
 # %% [markdown]
 # The precision of a class can be counted by hand from the confusion matrix: the number on the diagonal over the sum
@@ -168,7 +177,10 @@ from tutorial_utils.data.photos import read_photo
 
 mistakes = np.flatnonzero(predicted != y_test)
 surest = mistakes[np.argsort(-probabilities[mistakes, predicted[mistakes]])][:6]
-titles = [f"{class_names[y_test[i]]}\nsays {class_names[predicted[i]]}\n{probabilities[i, predicted[i]]:.0%} sure" for i in surest]
+titles = [
+    f"{class_names[y_test[i]]}\nsays {class_names[predicted[i]]}\n{probabilities[i, predicted[i]]:.0%} sure"
+    for i in surest
+]
 if len(surest):
     figure = plots.photo_grid(
         [read_photo(test["path"].iloc[i], 160) for i in surest], titles=titles, columns=6, title="The surest mistakes"
@@ -189,7 +201,7 @@ lower_end = 79
 from tutorial_utils.course import exercises
 
 fifty = metrics.accuracy(np.zeros(50, int), np.r_[np.zeros(45, int), np.ones(5, int)])
-exercises.check("The lower end", lower_end, 100 * fifty.low, tolerance=3, explain=f"Exactly: {fifty}.");
+exercises.check("The lower end", lower_end, 100 * fifty.low, tolerance=3, explain=f"Exactly: {fifty}.")
 
 # %% [markdown]
 # ## You have

@@ -38,7 +38,9 @@ def _version(name):
 
 def _tensorflow():
     found = [f"{name} {_version(name)}" for name in ("tensorflow", "tensorflow-cpu") if _version(name)]
-    advice = {0: "pip install tensorflow", 1: ""}.get(len(found), "Both share a folder: uninstall both, then install one")
+    advice = {0: "pip install tensorflow", 1: ""}.get(
+        len(found), "Both share a folder: uninstall both, then install one"
+    )
     return "TensorFlow", " and ".join(found) or "none", len(found) == 1, advice
 
 

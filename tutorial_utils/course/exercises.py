@@ -9,17 +9,14 @@ def check(question, answer, expected, tolerance=0.0, explain=""):
     answer : what the reader wrote; `...` (or a function that returns it or None) is unanswered
     expected : the right answer; numbers may differ by `tolerance`
     explain : a sentence that is printed with a right answer
-    Returns True, False, or None where nothing was answered.
     """
     if answer is None or answer is Ellipsis:
         print(f"{question}: not answered yet. Replace the ... above and run both cells again.")
-        return None
-    right = _agree(answer, expected, tolerance)
-    if right:
+        return
+    if _agree(answer, expected, tolerance):
         print(f"{question}: right. {explain}".rstrip())
     else:
         print(f"{question}: not quite, {answer!r} is not it. The hint above may help.")
-    return right
 
 
 def _agree(answer, expected, tolerance):

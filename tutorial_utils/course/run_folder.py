@@ -8,15 +8,14 @@ import platform
 import sys
 
 from .. import _check, _files
-from ..data import catalog, photos as photo_room, splits
+from ..data import catalog, splits
+from ..data import photos as photo_room
 from ..models import backbones
 
 _PACKAGES = ("tensorflow", "tensorflow-cpu", "keras", "numpy", "pandas", "scikit-learn", "pillow")
 
 
-def start(
-    *, dataset, backbone, image_size, seed, photos_per_class=None, full=False, run_dir="runs/mine", **others
-):
+def start(*, dataset, backbone, image_size, seed, photos_per_class=None, full=False, run_dir="runs/mine", **others):
     """Check a chapter's parameters before any long work; return its run folder (Path), made if it is new.
 
     Raises ValueError that names the parameter and says what to do: also for a name that papermill set and
@@ -25,9 +24,7 @@ def start(
     known = {"dataset", "backbone", "image_size", "seed", "photos_per_class", "full", "run_dir", *others}
     stray = sorted(_injected() - known)
     if stray:
-        raise ValueError(
-            f"This chapter has no parameter {', '.join(stray)}; it knows {', '.join(sorted(known))}."
-        )
+        raise ValueError(f"This chapter has no parameter {', '.join(stray)}; it knows {', '.join(sorted(known))}.")
     catalog.check(dataset)
     _check.choice("backbone", backbone, backbones.NAMES)
     _check.image_size(image_size)

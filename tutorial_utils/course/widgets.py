@@ -9,17 +9,33 @@ from ..insight import plots
 from ..models import transfer
 
 
+def _view(render, **controls):
+    """Return an HTML widget that holds what `render(**values)` returns, anew whenever a control moves.
+
+    An Output widget would do as well in JupyterLab, but papermill hangs on one that holds a large figure.
+    """
+    view = ipywidgets.HTML()
+
+    def redraw(change=None):
+        view.value = render(**{name: control.value for name, control in controls.items()})
+
+    for control in controls.values():
+        control.observe(redraw, "value")
+    redraw()
+    return view
+
+
 def browse_cards(cards):
     """Return a menu of the data sets of the catalog; the chosen card stands below. cards : catalog.cards()."""
 
     def show(name):
         card = cards[name]
-        print(f"{card['title']}\n{card['photos']} photos in {card['groups']} groups, {card['license']}\n")
-        for class_name, description in card["classes"].items():
-            print(f"  {class_name}: {description}")
+        classes = "".join(f"<li><b>{name}</b>: {text}</li>" for name, text in card["classes"].items())
+        facts = f"{card['photos']} photos in {card['groups']} groups, {card['license']}"
+        return f"<p><b>{card['title']}</b><br>{facts}</p><ul>{classes}</ul>"
 
     menu = ipywidgets.Dropdown(options=list(cards), description="data set")
-    return ipywidgets.VBox([menu, ipywidgets.interactive_output(show, {"name": menu})])
+    return ipywidgets.VBox([menu, _view(show, name=menu)])
 
 
 def browse_groups(photos, most=6):
@@ -38,10 +54,10 @@ def browse_groups(photos, most=6):
         figure = plots.photo_grid(
             [read_photo(path) for path in chosen["path"]], columns=most, title=f"{class_name}, plant {number}"
         )
-        plots.show(figure, f"{len(chosen)} photos of plant {number} of the class {class_name}")
+        return plots.as_html(figure, f"{len(chosen)} photos of plant {number} of the class {class_name}")
 
     menu.observe(follow, "value")
-    outputs = ipywidgets.interactive_output(show, {"class_name": menu, "number": slider})
+    outputs = _view(show, class_name=menu, number=slider)
     return ipywidgets.VBox([ipywidgets.HBox([menu, slider]), outputs])
 
 
@@ -66,10 +82,10 @@ def browse_predictions(images, labels, probabilities, class_names):
         right.invert_yaxis()
         right.set(xlim=(0, 100), xlabel="probability (%)", title="what the model says (orange: true class)")
         said = class_names[int(np.argmax(probabilities[photo]))]
-        plots.show(figure, f"Photo {photo} of class {class_names[labels[photo]]}; the model says {said}")
+        return plots.as_html(figure, f"Photo {photo} of class {class_names[labels[photo]]}; the model says {said}")
 
     slider = ipywidgets.IntSlider(0, min=0, max=len(images) - 1, description="photo", continuous_update=False)
-    return ipywidgets.VBox([slider, ipywidgets.interactive_output(show, {"photo": slider})])
+    return ipywidgets.VBox([slider, _view(show, photo=slider)])
 
 
 def explore_unfreezing(base, start=50):
@@ -81,10 +97,10 @@ def explore_unfreezing(base, start=50):
     shares = learning_shares(base)
 
     def show(last):
-        print(f"last {last} of {layers} layers: {100 * shares[last]:.1f} % of the base's weights learn")
+        return f"last {last} of {layers} layers: {100 * shares[last]:.1f} % of the base's weights learn"
 
     slider = ipywidgets.IntSlider(min(start, layers), min=0, max=layers, description="last layers")
-    return ipywidgets.VBox([slider, ipywidgets.interactive_output(show, {"last": slider})])
+    return ipywidgets.VBox([slider, _view(show, last=slider)])
 
 
 def learning_shares(base):
@@ -104,14 +120,14 @@ def explore_patience(history, start=3):
     """
 
     def show(patience):
-        draw_patience(history, patience)
+        return plots.as_html(*draw_patience(history, patience))
 
     slider = ipywidgets.IntSlider(start, min=1, max=15, description="patience")
-    return ipywidgets.VBox([slider, ipywidgets.interactive_output(show, {"patience": slider})])
+    return ipywidgets.VBox([slider, _view(show, patience=slider)])
 
 
-def draw_patience(history, patience, path=None):
-    """Show the loss curves of a finished run with the epoch where EarlyStopping would end and the one it keeps."""
+def draw_patience(history, patience):
+    """Return (Figure, alt text): a finished run's losses, where EarlyStopping would end and what it would keep."""
     trained = history[history.index > 0]
     stopped, kept = stopping_epoch(trained["val_loss"].to_numpy(), patience)
     figure, ax = plt.subplots(figsize=(6, 3.2), layout="constrained")
@@ -122,7 +138,7 @@ def draw_patience(history, patience, path=None):
     ax.set(xlabel="epoch", ylabel="loss (cross-entropy, nats)", title=f"EarlyStopping with patience {patience}")
     ax.legend(fontsize=8)
     alt = f"Training and validation loss by epoch; patience {patience} stops after {stopped} and keeps {kept}"
-    plots.show(figure, alt, path)
+    return figure, alt
 
 
 def stopping_epoch(losses, patience):
@@ -147,14 +163,13 @@ def browse_confusion(paths, labels, predicted, class_names, start=None, most=6):
         chosen = paths[(labels == true) & (predicted == said)]
         title = f"{class_names[true]}, taken for {class_names[said]}: {len(chosen)} photos"
         if len(chosen) == 0:
-            print(title)
-            return
+            return title
         figure = plots.photo_grid([read_photo(path, 160) for path in chosen[:most]], columns=most, title=title)
-        plots.show(figure, title)
+        return plots.as_html(figure, title)
 
     options = [(name, place) for place, name in enumerate(class_names)]
     first, second = start or (0, 0)
     true = ipywidgets.Dropdown(options=options, value=first, description="true")
     said = ipywidgets.Dropdown(options=options, value=second, description="predicted")
-    outputs = ipywidgets.interactive_output(show, {"true": true, "said": said})
+    outputs = _view(show, true=true, said=said)
     return ipywidgets.VBox([ipywidgets.HBox([true, said]), outputs])

@@ -7,7 +7,8 @@ import pandas
 import yaml
 
 from .. import _files
-from . import folders, leaves, photos as photo_room
+from . import folders, leaves
+from . import photos as photo_room
 
 
 def cards():

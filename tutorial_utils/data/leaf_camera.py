@@ -85,7 +85,7 @@ def _light(rng):
     """Return the light: direction (row, column, up), share of direct sun 0-1, and color (3,)."""
     azimuth, height = rng.uniform(0, 2 * np.pi), rng.uniform(0.45, 1.3)  # radians
     direction = np.array([np.cos(height) * np.sin(azimuth), np.cos(height) * np.cos(azimuth), np.sin(height)])
-    warmth = rng.normal(0, 0.07)
+    warmth = rng.normal(0, 0.16)
     color = np.exp([warmth, rng.normal(0, 0.015), -warmth])
     return {"direction": direction, "sun": rng.uniform(0.15, 0.95), "color": color}
 
@@ -127,7 +127,7 @@ def _dapple(rng, shape):
 
 def _develop(rng, scene):
     """Return the sRGB photo, uint8, of a scene: exposure, white balance, blur, noise, contrast."""
-    scene = scene * np.exp(rng.normal(0.25, 0.22) + rng.normal(0, 0.05, 3)) * _vignette(rng, scene.shape[:2])
+    scene = scene * np.exp(rng.normal(0.25, 0.3) + rng.normal(0, 0.13, 3)) * _vignette(rng, scene.shape[:2])
     scene = ndimage.gaussian_filter(scene, (*[rng.uniform(0.2, 0.75)] * 2, 0))
     if rng.random() < 0.15:
         scene = ndimage.uniform_filter1d(scene, int(rng.integers(2, 5)), axis=int(rng.integers(2)))
@@ -135,7 +135,7 @@ def _develop(rng, scene):
     scene = scene + grain * np.sqrt(np.clip(scene, 0, 1) + 0.01) * rng.standard_normal(scene.shape)
     pixels = np.clip(scene, 0, None) ** (1 / 2.2)
     gray = pixels.mean(axis=2, keepdims=True)
-    pixels = gray + (pixels - gray) * rng.uniform(0.85, 1.15)
+    pixels = gray + (pixels - gray) * rng.uniform(0.6, 1.25)
     contrast = rng.uniform(0.0, 0.8)
     pixels = np.clip(pixels, 0, 1)
     pixels = (1 - contrast) * pixels + contrast * pixels**2 * (3 - 2 * pixels)

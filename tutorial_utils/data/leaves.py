@@ -20,7 +20,7 @@ from PIL import Image
 from .. import _check, _files
 from . import leaf_camera, leaf_diseases, leaf_painter
 
-VERSION = 2  # one more with every change of the pixels
+VERSION = 3  # one more with every change of the pixels
 CLASS_NAMES = ("early_blight", "healthy", "late_blight", "leaf_spot", "powdery_mildew", "rust")
 PHOTOS_PER_PLANT = 4
 
@@ -77,9 +77,7 @@ def _holds(folder, name):
     note = folder / "set.txt"
     found = note.read_text(encoding="utf-8").strip() if note.is_file() else "something else"
     if found != name:
-        raise ValueError(
-            f"folder must be new, empty or hold {name}; {folder} holds {found}. Name another folder."
-        )
+        raise ValueError(f"folder must be new, empty or hold {name}; {folder} holds {found}. Name another folder.")
     return True
 
 
@@ -127,9 +125,7 @@ def _paint_all(folder, seed, plants, workers, progress):
     from tqdm.auto import tqdm
 
     paint = functools.partial(_paint_plant, folder, seed)
-    bar = functools.partial(
-        tqdm, total=len(plants), desc="painting leaves", unit="plant", disable=not progress
-    )
+    bar = functools.partial(tqdm, total=len(plants), desc="painting leaves", unit="plant", disable=not progress)
     if workers == 1:
         return list(bar(map(paint, plants)))
     try:
@@ -139,9 +135,7 @@ def _paint_all(folder, seed, plants, workers, progress):
             return list(bar(pool.map(paint, plants)))
     except concurrent.futures.process.BrokenProcessPool:
         # as in a script without `if __name__ == "__main__":`, or one that was read from standard input
-        warnings.warn(
-            "Worker processes could not start: painting in this process, which is slower.", stacklevel=4
-        )
+        warnings.warn("Worker processes could not start: painting in this process, which is slower.", stacklevel=4)
         return list(bar(map(paint, plants)))
 
 

@@ -230,14 +230,10 @@ def _group_numbers(groups, n):
         return np.arange(n)
     groups = np.asarray(groups)
     if groups.shape != (n,):
-        raise ValueError(
-            f"Expected one group for each of {n} photos; got shape {groups.shape}. Use the column group."
-        )
+        raise ValueError(f"Expected one group for each of {n} photos; got shape {groups.shape}. Use the column group.")
     numbers, _ = pd.factorize(groups)
     if numbers.min() < 0:
-        raise ValueError(
-            f"Expected a group for every photo; {(numbers < 0).sum()} have none. Give each its own."
-        )
+        raise ValueError(f"Expected a group for every photo; {(numbers < 0).sum()} have none. Give each its own.")
     return numbers
 
 

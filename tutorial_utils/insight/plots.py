@@ -77,9 +77,7 @@ def history(history_table, title=None):
             "Expected a row an epoch and columns among loss, val_loss, accuracy, val_accuracy; got "
             f"{len(history_table)} rows of {list(history_table.columns)}. Use pd.DataFrame(history.history)."
         )
-    figure, axes = plt.subplots(
-        1, len(drawn), squeeze=False, layout="constrained", figsize=(4.8 * len(drawn), 3.6)
-    )
+    figure, axes = plt.subplots(1, len(drawn), squeeze=False, layout="constrained", figsize=(4.8 * len(drawn), 3.6))
     for ax, name in zip(axes.flat, drawn, strict=True):
         _history_panel(ax, history_table, name, *panels[name])
     figure.suptitle(title or f"Training history, {_epochs(history_table)[-1]} epochs", fontsize=12)
@@ -139,9 +137,7 @@ def intervals(names, accuracies, ax=None, title=None, chance=None):
     value, low, high = 100 * np.array([(one.value, one.low, one.high) for one in accuracies]).T  # (models,)
     ax.errorbar(value, rows, xerr=[value - low, high - value], fmt="o", color=PALETTE["blue"], capsize=4)
     for row, one in zip(rows, value, strict=True):
-        ax.annotate(
-            f"{one:.1f}", (one, row), xytext=(0, 6), textcoords="offset points", ha="center", fontsize=9
-        )
+        ax.annotate(f"{one:.1f}", (one, row), xytext=(0, 6), textcoords="offset points", ha="center", fontsize=9)
     label = "accuracy on the test photos (%)"
     if chance is not None:
         ax.axvline(100 * chance, color=PALETTE["red"], linestyle="--")
@@ -179,6 +175,13 @@ def show(figure, alt, path=None):
     display(picture)
 
 
+def as_html(figure, alt):
+    """Return a figure as an HTML <img> with its alt text (str), and close it: for controls that redraw."""
+    picture = _Picture(figure, alt)
+    plt.close(figure)
+    return picture.html
+
+
 class _Picture:
     """A drawn figure as Jupyter's front ends want it; its repr is the text, for a terminal."""
 
@@ -190,10 +193,16 @@ class _Picture:
     def __repr__(self):
         return self.alt
 
+    @property
+    def encoded(self):
+        return base64.b64encode(self.png).decode("ascii")
+
+    @property
+    def html(self):
+        return f'<img alt="{html.escape(self.alt)}" src="data:image/png;base64,{self.encoded}">'
+
     def _repr_mimebundle_(self, include=None, exclude=None):
-        encoded = base64.b64encode(self.png).decode("ascii")
-        image = f'<img alt="{html.escape(self.alt)}" src="data:image/png;base64,{encoded}">'
-        data = {"text/html": image, "image/png": encoded, "text/plain": self.alt}
+        data = {"text/html": self.html, "image/png": self.encoded, "text/plain": self.alt}
         return data, {"image/png": {"alt": self.alt}}
 
 

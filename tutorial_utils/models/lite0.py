@@ -81,9 +81,7 @@ def _block(x, kernel, stride, expansion, channels, name):
     before = x
     if expansion > 1:
         x = _convolution(x, x.shape[-1] * expansion, 1, 1, f"{name}_expand")
-    x = keras.layers.DepthwiseConv2D(
-        kernel, stride, padding="same", use_bias=False, name=f"{name}_depthwise_conv"
-    )(x)
+    x = keras.layers.DepthwiseConv2D(kernel, stride, padding="same", use_bias=False, name=f"{name}_depthwise_conv")(x)
     x = _normalize(x, f"{name}_depthwise")
     x = keras.layers.ReLU(6, name=f"{name}_depthwise_relu")(x)
     x = keras.layers.Conv2D(channels, 1, use_bias=False, name=f"{name}_project_conv")(x)

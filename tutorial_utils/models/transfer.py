@@ -83,6 +83,4 @@ def unfreeze(base, last=None):
 def batch_norm_statistics(base):
     """Return copies of the moving mean and variance of every BatchNormalization layer: a list of arrays."""
     layers = [layer for layer in base.layers if isinstance(layer, keras.layers.BatchNormalization)]
-    return [
-        np.array(weight) for layer in layers for weight in (layer.moving_mean, layer.moving_variance)
-    ]
+    return [np.array(weight) for layer in layers for weight in (layer.moving_mean, layer.moving_variance)]
