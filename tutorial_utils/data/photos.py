@@ -11,9 +11,10 @@ import PIL.ImageOps
 
 from .. import _check, _files
 
-FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "BMP", "GIF", "TIFF")  # MPO: what some phones write as .jpg
+FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")  # MPO, which some phones write, opens as JPEG
 FITS = ("stretch", "pad")
 VERSION = 1  # of the pixels that read_photo returns; raise it when they change
+PIL.Image.init()  # register the formats now: threads that opened photos at once would race to do it
 _SRGB = PIL.ImageCms.createProfile("sRGB")
 
 

@@ -1,0 +1,62 @@
+import pathlib
+
+import numpy as np
+import pytest
+
+from tutorial_utils.data import folders, pipeline
+
+
+@pytest.fixture
+def photos(class_folders):
+    return folders.load(class_folders)
+
+
+def test_one_pass_is_every_photo_once_in_order(photos):
+    batches = list(pipeline.batches(photos, 32, batch_size=8))
+    assert [len(labels) for _, labels in batches] == [8, 8, 4]
+    labels = np.concatenate([labels for _, labels in batches])
+    assert labels.tolist() == [0] * 10 + [1] * 10
+    images = np.concatenate([images for images, _ in batches])
+    assert images.shape == (20, 32, 32, 3)
+    assert images.dtype == np.float32
+    assert images[3, 0, 0].tolist() == [15, 175, 15]  # (0, 160, 0) plus 5 a photo
+    assert images.max() > 1  # 0-255
+
+
+def test_shuffling_keeps_pixels_and_labels_together_and_follows_the_seed(photos):
+    def order(seed):
+        batches = pipeline.batches(photos, 32, shuffle=True, seed=seed)
+        epochs = [[(x.numpy(), y.numpy()) for x, y in batches] for _ in range(2)]
+        return [
+            [(image[0, 0].tolist(), int(label)) for x, y in epoch for image, label in zip(x, y, strict=True)]
+            for epoch in epochs
+        ]
+
+    first, second = order(1)
+    assert first != second  # a new order every epoch
+    assert sorted(first) == sorted(second)
+    assert order(1) == [first, second]
+    assert order(2)[0] != first
+    assert all((red > green) == (label == 1) for (red, green, _), label in first)
+
+
+def test_augmentation_acts_in_training_only_and_follows_the_seed(photos):
+    augment = pipeline.augmentation(seed=3)
+    images = np.random.default_rng(0).uniform(0, 255, (4, 16, 16, 3)).astype("float32")
+    np.testing.assert_array_equal(augment(images, training=False), images)
+    changed = np.asarray(augment(images, training=True))
+    assert not np.array_equal(changed, images)
+    np.testing.assert_array_equal(changed, pipeline.augmentation(seed=3)(images, training=True))
+
+
+def test_a_damaged_photo_is_named(photos, make_photo):
+    path = make_photo(pathlib.Path(photos["path"].iloc[5]), size=(64, 64))
+    path.write_bytes(path.read_bytes()[:2000])
+    with pytest.raises(Exception, match="5.png is damaged"):
+        list(pipeline.batches(photos, 32))
+
+
+@pytest.mark.parametrize("size", [0, 10, 5000, "big", True])
+def test_an_image_size_that_makes_no_sense(photos, size):
+    with pytest.raises(ValueError, match="image_size must be a whole number from 32 to 1024"):
+        pipeline.batches(photos, size)

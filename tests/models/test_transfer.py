@@ -1,0 +1,118 @@
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+
+from tutorial_utils.models import backbones, transfer
+
+
+@pytest.fixture
+def tiny():
+    """A tiny backbone with two BatchNormalization layers, so that a test takes no time."""
+    keras.utils.set_random_seed(0)
+    inputs = keras.Input((None, None, 3))
+    x = keras.layers.Conv2D(4, 3, padding="same", name="first")(inputs)
+    x = keras.layers.BatchNormalization(momentum=0.5)(x)
+    x = keras.layers.ReLU()(x)
+    x = keras.layers.Conv2D(5, 3, padding="same", name="second")(x)
+    x = keras.layers.BatchNormalization(momentum=0.5)(x)
+    base = keras.Model(inputs, x)
+    return backbones.Backbone("tiny", "tiny", base, lambda images: images / 255.0, "none", "", "", "")
+
+
+def data(seed=0, classes=3):
+    rng = np.random.default_rng(seed)
+    labels = np.arange(24) % classes
+    images = rng.uniform(0, 255, (24, 8, 8, 3)).astype("float32") * (labels + 1)[:, None, None, None] / classes
+    return images, labels
+
+
+def test_unfreeze_sets_every_flag_from_a_count(tiny):
+    """Six layers: input, conv, norm, relu, conv, norm. The last three hold one conv that may learn."""
+    assert transfer.unfreeze(tiny.base, last=3) == 1
+    assert [layer.trainable for layer in tiny.base.layers] == [False, False, False, True, True, False]
+    assert transfer.unfreeze(tiny.base) == 2
+    assert transfer.unfreeze(tiny.base, last=3) == 1  # going back works, too
+    transfer.freeze(tiny.base)
+    assert tiny.base.trainable_weights == []
+    assert transfer.unfreeze(tiny.base) == 2
+
+
+@pytest.mark.parametrize("last", [-1, 7, 1.5, "all"])
+def test_unfreeze_refuses_counts_that_make_no_sense(tiny, last):
+    with pytest.raises(ValueError, match="last must be a whole number from 0 to 6"):
+        transfer.unfreeze(tiny.base, last=last)
+
+
+def test_statistics_of_normalization_stay_bit_for_bit(tiny):
+    images, labels = data()
+    model = transfer.join(tiny, transfer.dense_head(5, 3), 32)
+    images = np.repeat(np.repeat(images, 4, axis=1), 4, axis=2)
+    transfer.unfreeze(tiny.base)
+    before = transfer.batch_norm_statistics(tiny.base)
+    kernel = tiny.base.get_layer("first").get_weights()[0]
+    model.compile(optimizer="sgd", loss="sparse_categorical_crossentropy")
+    model.fit(images, labels, epochs=2, verbose=0)
+    after = transfer.batch_norm_statistics(tiny.base)
+    assert len(before) == 4
+    for old, new in zip(before, after, strict=True):
+        np.testing.assert_array_equal(old, new)
+    assert not np.array_equal(kernel, tiny.base.get_layer("first").get_weights()[0])
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+def test_the_closed_head_is_logistic_regression_on_standardized_features(classes):
+    import sklearn.linear_model
+    import sklearn.pipeline
+    import sklearn.preprocessing
+
+    rng = np.random.default_rng(0)
+    labels = np.arange(60) % classes
+    features = rng.normal(labels[:, None], 1.5, (60, 7)) * [1, 10, 100, 1, 1, 1, 1] + 3
+    reference = sklearn.pipeline.make_pipeline(
+        sklearn.preprocessing.StandardScaler(), sklearn.linear_model.LogisticRegression(C=0.1, max_iter=2000)
+    ).fit(features, labels)
+    head = transfer.closed_head(features, labels, classes, C=0.1)
+    said = head.predict(features.astype("float32"), verbose=0)
+    np.testing.assert_allclose(said, reference.predict_proba(features), atol=1e-4)
+
+
+def test_the_closed_head_takes_a_feature_that_never_varies():
+    features = np.c_[np.ones(6), np.arange(6.0)]
+    head = transfer.closed_head(features, [0, 0, 0, 1, 1, 1], 2)
+    assert np.isfinite(head.predict(features, verbose=0)).all()
+
+
+def test_the_closed_head_needs_every_class():
+    with pytest.raises(ValueError, match="every class from 0 to 2"):
+        transfer.closed_head(np.ones((4, 2)), [0, 0, 1, 1], 3)
+
+
+def test_the_joined_model_says_what_its_parts_say(tiny):
+    images, _ = data()
+    images = np.repeat(np.repeat(images, 4, axis=1), 4, axis=2)
+    head = transfer.dense_head(5, 3, seed=1)
+    model = transfer.join(tiny, head, 32)
+    features = np.asarray(tiny.base(images / 255.0, training=False)).mean(axis=(1, 2))
+    np.testing.assert_allclose(model.predict(images, verbose=0), head.predict(features, verbose=0), atol=1e-5)
+    np.testing.assert_allclose(model.predict(images, verbose=0).sum(axis=1), 1, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["vgg16", "efficientnet_lite0"])
+def test_a_saved_model_loads_where_the_course_is_not_installed(name, tmp_path):
+    """A process that cannot import tutorial_utils gives the same probabilities."""
+    backbone = backbones.Backbone(name, name, backbones.build(name), backbones.preprocessing(name), "", "", "", "")
+    channels = backbone.base.output_shape[-1]
+    model = transfer.join(backbone, transfer.dense_head(channels, 2), 32)
+    images = np.random.default_rng(0).uniform(0, 255, (2, 32, 32, 3)).astype("float32")
+    model.save(tmp_path / "model.keras")
+    np.save(tmp_path / "images.npy", images)
+    code = (
+        "import sys; sys.modules['tutorial_utils'] = None; import keras, numpy as np; "
+        "model = keras.models.load_model('model.keras'); "
+        "np.save('said.npy', model.predict(np.load('images.npy'), verbose=0))"
+    )
+    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True, capture_output=True)
+    np.testing.assert_allclose(np.load(tmp_path / "said.npy"), model.predict(images, verbose=0), atol=1e-6)
