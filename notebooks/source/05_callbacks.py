@@ -57,12 +57,10 @@ x_val, y_val = feature_tools.compute(extract, pipeline.batches(validation, image
 import pandas
 import tensorflow as tf
 
-batches = tf.data.Dataset.from_tensor_slices((x_train, y_train)).shuffle(len(x_train), seed=seed).batch(32)
-
 
 def train_head(learning_rate, epochs, callbacks=()):
     """Train a fresh Dense(128) head; return it with its history (epoch from 1)."""
-    keras.utils.set_random_seed(seed)
+    batches = tf.data.Dataset.from_tensor_slices((x_train, y_train)).shuffle(len(x_train), seed=seed).batch(32)
     head = transfer.dense_head(x_train.shape[1], len(class_names), seed=seed)
     head.compile(keras.optimizers.Adam(learning_rate), loss="sparse_categorical_crossentropy", metrics=["accuracy"])
     record = head.fit(
@@ -71,7 +69,7 @@ def train_head(learning_rate, epochs, callbacks=()):
     return head, pandas.DataFrame(record, index=pandas.RangeIndex(1, len(record["loss"]) + 1, name="epoch"))
 
 
-unwatched_head, unwatched = train_head(learning_rate=3e-3, epochs=60)
+unwatched_head, unwatched = train_head(learning_rate=1e-3, epochs=60)
 
 # %%
 from tutorial_utils.insight import plots
@@ -108,7 +106,7 @@ plots.show(*widgets.draw_patience(unwatched, 5), run / "figures" / "patience.png
 
 # %%
 stop = keras.callbacks.EarlyStopping(monitor="val_loss", patience=5, restore_best_weights=True)
-stopped_head, stopped = train_head(learning_rate=3e-3, epochs=60, callbacks=[stop])
+stopped_head, stopped = train_head(learning_rate=1e-3, epochs=60, callbacks=[stop])
 kept = stopped_head.evaluate(x_val, y_val, verbose=0)
 print(f"stopped after epoch {len(stopped)}; validation loss of the weights that were kept: {kept[0]:.3f}")
 
@@ -130,7 +128,7 @@ assert len(stopped) == widgets.stopping_epoch(unwatched["val_loss"].to_numpy(), 
 # %%
 checkpoint_path = run / "best_head.keras"
 checkpoint = keras.callbacks.ModelCheckpoint(checkpoint_path, monitor="val_loss", save_best_only=True)
-_, watched = train_head(learning_rate=3e-3, epochs=20, callbacks=[checkpoint])
+_, watched = train_head(learning_rate=1e-3, epochs=20, callbacks=[checkpoint])
 from_disk = keras.models.load_model(checkpoint_path)
 loss_from_disk, _ = from_disk.evaluate(x_val, y_val, verbose=0)
 print(f"the file on disk: validation loss {loss_from_disk:.3f}; best epoch of the run: {watched['val_loss'].min():.3f}")
@@ -145,7 +143,7 @@ np.testing.assert_allclose(loss_from_disk, watched["val_loss"].min(), rtol=1e-4)
 
 # %%
 plateau = keras.callbacks.ReduceLROnPlateau(monitor="val_loss", factor=0.2, patience=3, min_lr=1e-6)
-_, reduced = train_head(learning_rate=3e-3, epochs=30, callbacks=[plateau])
+_, reduced = train_head(learning_rate=1e-3, epochs=30, callbacks=[plateau])
 drops = int((reduced["learning_rate"].diff() < 0).sum())
 print(
     f"the rate was lowered {drops} times, "
@@ -184,7 +182,7 @@ together = [
     keras.callbacks.EarlyStopping(monitor="val_loss", patience=8, restore_best_weights=True),
     keras.callbacks.ModelCheckpoint(checkpoint_path, monitor="val_loss", save_best_only=True),
 ]
-head, history = train_head(learning_rate=3e-3, epochs=60, callbacks=together)
+head, history = train_head(learning_rate=1e-3, epochs=60, callbacks=together)
 print(f"ended after {len(history)} of 60 epochs; lowest validation loss {history['val_loss'].min():.3f}")
 
 # %%

@@ -9,7 +9,9 @@ def test_every_card_is_complete():
     cards = catalog.cards()
     assert {"leaves", "solar_cells"} <= set(cards)
     for name, card in cards.items():
-        missing = {"name", "title", "source", "license", "classes", "photos", "groups", "citation", "oddities"} - set(card)
+        missing = {"name", "title", "source", "license", "classes", "photos", "groups", "citation", "oddities"} - set(
+            card
+        )
         assert not missing, f"{name} lacks {missing}"
 
 

@@ -1,0 +1,82 @@
+import json
+
+import pytest
+
+from tutorial_utils.course import run_folder
+from tutorial_utils.data import folders, splits
+from tutorial_utils.models import backbones
+
+
+@pytest.fixture
+def parameters(tmp_path):
+    return dict(dataset="leaves", backbone="efficientnet_lite0", image_size=96, seed=0, run_dir=str(tmp_path / "03_x"))
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("dataset", "nowhere", "There is no folder nowhere"),
+        ("dataset", "", "dataset must be a name"),
+        ("backbone", "alexnet", "backbone must be one of"),
+        ("image_size", 0, "image_size must be a whole number from 32 to 1024; got 0"),
+        ("image_size", 10, "image_size must be a whole number from 32 to 1024; got 10"),
+        ("image_size", 5000, "image_size must be a whole number from 32 to 1024; got 5000"),
+        ("image_size", "big", "image_size must be a whole number from 32 to 1024; got 'big'"),
+        ("seed", -1, "seed must be a whole number from 0"),
+        ("photos_per_class", 2, "photos_per_class must be a whole number from 3"),
+        ("full", "yes", "full must be one of"),
+        ("run_dir", "", "run_dir must be the path"),
+    ],
+)
+def test_a_wrong_parameter_is_named_and_nothing_is_made(parameters, tmp_path, name, value, message):
+    with pytest.raises(ValueError, match=message):
+        run_folder.start(**{**parameters, name: value})
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_run_folder_beneath_a_file(parameters, tmp_path):
+    (tmp_path / "notes.txt").write_text("a file")
+    with pytest.raises(ValueError, match=r"notes\.txt.* cannot be made"):
+        run_folder.start(**{**parameters, "run_dir": str(tmp_path / "notes.txt" / "run")})
+
+
+def test_what_a_chapter_leaves_behind(parameters, class_folders):
+    run = run_folder.start(**parameters)
+    photos = splits.assign(folders.load(class_folders))
+    borrowed = backbones.get("efficientnet_lite0")
+    run_folder.finish(run, parameters=parameters, metrics={"n_test": 4}, photos=photos, backbone=borrowed)
+    assert sorted(path.name for path in run.iterdir()) == [
+        "figures",
+        "labels.txt",
+        "metrics.json",
+        "run.json",
+        "splits.csv",
+    ]
+    metrics = json.loads((run / "metrics.json").read_text())
+    assert metrics["backbone"] == "efficientnet_lite0"
+    assert (metrics["dataset"], metrics["image_size"], metrics["seed"], metrics["n_test"]) == ("leaves", 96, 0, 4)
+    record = json.loads((run / "run.json").read_text())
+    assert record["weights_sha256"] == borrowed.weights_sha256
+    assert record["fit"] == "stretch"
+    assert "keras" in record["versions"]
+    assert (run / "labels.txt").read_text() == "healthy\nill\n"
+
+
+def test_another_run_is_found_only_if_everything_agrees(parameters, class_folders, capsys, tmp_path):
+    run = run_folder.start(**parameters)
+    photos = splits.assign(folders.load(class_folders))
+    borrowed = backbones.get("efficientnet_lite0")
+    run_folder.finish(run, parameters=parameters, metrics={}, photos=photos, backbone=borrowed)
+    here = tmp_path / "06_y"
+
+    def find(photos=photos, **changes):
+        asked = dict(photos=photos, backbone=borrowed, image_size=96, seed=0) | changes
+        return run_folder.find(here, "03_x", **asked)
+
+    assert find() == run
+    assert find(image_size=128) is None
+    assert "had other image_size" in capsys.readouterr().out
+    assert find(seed=1) is None
+    assert find(photos=photos.iloc[1:]) is None
+    assert find(backbone=borrowed._replace(name="vgg16")) is None
+    assert run_folder.find(here, "04_z", photos=photos, backbone=borrowed, image_size=96, seed=0) is None

@@ -1,0 +1,99 @@
+"""The learner's notebooks are in step with their sources, and keep to the rules that every chapter has."""
+
+import ast
+import importlib.util
+import json
+
+import pytest
+
+ROOT_PARAMETERS = ["dataset", "backbone", "image_size", "seed", "photos_per_class", "full", "run_dir"]
+
+
+@pytest.fixture
+def derive(root):
+    spec = importlib.util.spec_from_file_location("derive", root / "notebooks" / "derive.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def notebooks(root):
+    found = sorted((root / "notebooks").glob("[0-9][0-9]_*.ipynb"))
+    assert len(found) >= 6
+    return [(path, json.loads(path.read_text(encoding="utf-8"))) for path in found]
+
+
+def code_cells(notebook):
+    return [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
+
+
+def test_notebooks_are_in_step_with_their_sources(derive, root, tmp_path):
+    derive.main(tmp_path)
+    for path, _ in notebooks(root):
+        fresh = (tmp_path / path.name).read_bytes()
+        assert path.read_bytes() == fresh, f"{path.name} differs from its source: run make notebooks"
+    assert len(list(tmp_path.iterdir())) == len(notebooks(root))
+
+
+def test_deriving_twice_gives_the_same_bytes(derive, tmp_path):
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        derive.main(tmp_path / name)
+    for path in (tmp_path / "one").iterdir():
+        assert path.read_bytes() == (tmp_path / "two" / path.name).read_bytes()
+
+
+def test_notebooks_are_committed_without_outputs(root):
+    for path, notebook in notebooks(root):
+        for cell in code_cells(notebook):
+            assert cell["outputs"] == [], path.name
+            assert cell["execution_count"] is None, path.name
+
+
+def test_every_chapter_has_its_parameters_cell(root):
+    for path, notebook in notebooks(root):
+        tagged = [cell for cell in code_cells(notebook) if "parameters" in cell["metadata"].get("tags", [])]
+        assert len(tagged) == 1, path.name
+        body = ast.parse("".join(tagged[0]["source"])).body
+        assert [statement.targets[0].id for statement in body] == ROOT_PARAMETERS, path.name
+        assert ast.literal_eval(body[-1].value) == f"runs/{path.stem}"
+
+
+def test_cells_are_short(root):
+    for path, notebook in notebooks(root):
+        lengths = sorted("".join(cell["source"]).count("\n") + 1 for cell in code_cells(notebook))
+        assert lengths[-1] <= 25, path.name
+        assert lengths[len(lengths) // 2] <= 10, path.name
+
+
+def test_every_chapter_opens_its_test_set_once(root):
+    for path, notebook in notebooks(root)[2:]:
+        text = ["".join(cell["source"]) for cell in notebook["cells"]]
+        assert sum(cell.startswith("## Open the test set, once") for cell in text) == 1, path.name
+
+
+def test_badge_and_install_cell_name_the_repository_of_pyproject(derive, root):
+    address = derive.project()["urls"]["Repository"]
+    for path, notebook in notebooks(root):
+        title = "".join(notebook["cells"][0]["source"])
+        slug = address.removeprefix("https://github.com/")
+        assert f"github/{slug}/blob/main/notebooks/{path.name}" in title
+        assert f"git+{address}" in "".join(code_cells(notebook)[0]["source"])
+
+
+def test_a_solution_becomes_a_place_to_write_and_a_folded_hint(derive):
+    source = "# hint: Count them.\nanswer = len(photos)\n\n\ndef double(x):\n    return 2 * x"
+    code, folded = derive.exercise(source)
+    assert code.splitlines()[0] == "answer = ...  # your answer"
+    assert "return" not in code
+    names = {}
+    exec(code, names)
+    assert names["answer"] is ...
+    assert names["double"](3) is None
+    assert folded.startswith("<details><summary>A hint</summary>\n\nCount them.")
+    assert "answer = len(photos)" in folded
+
+
+def test_a_solution_without_a_hint_is_refused(derive):
+    with pytest.raises(ValueError, match="# hint:"):
+        derive.exercise("answer = 1")
