@@ -52,7 +52,7 @@ def test_augmentation_acts_in_training_only_and_follows_the_seed(photos):
 def test_a_damaged_photo_is_named(photos, make_photo):
     path = make_photo(pathlib.Path(photos["path"].iloc[5]), size=(64, 64))
     path.write_bytes(path.read_bytes()[:2000])
-    with pytest.raises(Exception, match="5.png is damaged"):
+    with pytest.raises(Exception, match=r"5\.png is damaged"):
         list(pipeline.batches(photos, 32))
 
 

@@ -9,7 +9,14 @@ import sys
 
 import pytest
 
-CHAPTERS = ["01_setup", "02_data_preparation", "03_feature_extraction", "04_fine_tuning", "05_callbacks", "06_evaluation"]
+CHAPTERS = [
+    "01_setup",
+    "02_data_preparation",
+    "03_feature_extraction",
+    "04_fine_tuning",
+    "05_callbacks",
+    "06_evaluation",
+]
 SMALL = ["-p", "photos_per_class", "12", "-p", "image_size", "96"]
 
 

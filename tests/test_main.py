@@ -1,0 +1,56 @@
+import subprocess
+import sys
+
+import nbformat
+import pytest
+
+from tutorial_utils import __main__ as main
+from tutorial_utils.course import runs
+
+
+@pytest.fixture
+def course(tmp_path, monkeypatch):
+    """A course of two tiny chapters; TUTORIAL_RUNS points beside it."""
+    for name, code in [("01_one", "x = 1"), ("02_two", "assert dataset == 'leaves', 'other photos'")]:
+        cells = [nbformat.v4.new_code_cell("dataset, run_dir = 'leaves', ''", metadata={"tags": ["parameters"]})]
+        cells.append(nbformat.v4.new_code_cell(code))
+        kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
+        nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=kernel), tmp_path / f"{name}.ipynb")
+    monkeypatch.setenv("TUTORIAL_RUNS", str(tmp_path / "runs"))
+    chapters = runs.chapters
+    monkeypatch.setattr(runs, "chapters", lambda: chapters(tmp_path))
+    return tmp_path
+
+
+def test_the_course_says_where_things_are(course, capsys):
+    assert main.main(["course"]) == 0
+    said = capsys.readouterr().out
+    assert str(course / "runs") in said
+    assert (course / "runs" / "01_one" / "01_one.ipynb").is_file()
+    assert (course / "runs" / "02_two" / "02_two.ipynb").is_file()
+
+
+def test_a_failing_chapter_ends_with_status_1_and_keeps_what_ran(course, capsys):
+    assert main.main(["course", "--dataset", "mine"]) == 1
+    assert "AssertionError: other photos" in capsys.readouterr().err
+    assert (course / "runs" / "02_two" / "02_two.ipynb").is_file()
+
+
+def test_no_chapters_is_said(tmp_path):
+    with pytest.raises(ValueError, match="There are no chapters"):
+        runs.chapters(tmp_path)
+
+
+def test_the_report_names_the_fallback():
+    row = {"chapter": "03_x", "seconds": 60.0, "metrics_backbone": "efficientnet_lite0"}
+    row |= {"metrics_backbone_requested": "mobilenet_v2", "metrics_test_accuracy": 0.8}
+    row |= {"metrics_test_accuracy_low": 0.7, "metrics_test_accuracy_high": 0.875}
+    text = runs.report([row])
+    assert "80.0 % (70.0 to 87.5)" in text
+    assert "mobilenet_v2 could not be had; efficientnet_lite0 served instead" in text
+
+
+def test_doctor_from_the_command_line():
+    process = subprocess.run([sys.executable, "-m", "tutorial_utils", "doctor"], capture_output=True, text=True)
+    assert process.returncode == 0, process.stdout
+    assert "efficientnet_lite0" in process.stdout
