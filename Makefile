@@ -11,7 +11,7 @@ setup: $(STAMP)
 
 # uv where it is there, else venv and pip; both compile bytecode, or every notebook would pay seconds at its start
 $(STAMP): pyproject.toml constraints.txt
-	@echo "Setting up $(VENV) (about a minute; 2 GB of disk)"
+	@echo "Setting up $(VENV) (about a minute; 3 GB of disk)"
 	@if command -v uv >/dev/null 2>&1; then \
 	  uv venv --quiet --allow-existing --python "$(PYTHON)" $(VENV) && \
 	  UV_COMPILE_BYTECODE=1 uv pip install --quiet --python $(BIN)/python -c constraints.txt -e ".[$(EXTRAS)]"; \

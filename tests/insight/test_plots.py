@@ -189,7 +189,7 @@ def test_intervals_show_each_score_with_its_n_beside_chance():
     np.testing.assert_allclose(ax.lines[0].get_xdata(), [50, 90])
     bars = [segment[:, 0] for segment in ax.collections[0].get_segments()]
     np.testing.assert_allclose(bars, [[40, 60], [80, 100]])
-    assert ax.get_xlabel() == "accuracy on the test photos (%)\ndashed line: chance, 16.7 %"
+    assert ax.get_xlabel() == "accuracy (%)\ndashed line: chance, 16.7 %"
     assert ax.lines[-1].get_xdata()[0] == pytest.approx(100 / 6)
     assert ax.get_ylim()[0] > ax.get_ylim()[1]  # the first model stands on top
     assert ax.get_title() == "Accuracy with its 95 % interval"

@@ -138,7 +138,7 @@ def intervals(names, accuracies, ax=None, title=None, chance=None):
     ax.errorbar(value, rows, xerr=[value - low, high - value], fmt="o", color=PALETTE["blue"], capsize=4)
     for row, one in zip(rows, value, strict=True):
         ax.annotate(f"{one:.1f}", (one, row), xytext=(0, 6), textcoords="offset points", ha="center", fontsize=9)
-    label = "accuracy on the test photos (%)"
+    label = "accuracy (%)"
     if chance is not None:
         ax.axvline(100 * chance, color=PALETTE["red"], linestyle="--")
         label += f"\ndashed line: chance, {100 * chance:.1f} %"  # a legend could hide an interval
