@@ -1,5 +1,7 @@
 import json
 
+import keras
+import numpy as np
 import pytest
 
 from tutorial_utils.course import run_folder
@@ -80,3 +82,16 @@ def test_another_run_is_found_only_if_everything_agrees(parameters, class_folder
     assert find(photos=photos.iloc[1:]) is None
     assert find(backbone=borrowed._replace(name="vgg16")) is None
     assert run_folder.find(here, "04_z", photos=photos, backbone=borrowed, image_size=96, seed=0) is None
+
+
+def test_the_model_is_saved_without_its_optimizer(parameters, recwarn):
+    inputs = keras.Input((4,))
+    model = keras.Model(inputs, keras.layers.Dense(2, activation="softmax")(inputs))
+    model.compile(optimizer="adam", loss="sparse_categorical_crossentropy")
+    x = np.random.default_rng(0).normal(size=(6, 4)).astype("float32")
+    model.fit(x, np.arange(6) % 2, verbose=0)
+    run = run_folder.start(**parameters)
+    run_folder.finish(run, parameters=parameters, metrics={}, model=model)
+    again = keras.models.load_model(run / "model.keras")
+    np.testing.assert_allclose(again.predict(x, verbose=0), model.predict(x, verbose=0), atol=1e-6)
+    assert not [warning for warning in recwarn if "optimizer" in str(warning.message)]

@@ -7,6 +7,8 @@ import pathlib
 import platform
 import sys
 
+import keras
+
 from .. import _check, _files
 from ..data import catalog, splits
 from ..data import photos as photo_room
@@ -84,7 +86,8 @@ def finish(run, *, parameters, metrics, photos=None, backbone=None, history=None
     if history is not None:
         _files.write_text(run / "history.csv", history.to_csv(lineterminator="\n"))
     if model is not None:
-        _files.replace_with(run / "model.keras", model.save)
+        bare = keras.Model(model.inputs, model.outputs, name=model.name)  # no optimizer: half the file, no warning
+        _files.replace_with(run / "model.keras", bare.save)
     named = {name: parameters[name] for name in ("dataset", "backbone", "image_size", "seed")}
     if backbone is not None:
         named |= {"backbone": backbone.name, "backbone_requested": backbone.requested}
