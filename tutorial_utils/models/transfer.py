@@ -83,4 +83,8 @@ def unfreeze(base, last=None):
 def batch_norm_statistics(base):
     """Return copies of the moving mean and variance of every BatchNormalization layer: a list of arrays."""
     layers = [layer for layer in base.layers if isinstance(layer, keras.layers.BatchNormalization)]
-    return [np.array(weight) for layer in layers for weight in (layer.moving_mean, layer.moving_variance)]
+    return [
+        keras.ops.convert_to_numpy(weight).copy()
+        for layer in layers
+        for weight in (layer.moving_mean, layer.moving_variance)
+    ]
