@@ -17,7 +17,7 @@ backbone = "mobilenet_v2"  # str: the network to borrow
 image_size = 128  # int: side of the square that each photo is resized to, in pixels
 seed = 0  # int: the same seed gives the same result
 photos_per_class = None  # int or None: a smaller sample of the photos, for a quick try
-full = False  # bool: the chapter's longer version, where it has one
+full = False  # bool: a longer version of the chapter; this one has none yet
 run_dir = "runs/06_evaluation"  # str: where this chapter leaves its results
 
 # %%
@@ -31,7 +31,9 @@ parameters = dict(dataset=dataset, backbone=backbone, image_size=image_size, see
 parameters |= dict(photos_per_class=photos_per_class, full=full, run_dir=run_dir)
 run = run_folder.start(**parameters)
 keras.utils.set_random_seed(seed)
-as_told = dataset == "leaves" and photos_per_class is None  # what we say of these photos is asserted for these
+# what we say of the course's own photos is asserted for the settings that we saw
+as_told = dataset == "leaves" and photos_per_class is None and image_size == 128 and seed == 0
+as_told = as_told and backbone in ("mobilenet_v2", "efficientnet_lite0")
 
 # %% [markdown]
 # ## The model to judge
@@ -73,8 +75,8 @@ labels_elsewhere = validation["label"].cat.codes.to_numpy()  # in the order of t
 
 labels_same, probabilities_same = metrics.predict(model, shuffled)  # labels and predictions from one pass
 wrong = (two_passes == labels_elsewhere).mean()
-right = metrics.accuracy(labels_same, probabilities_same.argmax(axis=1))
-print(f"two passes: {wrong:.1%} right; one pass: {right}")
+right = (probabilities_same.argmax(axis=1) == labels_same).mean()
+print(f"two passes: {wrong:.1%} right; one pass: {right:.1%} right")
 
 # %% [markdown]
 # The same model, the same photos. Nothing is wrong with the first model but its bookkeeping; a score near chance on a
@@ -82,7 +84,7 @@ print(f"two passes: {wrong:.1%} right; one pass: {right}")
 # cannot matter.
 
 # %%
-assert not as_told or wrong < right.low
+assert not as_told or wrong < right - 0.2
 
 # %% [markdown]
 # ## Open the test set, once
@@ -134,8 +136,8 @@ else:
 #
 # Accuracy lumps all classes together. For one class there are two questions:
 #
-# - **recall**: of the plants that have rust, how many did we find?
-# - **precision**: of the plants that we say have rust, how many do?
+# - **recall**: of the photos that show rust, how many did we find?
+# - **precision**: of the photos that we call rust, how many show it?
 #
 # Which of the two matters more is not a question of statistics. If a missed disease ruins the field, look at recall;
 # if every alarm costs a day's work, look at precision. **F1** is a mean of the two.

@@ -81,6 +81,11 @@ def test_another_run_is_found_only_if_everything_agrees(parameters, class_folder
     assert find(seed=1) is None
     assert find(photos=photos.iloc[1:]) is None
     assert find(backbone=borrowed._replace(name="vgg16")) is None
+    moved = photos.assign(path=[path.replace("photos", "elsewhere") for path in photos["path"]])
+    (class_folders.parent / "elsewhere").symlink_to(class_folders)
+    moved["group"] = moved["path"]
+    assert find(photos=moved) is None
+    assert "have moved since" in capsys.readouterr().out
     assert run_folder.find(here, "04_z", photos=photos, backbone=borrowed, image_size=96, seed=0) is None
 
 

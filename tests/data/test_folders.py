@@ -79,3 +79,11 @@ def test_groups_csv_that_names_a_missing_photo(class_folders):
     (class_folders / "groups.csv").write_text("class,file,group\nill,gone.png,1\n")
     with pytest.raises(ValueError, match=r"gone\.png"):
         folders.load(class_folders)
+
+
+def test_an_empty_group_is_the_photo_alone(class_folders):
+    (class_folders / "groups.csv").write_text(
+        "class,file,group\nill,0.png,\nhealthy,0.png,\nill,1.png,p\nill,2.png,p\n"
+    )
+    photos = folders.load(class_folders)
+    assert photos["group"].nunique() == 19

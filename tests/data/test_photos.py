@@ -146,3 +146,9 @@ def test_fingerprint_knows_bytes_labels_and_groups_but_not_order(tmp_path, make_
     assert room.fingerprint(photos.assign(group=["p", "p", "q", "q"])) != mark
     make_photo(tmp_path / "0.png", seed=9)
     assert room.fingerprint(photos) != mark
+
+
+def test_refuses_floating_point_pixels(tmp_path):
+    PIL.Image.fromarray(np.full((4, 4), 0.5, np.float32)).save(tmp_path / "float.tif")
+    with pytest.raises(PhotoError, match=r"float\.tif .*8 or 16 bits"):
+        read_photo(tmp_path / "float.tif")

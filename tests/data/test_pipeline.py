@@ -60,3 +60,13 @@ def test_a_damaged_photo_is_named(photos, make_photo):
 def test_an_image_size_that_makes_no_sense(photos, size):
     with pytest.raises(ValueError, match="image_size must be a whole number from 32 to 1024"):
         pipeline.batches(photos, size)
+
+
+def test_too_many_photos_for_memory_come_in_the_same_order(photos, monkeypatch):
+    def labels():
+        batches = pipeline.batches(photos, 32, batch_size=4, shuffle=True, seed=5)
+        return [batch.numpy().tolist() for _, batch in batches]
+
+    kept = labels()
+    monkeypatch.setattr(pipeline, "_KEEP_BYTES", 0)
+    assert labels() == kept

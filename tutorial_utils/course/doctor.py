@@ -20,7 +20,9 @@ def examine(backbone="mobilenet_v2"):
     Looks only: nothing is downloaded or written.
     """
     rows = [_python(), _tensorflow(), *(_package(name) for name in _NEEDED)]
-    rows += [_processors(), _disk(), _weights(backbone), _offline_backbone()]
+    rows += [_processors(), _disk(), _offline_backbone()]
+    if backbone != backbones.OFFLINE:
+        rows.append(_weights(backbone))
     return pandas.DataFrame(rows, columns=["check", "found", "ready", "what to do"])
 
 
@@ -64,8 +66,6 @@ def _disk():
 
 
 def _weights(backbone):
-    if backbone == backbones.OFFLINE:
-        return _offline_backbone()
     cached = backbones.cache_path(backbone).is_file()
     found = "on this machine" if cached else f"not here yet: downloaded when asked for, else {backbones.OFFLINE} serves"
     return f"weights of {backbone}", found, True, ""

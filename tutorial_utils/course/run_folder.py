@@ -85,6 +85,8 @@ def finish(run, *, parameters, metrics, photos=None, backbone=None, history=None
         splits.write(photos, run / "splits.csv")
     if history is not None:
         _files.write_text(run / "history.csv", history.to_csv(lineterminator="\n"))
+    else:
+        (run / "history.csv").unlink(missing_ok=True)  # one of an earlier run would belong to another model
     if model is not None:
         bare = keras.Model(model.inputs, model.outputs, name=model.name)  # no optimizer: half the file, no warning
         _files.replace_with(run / "model.keras", bare.save)
@@ -130,6 +132,11 @@ def find(run, chapter, *, photos, backbone, image_size, seed):
     differ = [name for name, (theirs, ours) in pairs.items() if theirs != ours]
     if differ:
         print(f"The run of {chapter} had other {' and '.join(differ)}, so this chapter makes its own.")
+        return None
+    try:
+        splits.read(photos, other / "splits.csv")
+    except (OSError, ValueError):
+        print(f"The photos of {chapter} have moved since, so this chapter makes its own.")
         return None
     print(f"Going on with the run of {chapter}: same photos, backbone, image size and seed.")
     return other

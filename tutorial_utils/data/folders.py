@@ -15,7 +15,8 @@ def load(folder):
     """Return the photos table of `folder/<class>/<photo>` (chapter 2).
 
     folder : str or Path; relative to the working directory, else to the project's folder. An optional
-        `groups.csv` in it (columns class, file, group) says which photos share a plant.
+        `groups.csv` in it (columns class, file, group) says which photos share a plant; the same group in two
+        classes is the same plant, so number plants across the whole folder.
     Returns a DataFrame, one row a photo: `path` (str), `label` (categorical, classes in alphabetical order),
         `group` (str; the path where groups.csv names none). Hidden files are left out.
     Raises ValueError for a missing folder, no or one class, an empty class, a file that is no photo.
@@ -86,7 +87,7 @@ def _groups(root, photos):
             f"{manifest} names {len(unknown)} file(s) that are not there, the first {unknown[0]}. "
             "Take these rows out or put the photos back."
         )
-    return photos["path"].map(lambda path: named.get(path, path)).astype(object)
+    return photos["path"].map(lambda path: named.get(path) or path).astype(object)
 
 
 def write_groups(folder, photos):

@@ -91,6 +91,8 @@ def _rgb(image):
     profile = image.info.get("icc_profile")
     if image.mode.startswith("I") or image.mode == "F":
         grays = np.asarray(image, dtype=np.float64)
+        if image.mode == "F":  # floating point, whose white is nowhere written down
+            raise ValueError("its pixels are floating point numbers; save it with 8 or 16 bits a channel")
         image = PIL.Image.fromarray((grays * (255 / max(grays.max(), 65535))).astype(np.uint8))
     elif image.mode in ("P", "PA", "LA", "RGBA", "La", "RGBa") or "transparency" in image.info:
         layer = image.convert("RGBA")

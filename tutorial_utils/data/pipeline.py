@@ -26,11 +26,13 @@ def batches(photos, image_size, batch_size=32, shuffle=False, augmentation=None,
     _check.choice("fit", fit, FITS)
     labels = photos["label"].cat.codes.to_numpy("int32")
     dataset = tf.data.Dataset.from_tensor_slices((photos["path"].to_numpy(str), labels))
-    dataset = dataset.map(_reader(image_size, fit), num_parallel_calls=tf.data.AUTOTUNE)
-    if len(photos) * image_size**2 * 3 <= _KEEP_BYTES:
-        dataset = dataset.cache()
-    if shuffle:
+    read, keep = _reader(image_size, fit), len(photos) * image_size**2 * 3 <= _KEEP_BYTES
+    if keep:
+        dataset = dataset.map(read, num_parallel_calls=tf.data.AUTOTUNE).cache()
+    if shuffle:  # pixels where they are kept, else paths only
         dataset = dataset.shuffle(len(photos), seed=_check.seed(seed), reshuffle_each_iteration=True)
+    if not keep:
+        dataset = dataset.map(read, num_parallel_calls=tf.data.AUTOTUNE)
     dataset = dataset.batch(batch_size).map(lambda images, labels: (tf.cast(images, tf.float32), labels))
     if augmentation is not None:  # one call at a time: its random numbers come in a fixed order
         dataset = dataset.map(lambda images, labels: (augmentation(images, training=True), labels))
@@ -48,7 +50,7 @@ def _reader(image_size, fit):
 
 
 def augmentation(seed=0, flips="horizontal_and_vertical", rotation=0.1):
-    """Return Keras layers that flip and turn images at random; they act with training=True only (chapter 4).
+    """Return Keras layers that flip and turn images at random; they act with training=True only (chapter 2).
 
     flips : as in keras.layers.RandomFlip; rotation : share of a full turn, 0.1 is up to 36 degrees either way
     A leaf is the same leaf upside down, so both flips are safe here; for digits or shoes they would not be.

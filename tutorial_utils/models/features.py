@@ -6,7 +6,7 @@ import tqdm.auto
 
 
 def extractor(backbone, image_size):
-    """Return the model from pixels to features: preprocessing, base, the mean of each channel (chapter 3).
+    """Return the model from pixels to features: preprocessing, base, the mean of each channel (chapter 1).
 
     backbone : from backbones.get
     Takes float (batch, image_size, image_size, 3), 0-255; returns (batch, channels).
