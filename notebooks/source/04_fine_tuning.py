@@ -341,6 +341,8 @@ run_folder.finish(
     history=histories.get(chosen),
     model=model,
 )
+
+# %%
 print(f"{borrowed.name}, {chosen}: {best}")
 print(f"frozen: {scores['frozen']}")
 
