@@ -203,8 +203,8 @@ assert not as_told or careless["val_loss"][-1] > careful["val_loss"][-1]
 #
 # The usual recipe is timid. With BatchNormalization safe, **all** layers may learn, at a larger rate that falls to
 # zero along half a cosine, on photos that are flipped and turned anew in every epoch, with the optimizer AdamW. The
-# validation photos decide which epoch is kept, the state before the first epoch included: so by the validation loss,
-# fine-tuning cannot end worse than it began.
+# validation photos decide which epoch is kept, by their accuracy, the state before the first epoch included: so on
+# these photos, fine-tuning cannot end worse than it began.
 
 # %%
 model.set_weights(start)  # both recipes start from the same frozen model

@@ -58,7 +58,7 @@ def test_fine_tuning_moves_the_base_but_no_statistics(parts):
     assert len(statistics) == 2 * 49
     for old, new in zip(statistics, after, strict=True):
         np.testing.assert_array_equal(old, new)
-    if history["val_loss"].idxmin() > 0:  # the best epoch was kept, and it is not the start
+    if history["val_accuracy"].idxmax() > 0:  # the best epoch was kept, and it is not the start
         assert not np.array_equal(kernel, lite0.base.get_layer("stem_conv").get_weights()[0])
 
 
@@ -106,3 +106,16 @@ def test_the_same_seed_gives_the_same_head():
 
     np.testing.assert_array_equal(weights(1), weights(1))
     assert not np.array_equal(weights(1), weights(2))
+
+
+def test_the_best_epoch_is_the_most_accurate_then_the_one_with_less_loss():
+    """A surer model has more loss where it is wrong: the accuracy decides, the loss only between level epochs."""
+    model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1, use_bias=False)])
+    best = training.BestEpoch(None)
+    best.set_model(model)
+    rows = [(0.8, 0.3), (0.9, 0.6), (0.9, 0.5), (0.85, 0.2)]
+    for epoch, (accuracy, loss) in enumerate(rows):
+        model.set_weights([np.array([[float(epoch)]])])
+        best.on_epoch_end(epoch, {"val_accuracy": accuracy, "val_loss": loss})
+    best.restore()
+    assert model.get_weights()[0] == 2

@@ -35,7 +35,7 @@ def frozen(backbone, train, validation, image_size, head="closed", epochs=20, se
 
 
 def train_head(head, train, validation, epochs=20, learning_rate=1e-3, callbacks=(), seed=0):
-    """Train a head on stored features; keep the epoch with the lowest validation loss; return its history.
+    """Train a head on stored features; keep its best epoch (see `BestEpoch`); return its history.
 
     train, validation : (features, labels), float (photos, channels) and int (photos,)
     """
@@ -51,8 +51,8 @@ def fine_tune(model, base, train, validation, epochs=10, learning_rate=3e-4, las
     train, validation : batches of (images, labels), as from pipeline.batches
     last : how many of the base's last layers learn, None for all; BatchNormalization never does
     decay : let the rate fall to 0 along half a cosine, else keep it constant
-    Uses AdamW. The model ends with the weights of the epoch with the lowest validation loss, the state before
-    the first epoch included (row 0 of the history); so too when it is interrupted.
+    Uses AdamW. The model ends with the weights of its best epoch (see `BestEpoch`), the state before the first
+    epoch included (row 0 of the history); so too when it is interrupted.
     """
     transfer.unfreeze(base, last)
     steps = epochs * int(train.cardinality())
@@ -62,7 +62,7 @@ def fine_tune(model, base, train, validation, epochs=10, learning_rate=3e-4, las
 
 
 def fit(model, train, validation, epochs, callbacks=()):
-    """Fit a compiled model and keep its best epoch by validation loss, with a progress bar.
+    """Fit a compiled model and keep its best epoch (see `BestEpoch`), with a progress bar.
 
     Returns a DataFrame indexed by epoch; row 0 is the state before training (validation columns only).
     """
@@ -84,14 +84,18 @@ def fit(model, train, validation, epochs, callbacks=()):
 
 
 class BestEpoch(keras.callbacks.Callback):
-    """Remember the weights of the epoch with the lowest validation loss, the start included."""
+    """Remember the weights of the epoch with the highest validation accuracy, the start included.
+
+    Of level epochs, the one with the lowest validation loss. The loss alone would not do: fine-tuning makes a
+    model surer, so its loss can rise above that of the frozen model while many more photos are right.
+    """
 
     def __init__(self, validation):
         super().__init__()
         self.validation = validation
         self.rows = []
         self.weights = None
-        self.lowest = np.inf
+        self.best = (-np.inf, -np.inf)
 
     def on_train_begin(self, logs=None):
         """Score the model as it comes."""
@@ -99,13 +103,14 @@ class BestEpoch(keras.callbacks.Callback):
         self._keep({f"val_{name}": value for name, value in scores.items()})
 
     def on_epoch_end(self, epoch, logs=None):
-        """Score the epoch that has ended; training stops being the best when the loss rises."""
+        """Note the scores of the epoch that has ended."""
         self._keep(dict(logs or {}))
 
     def _keep(self, row):
         self.rows.append(row)
-        if row["val_loss"] < self.lowest:
-            self.lowest = row["val_loss"]
+        rank = (row.get("val_accuracy", 0), -row["val_loss"])
+        if rank > self.best:
+            self.best = rank
             self.weights = self.model.get_weights()
 
     def restore(self):
