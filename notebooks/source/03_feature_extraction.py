@@ -120,7 +120,7 @@ print(f"features: train {x_train.shape}, validation {x_val.shape}")
 
 # %% [markdown]
 # Now the head alone, the two layers above with a little dropout between them, for 20 epochs on the stored features.
-# `train_head` also keeps the weights of the epoch with the highest validation accuracy; chapter 5 is about such
+# `train_head` also keeps the weights of the epoch with the lowest validation loss; chapter 5 is about such
 # helpers.
 
 # %%

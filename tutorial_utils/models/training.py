@@ -35,13 +35,13 @@ def frozen(backbone, train, validation, image_size, head="closed", epochs=20, se
 
 
 def train_head(head, train, validation, epochs=20, learning_rate=1e-3, callbacks=(), seed=0):
-    """Train a head on stored features; keep its best epoch (see `BestEpoch`); return its history.
+    """Train a head on stored features; keep the epoch with the lowest validation loss; return its history.
 
     train, validation : (features, labels), float (photos, channels) and int (photos,)
     """
     _compile(head, learning_rate)
     batches = _shuffled(*train, seed=seed)
-    return fit(head, batches, validation, epochs, callbacks)
+    return fit(head, batches, validation, epochs, callbacks, by="loss")
 
 
 def fine_tune(model, base, train, validation, epochs=10, learning_rate=3e-4, last=None, decay=True, callbacks=()):
@@ -61,13 +61,13 @@ def fine_tune(model, base, train, validation, epochs=10, learning_rate=3e-4, las
     return fit(model, train, validation, epochs, callbacks)
 
 
-def fit(model, train, validation, epochs, callbacks=()):
+def fit(model, train, validation, epochs, callbacks=(), by="accuracy"):
     """Fit a compiled model and keep its best epoch (see `BestEpoch`), with a progress bar.
 
     Returns a DataFrame indexed by epoch; row 0 is the state before training (validation columns only).
     """
     batches = validation if not isinstance(validation, tuple) else _in_order(*validation)
-    best = BestEpoch(batches)
+    best = BestEpoch(batches, by)
     bar = tqdm.keras.TqdmCallback(verbose=0, desc="epochs")
     try:
         model.fit(
@@ -84,15 +84,17 @@ def fit(model, train, validation, epochs, callbacks=()):
 
 
 class BestEpoch(keras.callbacks.Callback):
-    """Remember the weights of the epoch with the highest validation accuracy, the start included.
+    """Remember the weights of the best epoch, the start included.
 
-    Of level epochs, the one with the lowest validation loss. The loss alone would not do: fine-tuning makes a
-    model surer, so its loss can rise above that of the frozen model while many more photos are right.
+    by : "accuracy" (on validation; of level epochs the one with less loss) or "loss"
+    Fine-tuning goes by accuracy: it makes a model surer, so its loss can rise above that of the frozen model while
+    more photos are right. A head goes by loss: the best accuracy of many epochs would flatter it in a comparison.
     """
 
-    def __init__(self, validation):
+    def __init__(self, validation, by="accuracy"):
         super().__init__()
         self.validation = validation
+        self.by = by
         self.rows = []
         self.weights = None
         self.best = (-np.inf, -np.inf)
@@ -108,7 +110,8 @@ class BestEpoch(keras.callbacks.Callback):
 
     def _keep(self, row):
         self.rows.append(row)
-        rank = (row.get("val_accuracy", 0), -row["val_loss"])
+        accuracy = row.get("val_accuracy", 0) if self.by == "accuracy" else 0
+        rank = (accuracy, -row["val_loss"])
         if rank > self.best:
             self.best = rank
             self.weights = self.model.get_weights()
