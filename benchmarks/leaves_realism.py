@@ -14,28 +14,17 @@ import sklearn.pipeline
 import sklearn.preprocessing
 
 from tutorial_utils.data import folders, leaves
-from tutorial_utils.data.photos import read_photo
 from tutorial_utils.models import backbones, features
 
 
-def compute_features(extractor, photos, image_size):
-    """Return float32 (photos, channels): what the frozen base makes of each photo."""
-    starts = range(0, len(photos), 32)
-    batches = (
-        (np.float32([read_photo(path, image_size) for path in photos["path"][start : start + 32]]), [0])
-        for start in starts
-    )
-    return features.compute(extractor, batches, progress=False)[0]
-
-
-def train(extractor, image_size, plants_per_class, seed):
+def train(borrowed, image_size, plants_per_class, seed):
     """Return a logistic regression on standardized features of generated leaves: True = diseased."""
     photos = leaves.load(seed=seed, plants_per_class=plants_per_class)
     model = sklearn.pipeline.make_pipeline(
         sklearn.preprocessing.StandardScaler(),
         sklearn.linear_model.LogisticRegression(C=0.01, class_weight="balanced", max_iter=2000),
     )
-    return model.fit(compute_features(extractor, photos, image_size), photos["label"] != "healthy")
+    return model.fit(features.stored(photos, borrowed, image_size)[:], photos["label"] != "healthy")
 
 
 def bootstrap_interval(diseased, scores, groups, seed=0, rounds=1000):
@@ -63,9 +52,9 @@ def main():
     found = sorted(set(photos["label"]))
     if "healthy" not in found:
         parser.error(f"{arguments.folder} must hold a class folder named healthy; it holds {', '.join(found)}")
-    extractor = features.extractor(backbones.get("efficientnet_lite0"), arguments.image_size)
-    model = train(extractor, arguments.image_size, arguments.plants_per_class, arguments.seed)
-    scores = model.decision_function(compute_features(extractor, photos, arguments.image_size))
+    borrowed = backbones.get("efficientnet_lite0")
+    model = train(borrowed, arguments.image_size, arguments.plants_per_class, arguments.seed)
+    scores = model.decision_function(features.stored(photos, borrowed, arguments.image_size)[:])
     diseased = (photos["label"] != "healthy").to_numpy()
     area = sklearn.metrics.roc_auc_score(diseased, scores)
     low, high = bootstrap_interval(diseased, scores, photos["group"].to_numpy())

@@ -51,6 +51,11 @@ def sha256(path):
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def sha256_of(data):
+    """Return the sha256 of bytes as 64 hex digits."""
+    return hashlib.sha256(data).hexdigest()
+
+
 def replace_with(path, write):
     """Make the file `path` by `write(temporary_path)`: a reader sees the old file or the new one, never half.
 

@@ -1,4 +1,4 @@
-"""Load TensorFlow without its start-up notes, which no setting turns off and no reader can act on."""
+"""Hold back TensorFlow's and LiteRT's start-up notes, which no setting turns off and no reader can act on."""
 
 import contextlib
 import importlib
@@ -7,19 +7,22 @@ import re
 import sys
 import tempfile
 
-_NOTES = re.compile(rb"oneDNN custom operations|before absl::InitializeLog|cpu_feature_guard|To enable the following")
+_NOTES = re.compile(
+    rb"oneDNN custom operations|before absl::InitializeLog|cpu_feature_guard|To enable the following"
+    rb"|Created TensorFlow Lite XNNPACK delegate|tf_tfl_flatbuffer_helpers|single_machine.cc|devices.cc"
+)
 
 
 def import_tensorflow():
     """Import keras and tensorflow; whatever they say on standard error passes, but for the known notes."""
     if "tensorflow" not in sys.modules:
-        with _without_notes():
+        with without_notes():
             importlib.import_module("keras")
             importlib.import_module("tensorflow").get_logger().setLevel("ERROR")  # its advice is for developers
 
 
 @contextlib.contextmanager
-def _without_notes():
+def without_notes():
     """Hold back the process's standard error, then pass on the lines that are not known notes."""
     with tempfile.TemporaryFile() as held:
         kept = os.dup(2)

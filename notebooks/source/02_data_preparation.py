@@ -198,8 +198,8 @@ print(
 
 # %% [markdown]
 # A leaf turned or mirrored is the same leaf. **Augmentation** uses that: during training, each photo is flipped and
-# turned at random, a little differently in each epoch, so the network never sees quite the same picture twice. It is
-# for training photos only. One photo, seven times:
+# turned by quarter turns at random, anew in each epoch, so that the network sees it in all the eight ways in which a
+# square can be laid down. It is for training photos only. One photo, seven times:
 
 # %%
 augment = pipeline.augmentation(seed=seed)

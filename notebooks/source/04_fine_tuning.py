@@ -201,22 +201,23 @@ assert not as_told or careless["val_loss"][-1] > careful["val_loss"][-1]
 # %% [markdown]
 # ## A stronger recipe
 #
-# The usual recipe is timid. With BatchNormalization safe, **all** layers may learn, at a larger rate that falls to
-# zero along half a cosine, on photos that are flipped and turned anew in every epoch, with the optimizer AdamW. The
-# validation photos decide which epoch is kept, by their accuracy, the state before the first epoch included: so on
-# these photos, fine-tuning cannot end worse than it began.
+# The usual recipe is timid. With BatchNormalization safe, **all** layers may learn, at a larger rate, on photos that
+# are flipped and turned anew in every epoch, with the optimizer AdamW. The rate rises from almost nothing over the
+# first fifth of the training (the *warm-up*: large steps at the start would undo much of what was borrowed) and then
+# falls to zero along half a cosine. The validation photos decide which epoch is kept, by their accuracy, the state
+# before the first epoch included: so on these photos, fine-tuning cannot end worse than it began.
 
 # %%
 model.set_weights(start)  # both recipes start from the same frozen model
 augmented = pipeline.batches(train, image_size, shuffle=True, augmentation=pipeline.augmentation(seed), seed=seed)
 tuning_started = time.perf_counter()
-history = training.fine_tune(model, borrowed.base, augmented, val_batches, epochs=10)
+history = training.fine_tune(model, borrowed.base, augmented, val_batches, epochs=8)
 tuning_seconds = time.perf_counter() - tuning_started
 val_scores["stronger recipe"] = accuracy_on(model, val_batches, validation)
 models["stronger recipe"] = model.get_weights()
 
 # %%
-figure = plots.history(history, title="All layers, AdamW, cosine from 0.0003, augmented photos")
+figure = plots.history(history, title="All layers, AdamW, rate up to 0.0003 and down to 0, augmented photos")
 plots.show(figure, "Loss and accuracy by epoch for the stronger recipe", run / "figures" / "stronger_recipe.png")
 for name, score in val_scores.items():
     print(f"{name}, validation: {score}")
@@ -347,5 +348,5 @@ print(f"{borrowed.name}, {chosen}: {best}")
 print(f"frozen: {scores['frozen']}")
 
 # %% [markdown]
-# **What next?** Ten epochs, a rate that falls, the best epoch kept: who decides that, and when? Chapter 5 is about
+# **What next?** Eight epochs, a rate that falls, the best epoch kept: who decides that, and when? Chapter 5 is about
 # callbacks, which watch over a training while it runs.

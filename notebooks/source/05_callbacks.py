@@ -43,9 +43,8 @@ photos = splits.assign(catalog.load(dataset, seed=seed, photos_per_class=photos_
 class_names = list(photos["label"].cat.categories)
 train, validation, test = (splits.part(photos, name) for name in splits.NAMES)
 borrowed = backbones.get(backbone)
-extract = feature_tools.extractor(borrowed, image_size)
-x_train, y_train = feature_tools.compute(extract, pipeline.batches(train, image_size))
-x_val, y_val = feature_tools.compute(extract, pipeline.batches(validation, image_size))
+x_train, y_train = feature_tools.stored(train, borrowed, image_size)[:], pipeline.labels(train)
+x_val, y_val = feature_tools.stored(validation, borrowed, image_size)[:], pipeline.labels(validation)
 
 # %% [markdown]
 # The base is frozen, so its features are stored once, and a training of the head takes seconds. That lets us try

@@ -49,6 +49,15 @@ def test_augmentation_acts_in_training_only_and_follows_the_seed(photos):
     np.testing.assert_array_equal(changed, pipeline.augmentation(seed=3)(images, training=True))
 
 
+def test_augmentation_lays_a_square_down_in_eight_ways_and_no_other():
+    image = np.arange(27, dtype=np.float32).reshape(1, 3, 3, 3)
+    augment = pipeline.augmentation(seed=0)
+    ways = [np.rot90(each, turn) for each in (image[0], image[0, :, ::-1]) for turn in range(4)]
+    views = [np.asarray(augment(image, training=True))[0] for _ in range(100)]
+    seen = [next(place for place, each in enumerate(ways) if np.array_equal(view, each)) for view in views]
+    assert set(seen) == set(range(8))
+
+
 def test_a_damaged_photo_is_named(photos, make_photo):
     path = make_photo(pathlib.Path(photos["path"].iloc[5]), size=(64, 64))
     path.write_bytes(path.read_bytes()[:2000])

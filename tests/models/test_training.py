@@ -17,22 +17,11 @@ def borrowed():
     return backbones.get("efficientnet_lite0")
 
 
-def test_features_are_those_of_the_whole_model(parts, borrowed):
-    train, _, _ = parts
-    extract = features.extractor(borrowed, 32)
-    stored, labels = features.compute(extract, pipeline.batches(train, 32, batch_size=4), progress=False)
-    assert stored.shape == (len(train), 1280)
-    assert labels.tolist() == train["label"].cat.codes.tolist()
-    images = np.concatenate([x for x, _ in pipeline.batches(train, 32)])
-    maps = np.asarray(borrowed.base((images - 127) / 128, training=False))
-    np.testing.assert_allclose(stored, maps.mean(axis=(1, 2)), atol=1e-4)
-
-
 @pytest.mark.parametrize("head", ["closed", "dense"])
 def test_the_frozen_phase_learns_two_colors_and_changes_no_base(parts, borrowed, head):
     train, validation, test = parts
     before = [weight.copy() for weight in borrowed.base.get_weights()]
-    model, history = training.frozen(borrowed, train, validation, 32, head=head, epochs=5)
+    model, history = training.frozen(borrowed, train, validation, 32, head=head, epochs=20)
     said = model.predict(pipeline.batches(test, 32), verbose=0).argmax(axis=1)
     assert said.tolist() == test["label"].cat.codes.tolist()
     assert history["val_loss"].notna().all()
@@ -120,3 +109,58 @@ def test_the_best_epoch_is_the_most_accurate_or_the_one_with_the_least_loss(by, 
         best.on_epoch_end(epoch, {"val_accuracy": accuracy, "val_loss": loss})
     best.restore()
     assert model.get_weights()[0] == epoch_kept
+
+
+def test_fine_tuning_on_stored_activations_changes_the_joined_model(parts):
+    """Suffix and joined model share their layers: what one learned, the other says."""
+    train, validation, test = parts
+    lite0 = backbones.get("efficientnet_lite0")
+    _, last = transfer.cut(lite0.base, 50)
+    head = transfer.dense_head(1280, 2)
+    model = transfer.join(lite0, head, 64)
+    statistics = transfer.batch_norm_statistics(lite0.base)
+    first, late = (lite0.base.get_layer(name).get_weights()[0] for name in ("block10_expand_conv", "top_conv"))
+    before = model.predict(pipeline.batches(test, 64), verbose=0)
+    history = training.fine_tune_stored(lite0, head, train, validation, 64, views=2, epochs=2, learning_rate=1e-3)
+    assert history.index.tolist() == [0, 1, 2]
+    np.testing.assert_array_equal(first, lite0.base.get_layer("block10_expand_conv").get_weights()[0])
+    assert history["val_loss"].iloc[1:].min() < history["val_loss"].iloc[0]  # so a later epoch was kept
+    assert not np.array_equal(late, lite0.base.get_layer("top_conv").get_weights()[0])
+    for old, new in zip(statistics, transfer.batch_norm_statistics(lite0.base), strict=True):
+        np.testing.assert_array_equal(old, new)
+    name, _ = transfer.cut(lite0.base, last)
+    suffix = transfer.join_suffix(lite0.base, head, name)
+    said = suffix.predict(features.stored(test, lite0, 64, cut=name)[:], verbose=0)
+    after = model.predict(pipeline.batches(test, 64), verbose=0)
+    np.testing.assert_allclose(after, said, atol=1e-5)
+    assert np.abs(after - before).max() > 0.01
+
+
+def epoch(model, base, batches, last):
+    """Train one epoch by plain gradient descent; return the weights of the base's last layers and the head."""
+    transfer.unfreeze(base, last)
+    model.compile(optimizer=keras.optimizers.SGD(0.05), loss="sparse_categorical_crossentropy")
+    model.fit(batches, epochs=1, shuffle=False, verbose=0)
+    return [weight for layer in base.layers[-last:] for weight in layer.get_weights()]
+
+
+def test_one_epoch_on_stored_activations_is_one_epoch_of_the_whole_model(parts):
+    """Same batches, same order, no augmentation, no dropout: the weights agree to rounding."""
+    train, _, _ = parts
+    ends = []
+    for stored in (False, True):
+        lite0 = backbones.get("efficientnet_lite0")
+        name, last = transfer.cut(lite0.base, 50)
+        head = transfer.dense_head(1280, 2, dropout=0)
+        start = lite0.base.get_layer("top_conv").get_weights()[0]
+        if stored:
+            model = transfer.join_suffix(lite0.base, head, name)
+            rows = features.stored(train, lite0, 64, cut=name)
+            batches = features.batches([rows], pipeline.labels(train), batch_size=4, shuffle=True, seed=3)
+        else:
+            model = transfer.join(lite0, head, 64)
+            batches = pipeline.batches(train, 64, batch_size=4, shuffle=True, seed=3)
+        ends.append([*epoch(model, lite0.base, batches, last), *head.get_weights()])
+        assert np.abs(lite0.base.get_layer("top_conv").get_weights()[0] - start).max() > 1e-4
+    for whole, parted in zip(*ends, strict=True):
+        np.testing.assert_allclose(whole, parted, atol=2e-5)

@@ -70,13 +70,23 @@ def test_the_closed_head_is_logistic_regression_on_standardized_features(classes
 
     rng = np.random.default_rng(0)
     labels = np.arange(60) % classes
-    features = rng.normal(labels[:, None], 1.5, (60, 7)) * [1, 10, 100, 1, 1, 1, 1] + 3
+    features = rng.normal(labels[:, None], 1.5, (60, 7))
+    features = features / features.std(axis=0) * [10, 10, 10, 10, 10, 20, 100] + 3  # none varies less than the median
     reference = sklearn.pipeline.make_pipeline(
         sklearn.preprocessing.StandardScaler(), sklearn.linear_model.LogisticRegression(C=0.1, max_iter=2000)
     ).fit(features, labels)
     head = transfer.closed_head(features, labels, classes, C=0.1)
     said = head.predict(features.astype("float32"), verbose=0)
     np.testing.assert_allclose(said, reference.predict_proba(features), atol=1e-4)
+
+
+def test_a_feature_that_hardly_varies_gets_no_huge_weight():
+    """Divided by its own deviation, 0.0001, the last feature would get a weight in the thousands."""
+    rng = np.random.default_rng(0)
+    labels = np.arange(60) % 2
+    features = rng.normal(labels[:, None], 1, (60, 5)) * [1, 1, 1, 1, 1e-4]
+    kernel, _ = transfer.closed_head(features, labels, 2).get_weights()
+    assert np.abs(kernel).max() < 1
 
 
 def test_the_closed_head_takes_a_feature_that_never_varies():
@@ -116,3 +126,43 @@ def test_a_saved_model_loads_where_the_course_is_not_installed(name, tmp_path):
     )
     subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True, capture_output=True)
     np.testing.assert_allclose(np.load(tmp_path / "said.npy"), model.predict(images, verbose=0), atol=1e-6)
+
+
+def test_a_base_is_cut_where_no_shortcut_leads_round():
+    """input - a - b - (b + c) - d: after c a shortcut from b is still under way, so no cut there."""
+    inputs = keras.Input((8, 8, 3))
+    a = keras.layers.Conv2D(4, 3, padding="same", name="a")(inputs)
+    b = keras.layers.Conv2D(4, 3, padding="same", name="b")(a)
+    c = keras.layers.Conv2D(4, 3, padding="same", name="c")(b)
+    c = keras.layers.ReLU(name="relu")(c)
+    total = keras.layers.Add(name="sum")([b, c])
+    base = keras.Model(inputs, keras.layers.Conv2D(2, 3, name="d")(total))
+    assert transfer.cuts(base) == {"a": 5, "b": 4, "sum": 1}
+    assert transfer.cut(base, 2) == ("sum", 1)
+    assert transfer.cut(base, 3) == ("b", 4)
+    images = np.random.default_rng(0).uniform(0, 1, (2, 8, 8, 3)).astype("float32")
+    for name in ("a", "b", "sum"):
+        prefix, suffix = transfer.split(base, name)
+        np.testing.assert_allclose(suffix(prefix(images)), base(images), atol=1e-6)
+    with pytest.raises(ValueError, match="cut must be one of 'a', 'b', 'sum'; got 'c'"):
+        transfer.split(base, "c")
+
+
+def test_a_base_that_cannot_be_cut_is_refused():
+    inputs = keras.Input((8, 8, 3))
+    a = keras.layers.Conv2D(3, 3, padding="same")(inputs)
+    base = keras.Model(inputs, keras.layers.Add()([inputs, a]), name="loop")
+    with pytest.raises(ValueError, match="loop cannot be cut"):
+        transfer.cut(base, 1)
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("efficientnet_lite0", ("block10_add", 46)),
+        ("mobilenet_v2", ("block_11_add", 47)),
+        ("resnet50", ("conv4_block4_out", 52)),
+    ],
+)
+def test_about_fifty_layers_end_at_a_block(name, expected):
+    assert transfer.cut(backbones.build(name), 50) == expected

@@ -1,28 +1,132 @@
-"""What the frozen base makes of each photo: computed once a photo, not once an epoch."""
+"""What a frozen base makes of each photo: computed once a photo, kept on disk, never computed again."""
+
+import concurrent.futures
+import hashlib
 
 import keras
 import numpy as np
+import tensorflow as tf
 import tqdm.auto
 
+from .. import _check
+from ..data import photos as photo_room
+from ..data import pipeline
+from . import forward, store, transfer
 
-def extractor(backbone, image_size):
-    """Return the model from pixels to features: preprocessing, base, the mean of each channel (chapter 1).
+PRECISIONS = ("float32", "float16")
 
-    backbone : from backbones.get
-    Takes float (batch, image_size, image_size, 3), 0-255; returns (batch, channels).
+
+def extractor(backbone, image_size, cut=None):
+    """Return the model from pixels to activations: preprocessing, then the base up to the layer `cut` (chapter 1).
+
+    backbone : from backbones.get; cut : a layer's name, from transfer.cuts; None is the end of the base
+    Takes float (batch, image_size, image_size, 3), 0-255. Returns the cut layer's output (batch, h, w, channels);
+    at the end of the base the mean of each channel, (batch, channels): the features.
     """
-    images = keras.Input((image_size, image_size, 3), name="pixels")
-    maps = backbone.base(backbone.preprocess(images), training=False)  # (batch, h, w, channels)
-    return keras.Model(images, keras.layers.GlobalAveragePooling2D()(maps), name="extractor")
+    images = keras.Input((_check.image_size(image_size), image_size, 3), name="pixels")
+    if cut is None:
+        maps = backbone.base(backbone.preprocess(images), training=False)  # (batch, h, w, channels)
+        return keras.Model(images, keras.layers.GlobalAveragePooling2D()(maps), name="extractor")
+    prefix, _ = transfer.split(backbone.base, cut)
+    return keras.Model(images, prefix(backbone.preprocess(images), training=False), name="extractor")
 
 
-def compute(model, batches, progress=True):
-    """Return (features, labels) of one pass over the batches: float32 (photos, channels), int (photos,).
+def stored(photos, backbone, image_size, cut=None, view=None, seed=0, dtype="float32", fit="stretch", progress=True):
+    """Return the activations of a photos table, in its order: those on disk are read, the others computed (chapter 3).
 
-    model : from `extractor`; progress : show a bar, one step a batch
+    backbone, cut : as for `extractor`; the layers up to the cut must not learn as long as the result is in use
+    view : None for the photo as it is; 1, 2, ... for a version of it that is flipped and turned, drawn by `seed`
+    dtype : "float32", or "float16" for half of the disk
+    progress : show a bar over the photos that are computed
+    Returns store.Rows: `rows[3]`, `rows[[5, 2]]` or `rows[:]` gives float32 (n, ...). Found by content: by the
+    bytes of the photo, the weights, the preprocessing, the size, the cut, the view and the means of computing.
+    Raises PhotoError for a damaged photo, and store.StoreFull before any work where the disk would not do.
     """
-    features, labels = [], []
-    for images, batch_labels in tqdm.auto.tqdm(batches, desc="features", unit="batch", disable=not progress):
-        features.append(model.predict_on_batch(images))
-        labels.append(np.asarray(batch_labels))
-    return np.concatenate(features), np.concatenate(labels)
+    _check.columns(photos, ["path"])
+    _check.choice("dtype", dtype, PRECISIONS)
+    _check.choice("fit", fit, photo_room.FITS)
+    if view is not None:
+        _check.integer("view", view, 1, 10**6)
+    model = extractor(backbone, image_size, cut)
+    about = _about(model, backbone, image_size, cut, fit)
+    function, means = forward.fastest(model, about["model"])
+    drawn = {} if view is None else {"view": view, "seed": _check.seed(seed), "views": pipeline.VIEWS_VERSION}
+    kept = store.Store({**about, "means": means, **drawn}, model.output_shape[1:], dtype)
+    paths = photos["path"].to_numpy(str)
+    ids = store.photo_ids(paths)
+
+    def compute(path, photo):
+        image = photo_room.read_photo(path, image_size, fit)  # uint8 (h, w, 3)
+        if view is not None:
+            image = pipeline.view(image, f"{seed}/{view}/{photo}")
+        return function(image.astype(np.float32))
+
+    _fill(kept, dict(zip(ids, paths, strict=True)), compute, progress)
+    return store.Rows(kept, ids)
+
+
+def batches(versions, labels, batch_size=32, shuffle=False, seed=0):
+    """Return a tf.data.Dataset of (activations, labels) batches, read from disk as they are needed (chapter 4).
+
+    versions : list of store.Rows, each (photos, ...) of the same photos, as from `stored`; labels : int (photos,)
+    shuffle : a new order every epoch, drawn by `seed`; it is the order of pipeline.batches
+    In one epoch each photo comes once, in one version; over as many epochs as there are versions, in each of them.
+    """
+    number, versions_count, served = len(labels), len(versions), iter(range(10**18))
+
+    def read(rows):
+        wanted = np.array([(next(served) // number + row) % versions_count for row in rows])  # a photo's turn
+        read = np.empty((len(rows), *versions[0].shape[1:]), np.float32)
+        for version in np.unique(wanted):
+            here = wanted == version
+            read[here] = versions[version][rows[here]]
+        return read
+
+    def load(rows):
+        activations = tf.numpy_function(read, [rows], tf.float32)
+        return tf.ensure_shape(activations, (None, *versions[0].shape[1:])), tf.gather(labels, rows)
+
+    dataset = tf.data.Dataset.range(number)
+    if shuffle:
+        dataset = dataset.shuffle(number, seed=_check.seed(seed), reshuffle_each_iteration=True)
+    return dataset.batch(batch_size).map(load).prefetch(2)
+
+
+def means(backbone, image_size, cut=None):
+    """Return what computes stored activations on this machine: "litert ..." or "keras ..." (for run.json)."""
+    model = extractor(backbone, image_size, cut)
+    return forward.fastest(model, _about(model, backbone, image_size, cut, "stretch")["model"])[1]
+
+
+def _about(model, backbone, image_size, cut, fit):
+    """Return what the numbers depend on besides the photo; `model` sums up weights, preprocessing, size and cut."""
+    digest = hashlib.sha256()
+    for weight in model.get_weights():
+        digest.update(np.ascontiguousarray(weight).data)
+    ramp = np.arange(768, dtype=np.float32).reshape(1, 16, 16, 3) % 256
+    preprocessed = np.asarray(keras.ops.convert_to_numpy(backbone.preprocess(ramp)), np.float32)
+    digest.update(np.ascontiguousarray(preprocessed).data)
+    digest.update(f"{backbone.name}/{image_size}/{cut}".encode())
+    return {"model": digest.hexdigest(), "fit": fit, "read_photo": photo_room.VERSION}
+
+
+def _fill(kept, path_of, compute, progress):
+    """Compute and store the photos that are missing, shard by shard, one photo on each processor core at a time."""
+    kept.sweep()
+    missing = kept.missing(path_of)
+    if not missing:
+        return
+    kept.check_room(len(missing))
+    size = kept.shard_rows()
+    bar = tqdm.auto.tqdm(total=len(missing), desc="activations", unit="photo", disable=not progress)
+    with bar, concurrent.futures.ThreadPoolExecutor(forward.workers()) as pool:
+        for first in range(0, len(missing), size):
+            shard, rows = missing[first : first + size], []
+            coming = pool.map(compute, [path_of[photo] for photo in shard], shard)
+            try:
+                for row in coming:
+                    rows.append(row)
+                    bar.update()
+            finally:
+                coming.close()  # after an error or Ctrl-C the photos that are still waiting are let go
+            kept.write(shard, np.stack(rows))

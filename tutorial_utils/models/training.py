@@ -6,6 +6,7 @@ import pandas
 import tensorflow as tf
 import tqdm.keras
 
+from .. import _check
 from ..data import pipeline
 from . import features, transfer
 
@@ -19,8 +20,9 @@ def frozen(backbone, train, validation, image_size, head="closed", epochs=20, se
     (`accuracy`, `loss`, `val_accuracy`, `val_loss`); one row for the closed head.
     """
     transfer.freeze(backbone.base)
-    extract = features.extractor(backbone, image_size)
-    tables = [features.compute(extract, pipeline.batches(table, image_size)) for table in (train, validation)]
+    tables = [
+        (features.stored(table, backbone, image_size)[:], pipeline.labels(table)) for table in (train, validation)
+    ]
     classes = len(train["label"].cat.categories)
     if head == "closed":
         model = transfer.closed_head(*tables[0], classes)
@@ -44,21 +46,54 @@ def train_head(head, train, validation, epochs=20, learning_rate=1e-3, callbacks
     return fit(head, batches, validation, epochs, callbacks, by="loss")
 
 
-def fine_tune(model, base, train, validation, epochs=10, learning_rate=3e-4, last=None, decay=True, callbacks=()):
+def fine_tune(model, base, train, validation, epochs=8, learning_rate=3e-4, last=None, decay=True, callbacks=()):
     """Phase 2: let the base learn at a small rate, in place; return the history (chapter 4).
 
-    model : joined model whose head is trained already; base : its base
+    model : joined model whose head is trained already, or its suffix (`fine_tune_stored`); base : its base
     train, validation : batches of (images, labels), as from pipeline.batches
     last : how many of the base's last layers learn, None for all; BatchNormalization never does
-    decay : let the rate fall to 0 along half a cosine, else keep it constant
+    decay : let the rate rise over the first fifth of the steps and then fall to 0 along half a cosine, else keep it
+        constant; at its full height from the first step, it would undo much of what was borrowed
     Uses AdamW. The model ends with the weights of its best epoch (see `BestEpoch`), the state before the first
     epoch included (row 0 of the history); so too when it is interrupted.
     """
     transfer.unfreeze(base, last)
-    steps = epochs * int(train.cardinality())
-    rate = keras.optimizers.schedules.CosineDecay(learning_rate, steps) if decay else learning_rate
-    _compile(model, rate)
+    _compile(model, _warm_up_and_decay(learning_rate, epochs * int(train.cardinality())) if decay else learning_rate)
     return fit(model, train, validation, epochs, callbacks)
+
+
+def fine_tune_stored(
+    backbone,
+    head,
+    train,
+    validation,
+    image_size,
+    last=50,
+    views=1,
+    epochs=8,
+    learning_rate=1e-4,
+    decay=True,
+    callbacks=(),
+    seed=0,
+    dtype="float32",
+):
+    """Phase 2 for about the last `last` layers, on stored activations: the layers before them run once a photo.
+
+    backbone, head : as for transfer.join, which gives the whole model before and after; both change in place
+    train, validation : photos tables; views : how many versions of each training photo are stored and drawn in
+        turn, one an epoch: the photo as it is, then ones that are flipped and turned
+    The other arguments are those of `fine_tune` and features.stored. Returns the history, as `fine_tune` does.
+    """
+    _check.integer("views", views, 1, 100)
+    base = backbone.base
+    name, last = transfer.cut(base, last)
+    transfer.freeze(base)
+    kept = dict(backbone=backbone, image_size=image_size, cut=name, seed=seed, dtype=dtype)
+    versions = [features.stored(train, view=number or None, **kept) for number in range(views)]
+    suffix = transfer.join_suffix(base, head, name)
+    batches = features.batches(versions, pipeline.labels(train), shuffle=True, seed=seed)
+    val_batches = features.batches([features.stored(validation, **kept)], pipeline.labels(validation))
+    return fine_tune(suffix, base, batches, val_batches, epochs, learning_rate, last, decay, callbacks)
 
 
 def fit(model, train, validation, epochs, callbacks=(), by="accuracy"):
@@ -124,6 +159,13 @@ class BestEpoch(keras.callbacks.Callback):
     def history(self):
         """Return the scores as a DataFrame indexed by epoch."""
         return pandas.DataFrame(self.rows).rename_axis("epoch")
+
+
+def _warm_up_and_decay(learning_rate, steps):
+    rising = max(1, steps // 5)
+    return keras.optimizers.schedules.CosineDecay(
+        learning_rate / 100, max(1, steps - rising), warmup_target=learning_rate, warmup_steps=rising
+    )
 
 
 def _compile(model, learning_rate):

@@ -1,0 +1,199 @@
+import pathlib
+
+import keras
+import numpy as np
+import pytest
+
+from tutorial_utils.data import folders, photos, pipeline
+from tutorial_utils.models import backbones, features, forward, store, transfer
+
+
+@pytest.fixture(scope="module")
+def converted(tmp_path_factory):
+    return tmp_path_factory.mktemp("litert")
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(tmp_path, monkeypatch, converted):
+    """Activations are each test's own; converted networks are shared, for each takes seconds to convert."""
+    (tmp_path / "cache").mkdir()
+    (tmp_path / "cache" / "litert").symlink_to(converted)
+    monkeypatch.setenv("TUTORIAL_CACHE", str(tmp_path / "cache"))
+
+
+@pytest.fixture(scope="module")
+def borrowed():
+    return backbones.get("efficientnet_lite0")
+
+
+@pytest.fixture
+def counted(monkeypatch):
+    """A list that gets the path of every photo that is read."""
+    read, paths = photos.read_photo, []
+    monkeypatch.setattr(photos, "read_photo", lambda path, *rest: (paths.append(path), read(path, *rest))[1])
+    return paths
+
+
+@pytest.fixture
+def table(tmp_path, make_photo):
+    for number in range(6):
+        make_photo(tmp_path / "photos" / ("a", "b")[number % 2] / f"{number}.png", size=(40, 40), seed=number)
+    return folders.load(tmp_path / "photos")
+
+
+def keras_features(table, borrowed, size=64):
+    images = np.concatenate([x for x, _ in pipeline.batches(table, size)])
+    return np.asarray(borrowed.base((images - 127) / 128, training=False)).mean(axis=(1, 2))
+
+
+def test_stored_features_are_those_of_the_whole_model(table, borrowed):
+    rows = features.stored(table, borrowed, 64, progress=False)
+    expected = keras_features(table, borrowed)
+    assert rows.shape == (6, 1280)
+    assert np.abs(rows[:] - expected).max() < 1e-4 * np.abs(expected).max()
+    assert features.means(borrowed, 64).startswith("litert")
+
+
+def test_a_photo_seen_before_is_never_computed_again(table, borrowed, counted, tmp_path, make_photo):
+    first = features.stored(table[:4], borrowed, 64, progress=False)
+    assert len(counted) == 4
+    make_photo(tmp_path / "photos" / "b" / "copy.png", size=(40, 40), seed=2)  # the bytes of a/2.png
+    more = folders.load(tmp_path / "photos")
+    rows = features.stored(more, borrowed, 64, progress=False)
+    assert len(counted) == 6
+    place = {path: number for number, path in enumerate(more["path"])}
+    for number, path in enumerate(table["path"][:4]):
+        np.testing.assert_array_equal(rows[place[path]], first[number])
+    copy = next(path for path in place if path.endswith("copy.png"))
+    original = next(path for path in place if path.endswith("2.png"))
+    np.testing.assert_array_equal(rows[place[copy]], rows[place[original]])
+
+
+def test_a_change_of_anything_is_another_address(table, borrowed, counted, make_photo):
+    def fresh(**changes):
+        counted.clear()
+        arguments = dict(photos=table, backbone=borrowed, image_size=64, progress=False) | changes
+        features.stored(**arguments)
+        return len(counted)
+
+    assert fresh() == 6
+    assert fresh() == 0
+    assert fresh(image_size=96) == 6
+    assert fresh(dtype="float16") == 6
+    assert fresh(fit="pad") == 6
+    assert fresh(cut="block10_add") == 6
+    assert fresh(view=1) == 6
+    assert fresh(view=2) == 6
+    assert fresh(view=2, seed=1) == 6
+    assert fresh(view=2, seed=1) == 0
+    assert fresh(backbone=borrowed._replace(preprocess=lambda images: images / 255)) == 6
+    tuned = backbones.get("efficientnet_lite0")
+    layer = tuned.base.get_layer("stem_conv")
+    layer.set_weights([layer.get_weights()[0] * 1.01])
+    assert fresh(backbone=tuned) == 6
+    make_photo(pathlib.Path(table["path"][0]), size=(40, 40), seed=99)  # another photo under its name
+    assert fresh() == 1
+
+
+def test_a_new_version_of_read_photo_meets_no_old_activation(table, borrowed, counted, monkeypatch):
+    features.stored(table, borrowed, 64, progress=False)
+    monkeypatch.setattr(photos, "VERSION", photos.VERSION + 1)
+    features.stored(table, borrowed, 64, progress=False)
+    assert len(counted) == 12
+
+
+def test_a_damaged_photo_is_named_and_what_was_stored_stays(table, borrowed, monkeypatch, counted):
+    monkeypatch.setattr(store, "SHARD_ROWS", 2)
+    path = table["path"][3]
+    with open(path, "r+b") as file:
+        file.truncate(60)
+    with pytest.raises(photos.PhotoError, match="is damaged"):
+        features.stored(table, borrowed, 64, progress=False)
+    counted.clear()
+    features.stored(table.drop(3), borrowed, 64, progress=False)
+    assert sorted(counted) == sorted(table["path"][[2, 4, 5]])
+
+
+def test_too_little_room_is_said_before_any_photo_is_read(table, borrowed, counted, monkeypatch):
+    monkeypatch.setenv("TUTORIAL_STORE_GB", "0.00001")
+    with pytest.raises(store.StoreFull, match="6 photos need"):
+        features.stored(table, borrowed, 64, progress=False)
+    assert counted == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"dtype": "float64"}, "dtype must be one of 'float32', 'float16'"),
+        ({"cut": "block99"}, "cut must be one of"),
+        ({"view": 0}, "view must be a whole number from 1"),
+        ({"fit": "crop"}, "fit must be one of"),
+        ({"image_size": 10}, "image_size must be"),
+    ],
+)
+def test_bad_arguments(table, borrowed, changes, message):
+    with pytest.raises(ValueError, match=message):
+        features.stored(**{"photos": table, "backbone": borrowed, "image_size": 64} | changes)
+
+
+def test_batches_come_in_the_order_of_the_pipeline(table):
+    rows = np.arange(6, dtype=np.float32)[:, None]
+    labels = pipeline.labels(table)
+    keras.utils.set_random_seed(0)
+    ours = features.batches([rows], labels, batch_size=4, shuffle=True, seed=5)
+    theirs = pipeline.batches(table, 32, batch_size=4, shuffle=True, seed=5)
+    pixels = np.concatenate([x for x, _ in pipeline.batches(table, 32)])
+    for _ in range(2):
+        epoch = list(ours)
+        order = np.concatenate([x for x, _ in epoch])[:, 0].astype(int)
+        assert sorted(order) == list(range(6))
+        np.testing.assert_array_equal(np.concatenate([x for x, _ in theirs]), pixels[order])
+        np.testing.assert_array_equal(np.concatenate([y for _, y in epoch]), labels[order])
+
+
+def test_over_as_many_epochs_as_versions_each_photo_comes_in_each():
+    versions = [np.array([[photo + version / 10] for photo in range(5)], np.float32) for version in range(3)]
+    batches = features.batches(versions, np.zeros(5, int), batch_size=2, shuffle=True)
+    seen = [np.concatenate([x for x, _ in batches])[:, 0] for _ in range(3)]
+    for epoch in seen:
+        assert sorted(np.floor(epoch + 1e-4)) == [0, 1, 2, 3, 4]
+    np.testing.assert_allclose(sorted(np.concatenate(seen)), sorted(np.concatenate(versions)[:, 0]))
+
+
+def test_views_are_drawn_by_their_key_among_eight():
+    image = np.arange(27, dtype=np.uint8).reshape(3, 3, 3)
+    turns = [np.rot90(each, turn) for each in (image, image[:, ::-1]) for turn in range(4)]
+    views = [pipeline.view(image, f"0/{number}/a") for number in range(100)]
+    seen = [next(place for place, each in enumerate(turns) if np.array_equal(view, each)) for view in views]
+    assert set(seen) == set(range(8))
+    np.testing.assert_array_equal(views[5], pipeline.view(image, "0/5/a"))
+
+
+def test_without_litert_keras_computes_the_same(table, borrowed, monkeypatch):
+    monkeypatch.setattr(forward.importlib.util, "find_spec", lambda name: None)
+    rows = features.stored(table, borrowed, 64, progress=False)
+    np.testing.assert_allclose(rows[:], keras_features(table, borrowed), atol=1e-4)
+    assert features.means(borrowed, 64) == f"keras {keras.__version__}"
+
+
+def test_a_network_that_litert_cannot_take_goes_through_keras():
+    images = keras.Input((8, 8, 3))
+    model = keras.Model(images, keras.ops.linalg.svd(images, compute_uv=False))
+    function, means = forward.fastest(model, "svd")
+    image = np.random.default_rng(0).uniform(0, 255, (8, 8, 3)).astype("float32")
+    assert means.startswith("keras")
+    np.testing.assert_allclose(function(image), np.linalg.svd(image, compute_uv=False), rtol=1e-3)
+
+
+def test_a_flipped_byte_in_a_converted_network_is_noticed(borrowed, tmp_path):
+    model = features.extractor(borrowed, 32, cut="block2_add")
+    image = np.full((32, 32, 3), 100, np.float32)
+    function, _ = forward.fastest(model, "key")
+    expected = function(image)
+    path = tmp_path / "cache" / "litert" / "key.tflite"
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 255
+    path.write_bytes(data)
+    function, _ = forward.fastest(model, "key")
+    np.testing.assert_array_equal(function(image), expected)
+    assert transfer.cuts(borrowed.base)["block2_add"] > 46
