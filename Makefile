@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/complete
 EXTRAS := solar-cells,test
 
-.PHONY: setup course test test-slow lab lint clean notebooks
+.PHONY: setup course test test-slow bench lab lint clean notebooks
 
 setup: $(STAMP)
 
@@ -30,6 +30,9 @@ test: $(STAMP)
 
 test-slow: $(STAMP)
 	$(BIN)/python -m pytest -m slow
+
+bench: $(STAMP)
+	$(BIN)/python -m benchmarks.recipe
 
 lab: $(STAMP)
 	$(BIN)/jupyter lab notebooks

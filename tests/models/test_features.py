@@ -51,7 +51,7 @@ def test_stored_features_are_those_of_the_whole_model(table, borrowed):
     expected = keras_features(table, borrowed)
     assert rows.shape == (6, 1280)
     assert np.abs(rows[:] - expected).max() < 1e-4 * np.abs(expected).max()
-    assert features.means(borrowed, 64).startswith("litert")
+    assert any(means.startswith("litert") for means in forward.used())
 
 
 def test_a_photo_seen_before_is_never_computed_again(table, borrowed, counted, tmp_path, make_photo):
@@ -173,7 +173,7 @@ def test_without_litert_keras_computes_the_same(table, borrowed, monkeypatch):
     monkeypatch.setattr(forward.importlib.util, "find_spec", lambda name: None)
     rows = features.stored(table, borrowed, 64, progress=False)
     np.testing.assert_allclose(rows[:], keras_features(table, borrowed), atol=1e-4)
-    assert features.means(borrowed, 64) == f"keras {keras.__version__}"
+    assert f"keras {keras.__version__}" in forward.used()
 
 
 def test_a_network_that_litert_cannot_take_goes_through_keras():

@@ -12,7 +12,7 @@ import keras
 from .. import _check, _files
 from ..data import catalog, splits
 from ..data import photos as photo_room
-from ..models import backbones
+from ..models import backbones, forward
 
 _PACKAGES = ("tensorflow", "tensorflow-cpu", "keras", "numpy", "pandas", "scikit-learn", "pillow")
 
@@ -78,6 +78,7 @@ def finish(run, *, parameters, metrics, photos=None, backbone=None, history=None
     Returns the metrics as written: with `dataset`, `image_size`, `seed` and the backbone that was used.
     """
     record = {"parameters": parameters, "versions": _versions(), "read_photo": photo_room.VERSION, "fit": "stretch"}
+    record["activations_by"] = ", ".join(forward.used())
     if photos is not None:
         record["photos_fingerprint"] = photo_room.fingerprint(photos)
         _files.write_text(run / "labels.txt", "".join(f"{name}\n" for name in photos["label"].cat.categories))

@@ -92,12 +92,6 @@ def batches(versions, labels, batch_size=32, shuffle=False, seed=0):
     return dataset.batch(batch_size).map(load).prefetch(2)
 
 
-def means(backbone, image_size, cut=None):
-    """Return what computes stored activations on this machine: "litert ..." or "keras ..." (for run.json)."""
-    model = extractor(backbone, image_size, cut)
-    return forward.fastest(model, _about(model, backbone, image_size, cut, "stretch")["model"])[1]
-
-
 def _about(model, backbone, image_size, cut, fit):
     """Return what the numbers depend on besides the photo; `model` sums up weights, preprocessing, size and cut."""
     digest = hashlib.sha256()

@@ -15,6 +15,7 @@ from .. import _files, _quiet
 
 TOLERANCE = 1e-4  # relative to the largest value; LiteRT stays near 2e-6
 _PACKAGE = "ai-edge-litert"
+_USED = set()
 _STARTING = threading.Lock()  # one interpreter starts at a time: its notes are held back for the whole process
 
 
@@ -26,6 +27,17 @@ def fastest(model, key):
     means : what computes, for the record: "litert 2.3.0", or "keras 3.15.1" where LiteRT is not installed, cannot
         take the model, or is more than TOLERANCE away from Keras
     """
+    function, means = _choose(model, key)
+    _USED.add(means)
+    return function, means
+
+
+def used():
+    """Return the means that this process has computed with so far, for run.json: one, or none."""
+    return sorted(_USED)
+
+
+def _choose(model, key):
     if importlib.util.find_spec("ai_edge_litert") is None:
         return _keras(model)
     path = _files.cache_folder() / "litert" / f"{key}.tflite"
