@@ -113,7 +113,8 @@ print(f"All {len(before)} arrays of the base are unchanged.")
 # If the base does not change, then neither does what it says about a photo. Pushing every photo through it in every
 # epoch computes the same numbers again and again, and that is where nearly all the time goes. So let the base look at
 # each photo once and keep the features. `features.stored` does that: it keeps them on disk, and a photo that it has
-# seen before, with this base and this size, is read and not computed.
+# seen before, with this base and this size, is read and not computed. The first call with a new base or size also
+# converts the network to the fastest form that this machine can run, which takes a few seconds, once.
 
 # %%
 from tutorial_utils.models import features as feature_tools
@@ -147,7 +148,7 @@ one_head_epoch_seconds = time.perf_counter() - one_head_epoch_started
 through_the_base = model.predict(val_batches, verbose=0)
 without_the_base = same_head.predict(x_val, verbose=0)
 largest = np.abs(through_the_base - without_the_base).max()
-print(f"largest difference between their probabilities, over {len(x_val)} validation photos: {largest:.5f}")
+print(f"largest difference between their probabilities, over {len(x_val)} validation photos: {largest:.0e}")
 print(f"one epoch: {one_epoch_seconds:.2f} s through the base, {one_head_epoch_seconds:.2f} s on stored features")
 assert largest < 0.01
 
@@ -170,7 +171,7 @@ head_seconds = time.perf_counter() - head_started
 # %%
 waste = 20 * one_epoch_seconds / (once_seconds + head_seconds)
 print(f"20 epochs through the base would take about {20 * one_epoch_seconds:.0f} s.")
-print(f"The features, once, and the head on them took {once_seconds + head_seconds:.1f} s: 1 / {waste:.0f} of that.")
+print(f"The features, once, and the head on them took {once_seconds + head_seconds:.1f} s, {waste:.1f} times less.")
 if once_seconds < 0.5:
     print("(The features were on disk already, from an earlier run.)")
 
