@@ -100,3 +100,17 @@ def test_the_model_is_saved_without_its_optimizer(parameters, recwarn):
     again = keras.models.load_model(run / "model.keras")
     np.testing.assert_allclose(again.predict(x, verbose=0), model.predict(x, verbose=0), atol=1e-6)
     assert not [warning for warning in recwarn if "optimizer" in str(warning.message)]
+
+
+def test_a_saved_model_loads_without_a_warning_though_its_head_was_compiled(parameters, recwarn):
+    head = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, activation="softmax")], name="head")
+    head.compile(optimizer=keras.optimizers.AdamW(), loss="sparse_categorical_crossentropy")
+    images = keras.Input((8, 8, 3))
+    model = keras.Model(images, head(keras.layers.GlobalAveragePooling2D()(images)))
+    run = run_folder.start(**parameters)
+    run_folder.finish(run, parameters=parameters, metrics={}, model=model)
+    loaded = keras.models.load_model(run / "model.keras", compile=False)
+    pixels = np.random.default_rng(0).uniform(0, 255, (2, 8, 8, 3)).astype("float32")
+    np.testing.assert_allclose(loaded.predict(pixels, verbose=0), model.predict(pixels, verbose=0), atol=1e-6)
+    assert [str(warning.message) for warning in recwarn if "optimizer" in str(warning.message)] == []
+    head.fit(np.ones((4, 3)), np.array([0, 1, 0, 1]), verbose=0)  # the head itself can go on learning

@@ -89,8 +89,7 @@ def finish(run, *, parameters, metrics, photos=None, backbone=None, history=None
     else:
         (run / "history.csv").unlink(missing_ok=True)  # one of an earlier run would belong to another model
     if model is not None:
-        bare = keras.Model(model.inputs, model.outputs, name=model.name)  # no optimizer: half the file, no warning
-        _files.replace_with(run / "model.keras", bare.save)
+        _save(model, run / "model.keras")
     named = {name: parameters[name] for name in ("dataset", "backbone", "image_size", "seed")}
     if backbone is not None:
         named |= {"backbone": backbone.name, "backbone_requested": backbone.requested}
@@ -99,6 +98,19 @@ def finish(run, *, parameters, metrics, photos=None, backbone=None, history=None
     _files.write_json(run / "run.json", record | {"seed": parameters["seed"], "seconds": metrics.get("seconds")})
     _files.write_json(run / "metrics.json", written)
     return written
+
+
+def _save(model, path):
+    """Save a model without optimizers, its own or a head's: half the file, and no warning when it is loaded."""
+    bare = keras.Model(model.inputs, model.outputs, name=model.name)
+    compiled = [(layer, layer.optimizer) for layer in model.layers if getattr(layer, "compiled", False)]
+    try:
+        for layer, _ in compiled:
+            layer.compiled, layer.optimizer = False, None
+        _files.replace_with(path, bare.save)
+    finally:
+        for layer, optimizer in compiled:
+            layer.compiled, layer.optimizer = True, optimizer
 
 
 def _versions():

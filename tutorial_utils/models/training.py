@@ -26,8 +26,7 @@ def frozen(backbone, train, validation, image_size, head="closed", epochs=20, se
     classes = len(train["label"].cat.categories)
     if head == "closed":
         model = transfer.closed_head(*tables[0], classes)
-        _compile(model, 1e-3)
-        history = pandas.DataFrame([_scores(model, tables)])
+        history = pandas.DataFrame([_scores(_learner(model, 1e-3), tables)])
     elif head == "dense":
         model = transfer.dense_head(tables[0][0].shape[1], classes, seed=seed)
         history = train_head(model, *tables, epochs=epochs, seed=seed)
@@ -41,9 +40,8 @@ def train_head(head, train, validation, epochs=20, learning_rate=1e-3, callbacks
 
     train, validation : (features, labels), float (photos, channels) and int (photos,)
     """
-    _compile(head, learning_rate)
     batches = _shuffled(*train, seed=seed)
-    return fit(head, batches, validation, epochs, callbacks, by="loss")
+    return fit(_learner(head, learning_rate), batches, validation, epochs, callbacks, by="loss")
 
 
 def fine_tune(model, base, train, validation, epochs=8, learning_rate=3e-4, last=None, decay=True, callbacks=()):
@@ -172,6 +170,13 @@ def _compile(model, learning_rate):
     """Compile for integer labels; each call makes a new optimizer, so a changed `trainable` takes effect."""
     optimizer = keras.optimizers.AdamW(learning_rate)
     model.compile(optimizer=optimizer, loss="sparse_categorical_crossentropy", metrics=["accuracy"])
+
+
+def _learner(head, learning_rate):
+    """Return a compiled model that shares the head's layers; the head itself gets no optimizer to be saved with it."""
+    learner = keras.Model(head.inputs, head.outputs)
+    _compile(learner, learning_rate)
+    return learner
 
 
 def _scores(model, tables):
