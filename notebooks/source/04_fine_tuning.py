@@ -212,8 +212,9 @@ assert not as_told or careless[-1] > careless[0] > careful[-1]
 # The usual recipe is timid. With BatchNormalization safe, **all** layers may learn, at a larger rate, on photos that
 # are flipped and turned anew in every epoch, with the optimizer AdamW. The rate rises from almost nothing over the
 # first fifth of the training (the *warm-up*: large steps at the start would undo much of what was borrowed) and then
-# falls to zero along half a cosine. The validation photos decide which epoch is kept, by their accuracy, the state
-# before the first epoch included: so on these photos, fine-tuning cannot end worse than it began.
+# falls to zero along half a cosine. The validation photos decide which epoch is kept: the latest one whose accuracy is
+# at most a standard error below the best and not below that of the start. So few photos cannot tell such epochs
+# apart, and in the latest the rate has fallen furthest.
 
 # %%
 model.set_weights(start)  # both recipes start from the same frozen model
@@ -227,12 +228,13 @@ models["stronger recipe"] = model.get_weights()
 # %%
 figure = plots.history(history, title="All layers, AdamW, rate up to 0.0003 and down to 0, augmented photos")
 plots.show(figure, "Loss and accuracy by epoch for the stronger recipe", run / "figures" / "stronger_recipe.png")
+print(f"kept: epoch {history.index[history['kept']][0]}")
 for name, score in val_scores.items():
     print(f"{name}, validation: {score}")
 
 # %% [markdown]
 # Epoch 0 is the frozen model. In the first epochs the score may drop: the base is being rearranged. If it does, it
-# often comes back as the rate falls; either way, the best epoch is kept.
+# often comes back as the rate falls.
 #
 # The choice, by the validation photos; where two are level, the one that changes less:
 
@@ -357,5 +359,5 @@ print(f"{borrowed.name}, {chosen}: {best}")
 print(f"frozen: {scores['frozen']}")
 
 # %% [markdown]
-# **What next?** Eight epochs, a rate that falls, the best epoch kept: who decides that, and when? Chapter 5 is about
+# **What next?** Eight epochs, a rate that falls, one epoch kept: who decides that, and when? Chapter 5 is about
 # callbacks, which watch over a training while it runs.

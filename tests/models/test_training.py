@@ -57,7 +57,7 @@ def line(rate, epochs, callbacks=()):
     model.compile(optimizer=keras.optimizers.SGD(rate), loss="mse")
     x, y = np.ones((4, 1)), np.zeros((4, 1))
     batches = training._in_order(x, y)
-    return model, training.fit(model, batches, batches, epochs, callbacks)
+    return model, training.fit(model, batches, batches, epochs, callbacks, by="loss")
 
 
 def test_the_best_epoch_is_kept():
@@ -79,7 +79,7 @@ def test_an_interrupted_training_leaves_its_best_epoch():
     model.compile(optimizer=keras.optimizers.SGD(0.25), loss="mse")
     batches = training._in_order(np.ones((4, 1)), np.zeros((4, 1)))
     with pytest.raises(KeyboardInterrupt):
-        training.fit(model, batches, batches, 9, [Interrupt()])
+        training.fit(model, batches, batches, 9, [Interrupt()], by="loss")
     assert model.get_weights()[0] == pytest.approx(0.25)
 
 
@@ -97,18 +97,28 @@ def test_the_same_seed_gives_the_same_head():
     assert not np.array_equal(weights(1), weights(2))
 
 
-@pytest.mark.parametrize(("by", "epoch_kept"), [("accuracy", 2), ("loss", 3)])
-def test_the_best_epoch_is_the_most_accurate_or_the_one_with_the_least_loss(by, epoch_kept):
-    """Epochs 1 and 2 are level in accuracy, and 2 has less loss; epoch 3 has the least loss of all."""
+@pytest.mark.parametrize(
+    ("by", "rows", "kept"),
+    [
+        # 100 photos, best 0.90: one standard error is 0.03, so 0.88 is level with it and 0.86 is not
+        ("accuracy", [(0.80, 0.3), (0.90, 0.5), (0.86, 0.4), (0.88, 0.9), (0.79, 0.2)], 3),
+        ("accuracy", [(0.89, 0.3), (0.90, 0.5), (0.88, 0.4)], 1),  # 0.88 is below the start
+        ("accuracy", [(0.89, 0.3), (0.88, 0.2)], 0),
+        ("accuracy", [(0.50, 0.3), (0.54, 0.5), (0.90, 0.4), (0.88, 0.3)], 3),
+        ("loss", [(0.80, 0.3), (0.90, 0.5), (0.86, 0.2), (0.88, 0.9)], 2),
+    ],
+)
+def test_which_epoch_is_kept(by, rows, kept):
     model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1, use_bias=False)])
     best = training.BestEpoch(None, by)
     best.set_model(model)
-    rows = [(0.8, 0.3), (0.9, 0.6), (0.9, 0.5), (0.85, 0.2)]
+    best.photos = 100
     for epoch, (accuracy, loss) in enumerate(rows):
         model.set_weights([np.array([[float(epoch)]])])
         best.on_epoch_end(epoch, {"val_accuracy": accuracy, "val_loss": loss})
     best.restore()
-    assert model.get_weights()[0] == epoch_kept
+    assert model.get_weights()[0] == kept
+    assert best.history()["kept"].tolist() == [place == kept for place in range(len(rows))]
 
 
 def test_fine_tuning_on_stored_activations_changes_the_joined_model(parts):

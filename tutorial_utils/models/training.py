@@ -1,7 +1,6 @@
 """The two-phase recipe: a head on the frozen base, then the base itself at a small rate."""
 
 import keras
-import numpy as np
 import pandas
 import tensorflow as tf
 import tqdm.keras
@@ -52,8 +51,8 @@ def fine_tune(model, base, train, validation, epochs=8, learning_rate=3e-4, last
     last : how many of the base's last layers learn, None for all; BatchNormalization never does
     decay : let the rate rise over the first fifth of the steps and then fall to 0 along half a cosine, else keep it
         constant; at its full height from the first step, it would undo much of what was borrowed
-    Uses AdamW. The model ends with the weights of its best epoch (see `BestEpoch`), the state before the first
-    epoch included (row 0 of the history); so too when it is interrupted.
+    Uses AdamW. The model ends with the weights of the epoch that `BestEpoch` keeps, the state before the first epoch
+    included (row 0 of the history); so too when it is interrupted.
     """
     transfer.unfreeze(base, last)
     _compile(model, _warm_up_and_decay(learning_rate, epochs * int(train.cardinality())) if decay else learning_rate)
@@ -95,9 +94,10 @@ def fine_tune_stored(
 
 
 def fit(model, train, validation, epochs, callbacks=(), by="accuracy"):
-    """Fit a compiled model and keep its best epoch (see `BestEpoch`), with a progress bar.
+    """Fit a compiled model and keep the epoch that `BestEpoch` chooses, with a progress bar.
 
-    Returns a DataFrame indexed by epoch; row 0 is the state before training (validation columns only).
+    Returns a DataFrame indexed by epoch; row 0 is the state before training (validation columns only); the column
+    `kept` is True for the epoch whose weights the model ends with.
     """
     batches = validation if not isinstance(validation, tuple) else _in_order(*validation)
     best = BestEpoch(batches, by)
@@ -117,11 +117,13 @@ def fit(model, train, validation, epochs, callbacks=(), by="accuracy"):
 
 
 class BestEpoch(keras.callbacks.Callback):
-    """Remember the weights of the best epoch, the start included.
+    """Remember the weights of the epoch to keep, the start included.
 
-    by : "accuracy" (on validation; of level epochs the one with less loss) or "loss"
-    Fine-tuning goes by accuracy: it makes a model surer, so its loss can rise above that of the frozen model while
-    more photos are right. A head goes by loss: the best accuracy of many epochs would flatter it in a comparison.
+    by : "loss", the epoch with the lowest validation loss; or "accuracy", the latest epoch whose validation accuracy
+        is at most one standard error below the best and not below the start's (Hastie et al. 2009, section 7.10)
+    A head goes by loss: the best accuracy of many epochs would flatter it in a comparison. Fine-tuning goes by
+    accuracy: it makes a model surer, so its loss can rise above that of the frozen model while more photos are right.
+    Among epochs that so few photos cannot tell apart the latest is kept, since the rate has fallen furthest there.
     """
 
     def __init__(self, validation, by="accuracy"):
@@ -130,33 +132,43 @@ class BestEpoch(keras.callbacks.Callback):
         self.by = by
         self.rows = []
         self.weights = None
-        self.best = (-np.inf, -np.inf)
+        self.kept = None
+        self.photos = None
 
     def on_train_begin(self, logs=None):
         """Score the model as it comes."""
+        if self.by == "accuracy":
+            self.photos = sum(len(labels) for _, labels in self.validation)
         scores = self.model.evaluate(self.validation, verbose=0, return_dict=True)
-        self._keep({f"val_{name}": value for name, value in scores.items()})
+        self._note({f"val_{name}": value for name, value in scores.items()})
 
     def on_epoch_end(self, epoch, logs=None):
         """Note the scores of the epoch that has ended."""
-        self._keep(dict(logs or {}))
+        self._note(dict(logs or {}))
 
-    def _keep(self, row):
+    def _note(self, row):
         self.rows.append(row)
-        accuracy = row.get("val_accuracy", 0) if self.by == "accuracy" else 0
-        rank = (accuracy, -row["val_loss"])
-        if rank > self.best:
-            self.best = rank
+        if self._is_to_keep(row):
+            self.kept = len(self.rows) - 1
             self.weights = self.model.get_weights()
 
+    def _is_to_keep(self, row):
+        if self.by == "loss":
+            return row["val_loss"] <= min(each["val_loss"] for each in self.rows)
+        accuracies = [each["val_accuracy"] for each in self.rows]
+        best = max(accuracies)
+        error = (best * (1 - best) / self.photos) ** 0.5
+        return row["val_accuracy"] >= max(best - error, accuracies[0])
+
     def restore(self):
-        """Put the best epoch's weights back."""
+        """Put the weights of the epoch to keep back."""
         if self.weights is not None:
             self.model.set_weights(self.weights)
 
     def history(self):
-        """Return the scores as a DataFrame indexed by epoch."""
-        return pandas.DataFrame(self.rows).rename_axis("epoch")
+        """Return the scores as a DataFrame indexed by epoch; its column `kept` is True for one epoch."""
+        table = pandas.DataFrame(self.rows).rename_axis("epoch")
+        return table.assign(kept=table.index == self.kept)
 
 
 def _warm_up_and_decay(learning_rate, steps):
