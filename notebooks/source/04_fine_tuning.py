@@ -117,7 +117,7 @@ for layer in borrowed.base.layers:
 
 model.compile(optimizer=keras.optimizers.Adam(1e-5), loss="sparse_categorical_crossentropy", metrics=["accuracy"])
 train_batches = pipeline.batches(train, image_size, shuffle=True, seed=seed)
-usual = training.fit(model, train_batches, val_batches, epochs=3)
+usual = training.fit(model, train_batches, val_batches, epochs=3, errors=1)  # errors: see the stronger recipe
 val_scores["usual recipe"] = accuracy_on(model, val_batches, validation)
 models = {"usual recipe": model.get_weights()}
 
@@ -212,9 +212,9 @@ assert not as_told or careless[-1] > careless[0] > careful[-1]
 # The usual recipe is timid. With BatchNormalization safe, **all** layers may learn, at a larger rate, on photos that
 # are flipped and turned anew in every epoch, with the optimizer AdamW. The rate rises from almost nothing over the
 # first fifth of the training (the *warm-up*: large steps at the start would undo much of what was borrowed) and then
-# falls to zero along half a cosine. The validation photos decide which epoch is kept: the latest one whose accuracy is
-# at most a standard error below the best and not below that of the start. So few photos cannot tell such epochs
-# apart, and in the latest the rate has fallen furthest.
+# falls to zero along half a cosine. The validation photos decide which epoch is kept: the latest one whose loss is at
+# most a standard error above the lowest. So few photos cannot tell such epochs apart, and in the latest the rate has
+# fallen furthest.
 
 # %%
 model.set_weights(start)  # both recipes start from the same frozen model
@@ -236,12 +236,17 @@ for name, score in val_scores.items():
 # Epoch 0 is the frozen model. In the first epochs the score may drop: the base is being rearranged. If it does, it
 # often comes back as the rate falls.
 #
-# The choice, by the validation photos; where two are level, the one that changes less:
+# The choice, by the loss on the validation photos: it counts how sure the model is of each photo, and so tells more
+# from few photos than the accuracy does. Where two are level, the one that changes less:
 
 # %%
 models["frozen"] = start
 histories = {"usual recipe": usual, "stronger recipe": history}
-chosen = max(["frozen", "usual recipe", "stronger recipe"], key=lambda name: val_scores[name].value)
+val_losses = {"frozen": usual["val_loss"].iloc[0]}
+val_losses |= {name: table.loc[table["kept"], "val_loss"].item() for name, table in histories.items()}
+for name, loss in val_losses.items():
+    print(f"{name}, validation loss: {loss:.3f}")
+chosen = min(val_losses, key=val_losses.get)
 print(f"chosen: {chosen}")
 
 # %% [markdown]

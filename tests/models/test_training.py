@@ -57,7 +57,7 @@ def line(rate, epochs, callbacks=()):
     model.compile(optimizer=keras.optimizers.SGD(rate), loss="mse")
     x, y = np.ones((4, 1)), np.zeros((4, 1))
     batches = training._in_order(x, y)
-    return model, training.fit(model, batches, batches, epochs, callbacks, by="loss")
+    return model, training.fit(model, batches, batches, epochs, callbacks)
 
 
 def test_the_best_epoch_is_kept():
@@ -79,7 +79,7 @@ def test_an_interrupted_training_leaves_its_best_epoch():
     model.compile(optimizer=keras.optimizers.SGD(0.25), loss="mse")
     batches = training._in_order(np.ones((4, 1)), np.zeros((4, 1)))
     with pytest.raises(KeyboardInterrupt):
-        training.fit(model, batches, batches, 9, [Interrupt()], by="loss")
+        training.fit(model, batches, batches, 9, [Interrupt()])
     assert model.get_weights()[0] == pytest.approx(0.25)
 
 
@@ -98,27 +98,33 @@ def test_the_same_seed_gives_the_same_head():
 
 
 @pytest.mark.parametrize(
-    ("by", "rows", "kept"),
+    ("tolerance", "losses", "kept"),
     [
-        # 100 photos, best 0.90: one standard error is 0.03, so 0.88 is level with it and 0.86 is not
-        ("accuracy", [(0.80, 0.3), (0.90, 0.5), (0.86, 0.4), (0.88, 0.9), (0.79, 0.2)], 3),
-        ("accuracy", [(0.89, 0.3), (0.90, 0.5), (0.88, 0.4)], 1),  # 0.88 is below the start
-        ("accuracy", [(0.89, 0.3), (0.88, 0.2)], 0),
-        ("accuracy", [(0.50, 0.3), (0.54, 0.5), (0.90, 0.4), (0.88, 0.3)], 3),
-        ("loss", [(0.80, 0.3), (0.90, 0.5), (0.86, 0.2), (0.88, 0.9)], 2),
+        (0, [0.9, 0.5, 0.6, 0.55, 0.8], 1),
+        (0.1, [0.9, 0.5, 0.6, 0.55, 0.8], 3),  # 0.55 is level with 0.5, 0.8 is not
+        (0.1, [0.5, 0.9, 0.8], 0),
+        (0.1, [0.5, 0.55, 0.2, 0.35], 2),  # 0.55 was level with 0.5, but not with 0.2
     ],
 )
-def test_which_epoch_is_kept(by, rows, kept):
+def test_which_epoch_is_kept(tolerance, losses, kept):
     model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1, use_bias=False)])
-    best = training.BestEpoch(None, by)
+    best = training.BestEpoch(None)
     best.set_model(model)
-    best.photos = 100
-    for epoch, (accuracy, loss) in enumerate(rows):
+    best.tolerance = tolerance
+    for epoch, loss in enumerate(losses):
         model.set_weights([np.array([[float(epoch)]])])
-        best.on_epoch_end(epoch, {"val_accuracy": accuracy, "val_loss": loss})
+        best.on_epoch_end(epoch, {"val_loss": loss})
     best.restore()
     assert model.get_weights()[0] == kept
-    assert best.history()["kept"].tolist() == [place == kept for place in range(len(rows))]
+    assert best.history()["kept"].tolist() == [place == kept for place in range(len(losses))]
+
+
+def test_the_standard_error_of_a_mean_loss():
+    """Losses ln 2 and ln 4: their deviation is ln 2 / 2, so the error of the mean of 4 is ln 2 / 4."""
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Softmax()])
+    logits = np.log(np.array([[0.5, 0.5], [0.75, 0.25], [0.5, 0.5], [0.75, 0.25]], np.float32))
+    batches = training._in_order(logits, np.array([0, 1, 1, 1]))
+    assert training._standard_error(model, batches) == pytest.approx(np.log(2) / 4, rel=1e-5)
 
 
 def test_fine_tuning_on_stored_activations_changes_the_joined_model(parts):

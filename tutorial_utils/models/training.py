@@ -1,6 +1,7 @@
 """The two-phase recipe: a head on the frozen base, then the base itself at a small rate."""
 
 import keras
+import numpy as np
 import pandas
 import tensorflow as tf
 import tqdm.keras
@@ -40,7 +41,7 @@ def train_head(head, train, validation, epochs=20, learning_rate=1e-3, callbacks
     train, validation : (features, labels), float (photos, channels) and int (photos,)
     """
     batches = _shuffled(*train, seed=seed)
-    return fit(_learner(head, learning_rate), batches, validation, epochs, callbacks, by="loss")
+    return fit(_learner(head, learning_rate), batches, validation, epochs, callbacks)
 
 
 def fine_tune(model, base, train, validation, epochs=8, learning_rate=3e-4, last=None, decay=True, callbacks=()):
@@ -56,7 +57,7 @@ def fine_tune(model, base, train, validation, epochs=8, learning_rate=3e-4, last
     """
     transfer.unfreeze(base, last)
     _compile(model, _warm_up_and_decay(learning_rate, epochs * int(train.cardinality())) if decay else learning_rate)
-    return fit(model, train, validation, epochs, callbacks)
+    return fit(model, train, validation, epochs, callbacks, errors=1)
 
 
 def fine_tune_stored(
@@ -93,14 +94,14 @@ def fine_tune_stored(
     return fine_tune(suffix, base, batches, val_batches, epochs, learning_rate, last, decay, callbacks)
 
 
-def fit(model, train, validation, epochs, callbacks=(), by="accuracy"):
+def fit(model, train, validation, epochs, callbacks=(), errors=0):
     """Fit a compiled model and keep the epoch that `BestEpoch` chooses, with a progress bar.
 
     Returns a DataFrame indexed by epoch; row 0 is the state before training (validation columns only); the column
     `kept` is True for the epoch whose weights the model ends with.
     """
     batches = validation if not isinstance(validation, tuple) else _in_order(*validation)
-    best = BestEpoch(batches, by)
+    best = BestEpoch(batches, errors)
     bar = tqdm.keras.TqdmCallback(verbose=0, desc="epochs")
     try:
         model.fit(
@@ -117,28 +118,26 @@ def fit(model, train, validation, epochs, callbacks=(), by="accuracy"):
 
 
 class BestEpoch(keras.callbacks.Callback):
-    """Remember the weights of the epoch to keep, the start included.
+    """Remember the weights of the epoch with the lowest validation loss, the start included.
 
-    by : "loss", the epoch with the lowest validation loss; or "accuracy", the latest epoch whose validation accuracy
-        is at most one standard error below the best and not below the start's (Hastie et al. 2009, section 7.10)
-    A head goes by loss: the best accuracy of many epochs would flatter it in a comparison. Fine-tuning goes by
-    accuracy: it makes a model surer, so its loss can rise above that of the frozen model while more photos are right.
-    Among epochs that so few photos cannot tell apart the latest is kept, since the rate has fallen furthest there.
+    errors : keep the latest epoch whose loss is at most so many standard errors above the lowest. 1 suits fine-tuning:
+        so few photos cannot tell such epochs apart, and in the latest the rate has fallen furthest (the
+        one-standard-error rule of Hastie et al. 2009, section 7.10). The error is that of the start's mean loss.
     """
 
-    def __init__(self, validation, by="accuracy"):
+    def __init__(self, validation, errors=0):
         super().__init__()
         self.validation = validation
-        self.by = by
+        self.errors = errors
+        self.tolerance = 0.0
         self.rows = []
         self.weights = None
         self.kept = None
-        self.photos = None
 
     def on_train_begin(self, logs=None):
         """Score the model as it comes."""
-        if self.by == "accuracy":
-            self.photos = sum(len(labels) for _, labels in self.validation)
+        if self.errors:
+            self.tolerance = self.errors * _standard_error(self.model, self.validation)
         scores = self.model.evaluate(self.validation, verbose=0, return_dict=True)
         self._note({f"val_{name}": value for name, value in scores.items()})
 
@@ -148,17 +147,9 @@ class BestEpoch(keras.callbacks.Callback):
 
     def _note(self, row):
         self.rows.append(row)
-        if self._is_to_keep(row):
+        if row["val_loss"] <= min(each["val_loss"] for each in self.rows) + self.tolerance:
             self.kept = len(self.rows) - 1
             self.weights = self.model.get_weights()
-
-    def _is_to_keep(self, row):
-        if self.by == "loss":
-            return row["val_loss"] <= min(each["val_loss"] for each in self.rows)
-        accuracies = [each["val_accuracy"] for each in self.rows]
-        best = max(accuracies)
-        error = (best * (1 - best) / self.photos) ** 0.5
-        return row["val_accuracy"] >= max(best - error, accuracies[0])
 
     def restore(self):
         """Put the weights of the epoch to keep back."""
@@ -169,6 +160,16 @@ class BestEpoch(keras.callbacks.Callback):
         """Return the scores as a DataFrame indexed by epoch; its column `kept` is True for one epoch."""
         table = pandas.DataFrame(self.rows).rename_axis("epoch")
         return table.assign(kept=table.index == self.kept)
+
+
+def _standard_error(model, batches):
+    """Return the standard error of a classifier's mean cross-entropy over batches of (images, labels), in nats."""
+    losses = [
+        -np.log(np.maximum(model.predict_on_batch(images)[np.arange(len(labels)), labels], 1e-7))
+        for images, labels in batches
+    ]
+    losses = np.concatenate(losses)
+    return losses.std() / len(losses) ** 0.5
 
 
 def _warm_up_and_decay(learning_rate, steps):
