@@ -1,6 +1,7 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from tutorial_utils.data import folders, pipeline, splits
 from tutorial_utils.models import backbones, features, training, transfer
@@ -51,12 +52,17 @@ def test_fine_tuning_moves_the_base_but_no_statistics(parts):
         assert not np.array_equal(kernel, lite0.base.get_layer("stem_conv").get_weights()[0])
 
 
+def in_order(x, y):
+    """The rows in batches of 256."""
+    return tf.data.Dataset.from_tensor_slices((x, y)).batch(256)
+
+
 def line(rate, epochs, callbacks=()):
     """Train one weight on y = 0 from x = 1 with a given rate; return (model, history)."""
     model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1, use_bias=False, kernel_initializer="ones")])
     model.compile(optimizer=keras.optimizers.SGD(rate), loss="mse")
     x, y = np.ones((4, 1)), np.zeros((4, 1))
-    batches = training._in_order(x, y)
+    batches = in_order(x, y)
     return model, training.fit(model, batches, batches, epochs, callbacks)
 
 
@@ -77,10 +83,31 @@ def test_an_interrupted_training_leaves_its_best_epoch():
 
     model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1, use_bias=False, kernel_initializer="ones")])
     model.compile(optimizer=keras.optimizers.SGD(0.25), loss="mse")
-    batches = training._in_order(np.ones((4, 1)), np.zeros((4, 1)))
+    batches = in_order(np.ones((4, 1)), np.zeros((4, 1)))
     with pytest.raises(KeyboardInterrupt):
         training.fit(model, batches, batches, 9, [Interrupt()])
     assert model.get_weights()[0] == pytest.approx(0.25)
+
+
+def test_a_head_learns_as_it_does_in_keras():
+    """The same photos in the same order, two epochs of 70 photos in batches of 32, 32 and 6: `fit` agrees."""
+    rng = np.random.default_rng(3)
+    x, y = rng.normal(size=(70, 6)).astype("float32"), rng.integers(0, 3, 70)
+    head = transfer.dense_head(6, 3, units=4, dropout=0)
+    same = keras.models.clone_model(head)
+    same.set_weights(head.get_weights())
+    history = training.train_head(head, (x, y), (x[:20], y[:20]), epochs=2, learning_rate=1e-3, seed=5)
+
+    same.compile(keras.optimizers.AdamW(1e-3), loss="sparse_categorical_crossentropy", metrics=["accuracy"])
+    order = np.random.default_rng(5)
+    for epoch in (1, 2):
+        rows = order.permutation(70)
+        batches = tf.data.Dataset.from_tensor_slices((x[rows], y[rows])).batch(32)
+        logs = same.fit(batches, validation_data=(x[:20], y[:20]), verbose=0).history
+        assert history.loc[epoch, list(logs)].tolist() == pytest.approx([value for (value,) in logs.values()], rel=1e-5)
+    assert history["kept"].tolist() == [False, False, True]
+    for ours, theirs in zip(head.get_weights(), same.get_weights(), strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=1e-6)
 
 
 def test_the_same_seed_gives_the_same_head():
@@ -123,7 +150,7 @@ def test_the_standard_error_of_a_mean_loss():
     """Losses ln 2 and ln 4: their deviation is ln 2 / 2, so the error of the mean of 4 is ln 2 / 4."""
     model = keras.Sequential([keras.Input((2,)), keras.layers.Softmax()])
     logits = np.log(np.array([[0.5, 0.5], [0.75, 0.25], [0.5, 0.5], [0.75, 0.25]], np.float32))
-    batches = training._in_order(logits, np.array([0, 1, 1, 1]))
+    batches = in_order(logits, np.array([0, 1, 1, 1]))
     assert training._standard_error(model, batches) == pytest.approx(np.log(2) / 4, rel=1e-5)
 
 

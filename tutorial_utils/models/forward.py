@@ -9,7 +9,6 @@ import threading
 import keras
 import numpy as np
 import tensorflow as tf
-from tensorflow.python.framework import convert_to_constants
 
 from .. import _files, _quiet
 
@@ -89,13 +88,14 @@ def _keras(model):
 
 
 def _convert(model):
-    """Return the model as .tflite bytes, its weights made constants first; None if LiteRT has no such operation."""
+    """Return the model as .tflite bytes; None if LiteRT lacks one of its operations."""
     function = tf.function(lambda images: model(images, training=False))
     concrete = function.get_concrete_function(tf.TensorSpec((1, *model.input_shape[1:]), tf.float32))
-    frozen = convert_to_constants.convert_variables_to_constants_v2(concrete)
+    converter = tf.lite.TFLiteConverter.from_concrete_functions([concrete], model)
+    converter.experimental_lower_to_saved_model = False  # the way over a file on disk takes five times as long
     try:
         with _quiet.without_notes():
-            return tf.lite.TFLiteConverter.from_concrete_functions([frozen], model).convert()
+            return converter.convert()
     except Exception as error:  # the converter's own error class has no public name
         logging.getLogger(__name__).info("LiteRT cannot take %s: %s", model.name, error)
         return None

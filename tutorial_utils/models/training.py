@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pandas
 import tensorflow as tf
+import tqdm.auto
 import tqdm.keras
 
 from .. import _check
@@ -35,13 +36,23 @@ def frozen(backbone, train, validation, image_size, head="closed", epochs=20, se
     return transfer.join(backbone, model, image_size), history
 
 
-def train_head(head, train, validation, epochs=20, learning_rate=1e-3, callbacks=(), seed=0):
+def train_head(head, train, validation, epochs=20, learning_rate=1e-3, seed=0):
     """Train a head on stored features; keep the epoch with the lowest validation loss; return its history.
 
     train, validation : (features, labels), float (photos, channels) and int (photos,)
+    AdamW on batches of 32 photos, as Keras's `fit` would do it, and with the same result; but an epoch is a single
+    call: there is so little to compute that `fit` would spend most of its time between the steps.
     """
-    batches = _shuffled(*train, seed=seed)
-    return fit(_learner(head, learning_rate), batches, validation, epochs, callbacks)
+    best, rng = BestEpoch(None), np.random.default_rng(_check.seed(seed))
+    best.set_model(head)
+    epoch = _epoch_on_features(head, keras.optimizers.AdamW(learning_rate), train, validation)
+    try:
+        best.on_epoch_end(0, epoch([]))
+        for number in tqdm.auto.trange(epochs, desc="epochs"):
+            best.on_epoch_end(1 + number, epoch(rng.permutation(len(train[1]))))
+    finally:
+        best.restore()
+    return best.history()
 
 
 def fine_tune(model, base, train, validation, epochs=8, learning_rate=3e-4, last=None, decay=True, callbacks=()):
@@ -100,13 +111,12 @@ def fit(model, train, validation, epochs, callbacks=(), errors=0):
     Returns a DataFrame indexed by epoch; row 0 is the state before training (validation columns only); the column
     `kept` is True for the epoch whose weights the model ends with.
     """
-    batches = validation if not isinstance(validation, tuple) else _in_order(*validation)
-    best = BestEpoch(batches, errors)
+    best = BestEpoch(validation, errors)
     bar = tqdm.keras.TqdmCallback(verbose=0, desc="epochs")
     try:
         model.fit(
             train,
-            validation_data=batches,
+            validation_data=validation,
             epochs=epochs,
             shuffle=False,  # the batches come shuffled already
             verbose=0,
@@ -201,10 +211,37 @@ def _scores(model, tables):
     return row
 
 
-def _in_order(x, y):
-    return tf.data.Dataset.from_tensor_slices((x, y)).batch(256)
+def _epoch_on_features(head, optimizer, train, validation, batch_size=32):
+    """Return a function that trains `head` on the rows of `train` that it is given, in that order, and scores it.
 
+    It returns {"loss", "accuracy", "val_loss", "val_accuracy"}; for no rows at all the last two.
+    """
+    train, validation = ([tf.constant(x, tf.float32), tf.constant(y, tf.int64)] for x, y in (train, validation))
+    optimizer.build(head.trainable_variables)
 
-def _shuffled(x, y, seed, batch_size=32):
-    dataset = tf.data.Dataset.from_tensor_slices((x, y))
-    return dataset.shuffle(len(x), seed=seed, reshuffle_each_iteration=True).batch(batch_size)
+    def scores(probabilities, labels):
+        """Return the sum of the losses in nats, and how many are right."""
+        losses = keras.losses.sparse_categorical_crossentropy(labels, probabilities)
+        return tf.reduce_sum(losses), tf.math.count_nonzero(
+            tf.argmax(probabilities, axis=1) == labels, dtype=tf.float32
+        )
+
+    @tf.function
+    def run(rows):
+        loss, right = 0.0, 0.0
+        for first in tf.range(0, tf.size(rows), batch_size):
+            features, labels = (tf.gather(each, rows[first : first + batch_size]) for each in train)
+            with tf.GradientTape() as tape:
+                batch_loss, batch_right = scores(head(features, training=True), labels)
+                mean = batch_loss / tf.cast(tf.size(labels), tf.float32)
+            optimizer.apply(tape.gradient(mean, head.trainable_variables), head.trainable_variables)
+            loss, right = loss + batch_loss, right + batch_right
+        return loss, right, *scores(head(validation[0], training=False), validation[1])
+
+    def epoch(rows):
+        sums = [float(each) for each in run(tf.constant(rows, tf.int64))]
+        counts = [len(rows)] * 2 + [len(validation[1])] * 2
+        names = ("loss", "accuracy", "val_loss", "val_accuracy")
+        return {name: total / n for name, total, n in zip(names, sums, counts, strict=True) if n}
+
+    return epoch
