@@ -112,6 +112,7 @@ def fit(model, train, validation, epochs, callbacks=(), errors=0):
     `kept` is True for the epoch whose weights the model ends with.
     """
     best = BestEpoch(validation, errors)
+    model.optimizer.build(model.trainable_variables)  # else Keras does so while it traces a step, and traces it twice
     bar = tqdm.keras.TqdmCallback(verbose=0, desc="epochs")
     try:
         model.fit(
