@@ -10,16 +10,15 @@ EXTRAS := solar-cells,test
 setup: $(STAMP)
 
 # uv where it is there, else venv and pip; both compile bytecode, or every notebook would pay seconds at its start
+UV := $(shell command -v uv 2>/dev/null)
+MAKE_VENV := $(if $(UV),uv venv --quiet --allow-existing --python "$(PYTHON)",$(PYTHON) -m venv) $(VENV)
+INSTALL := $(if $(UV),UV_COMPILE_BYTECODE=1 uv pip install --quiet --python $(BIN)/python,PYTHONDONTWRITEBYTECODE= \
+  $(BIN)/python -m pip install --quiet --disable-pip-version-check) -c constraints.txt
+
 $(STAMP): pyproject.toml constraints.txt
 	@echo "Setting up $(VENV) (about a minute; 3 GB of disk)"
-	@if command -v uv >/dev/null 2>&1; then \
-	  uv venv --quiet --allow-existing --python "$(PYTHON)" $(VENV) && \
-	  UV_COMPILE_BYTECODE=1 uv pip install --quiet --python $(BIN)/python -c constraints.txt -e ".[$(EXTRAS)]"; \
-	else \
-	  $(PYTHON) -m venv $(VENV) && \
-	  PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pip install --quiet --disable-pip-version-check \
-	    -c constraints.txt -e ".[$(EXTRAS)]"; \
-	fi
+	@$(MAKE_VENV)
+	@$(INSTALL) -e ".[$(EXTRAS)]"
 	@touch $(STAMP)
 
 course: $(STAMP)
@@ -32,6 +31,9 @@ test-slow: $(STAMP)
 	$(BIN)/python -m pytest -m slow
 
 bench: $(STAMP)
+	$(INSTALL) -e ".[$(EXTRAS),bench]"
+	$(BIN)/python -m benchmarks.forward
+	$(BIN)/python -m benchmarks.scaling
 	$(BIN)/python -m benchmarks.recipe
 
 lab: $(STAMP)

@@ -21,6 +21,8 @@ import tempfile
 import numpy as np
 import tqdm
 
+from tutorial_utils.insight import metrics
+
 from . import results, ways
 
 WAYS = {  # name: title in the table; each in every round
@@ -96,8 +98,6 @@ def summary(runs):
 
     runs : list of dicts, as from `in_own_process`, each with its `round`
     """
-    from tutorial_utils.insight import metrics
-
     rounds = {way: {run["round"]: run for run in runs if run["way"] == way} for way in (*WAYS, LIMIT, *ONCE)}
     found = {
         "ways": {
@@ -123,8 +123,6 @@ def summary(runs):
 def _row(group):
     row = {phase: float(np.median([_seconds(run, phase) for run in group])) for phase in ("head", "finetune", "recipe")}
     row |= {name: max(run[name] for run in group) for name in ("peak_memory_mb", "disk_mb")}
-    from tutorial_utils.insight import metrics
-
     right = np.array([int(digit) for digit in next(iter(group))["right"]])
     score = metrics.accuracy(np.ones_like(right), right)
     return row | {"test_accuracy": score.value, "test_accuracy_low": score.low, "test_accuracy_high": score.high}
@@ -147,6 +145,8 @@ def main():
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--dataset", default="solar_cells", help="a data set's name or a folder; real photos")
     parser.add_argument("--backbone", default="efficientnet_lite0")
+    everything = (*WAYS, LIMIT, *ONCE)
+    parser.add_argument("--ways", nargs="+", choices=everything, default=everything, help="only these")
     parser.add_argument("--results", type=pathlib.Path, default=results.PATH)
     parser.add_argument("--way", help=argparse.SUPPRESS)
     parser.add_argument("--folder", type=pathlib.Path, help=argparse.SUPPRESS)
@@ -160,9 +160,13 @@ def main():
     before = results.read(arguments.results)
     same = all(before.get(name) == value for name, value in settings.items())
     runs = before.get("runs", []) if same else []
-    planned = [(number, way) for number in range(arguments.rounds) for way in (*WAYS, LIMIT)]
-    planned = planned[: len(WAYS) + 1] + [(0, way) for way in ONCE] + planned[len(WAYS) + 1 :]
-    left = [each for each in planned if each not in {(run["round"], run["way"]) for run in runs}]
+    done = {(run["round"], run["way"]) for run in runs}
+    left = [
+        (number, way)
+        for number in range(arguments.rounds)
+        for way in everything
+        if way in arguments.ways and (number == 0 or way not in ONCE) and (number, way) not in done
+    ]
     folder = pathlib.Path(tempfile.mkdtemp(prefix="recipe-"))
     try:
         lay_out(arguments.dataset, arguments.photos, arguments.seed, folder)
@@ -172,10 +176,11 @@ def main():
     finally:
         shutil.rmtree(folder)
     found = results.read(arguments.results)
-    results.plot(found, arguments.results.with_name("recipe.png"))
+    results.plot(found, arguments.results.with_suffix(".png"))
     print(results.table(found))
     for name in ("head_speedup", "finetune_speedup", "recipe_speedup", "head_over_one_pass"):
-        print(f"{name}: {found[name]:.2f} ({found[name + '_low']:.2f} to {found[name + '_high']:.2f})")
+        if name in found:
+            print(f"{name}: {found[name]:.2f} ({found[name + '_low']:.2f} to {found[name + '_high']:.2f})")
 
 
 if __name__ == "__main__":

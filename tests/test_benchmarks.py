@@ -1,0 +1,74 @@
+import json
+import pathlib
+import subprocess
+import sys
+
+import pytest
+
+from benchmarks import recipe, results, ways
+from tutorial_utils.data import photos
+
+
+def run(way, number, head, finetune, right):
+    return {
+        "way": way,
+        "round": number,
+        "head": head,
+        "finetune": finetune,
+        "right": right,
+        "peak_memory_mb": 1000 + number,
+        "disk_mb": 5,
+    }
+
+
+def test_ratios_are_taken_within_a_round():
+    """Round 0: 60 / 2 and 100 / 50 seconds; round 1: 80 / 4 and 120 / 40. Ours has one photo of four more right."""
+    runs = [
+        run("tutorial", 0, 60, 100, "1100"),
+        run("ours", 0, 2, 50, "1110"),
+        {"way": "one_pass", "round": 0, "head": 1.6, "disk_mb": 0, "peak_memory_mb": 1},
+        run("tutorial", 1, 80, 120, "1100"),
+        run("ours", 1, 4, 40, "1110"),
+    ]
+    found = recipe.summary(runs)
+    assert (found["head_speedup_low"], found["head_speedup"], found["head_speedup_high"]) == (20, 25, 30)
+    assert found["finetune_speedup"] == pytest.approx((2 + 3) / 2)
+    assert found["recipe_speedup"] == pytest.approx((160 / 52 + 200 / 44) / 2)
+    assert found["head_over_one_pass"] == pytest.approx(2 / 1.6)
+    assert found["accuracy_gain"] == 0.25
+    assert found["ways"]["ours"]["test_accuracy"] == 0.75
+    assert found["ways"]["ours"]["recipe"] == 48  # the median of 52 and 44
+    assert found["peak_memory_mb"] == 1001
+    table = results.table(found)
+    assert "| stored activations | 3 | 45 | 48 | 1001 | 5 | 75.0 (" in table
+
+
+def test_photos_come_again_under_other_names_as_other_photos(class_folders, tmp_path):
+    recipe.lay_out(class_folders, 50, 0, tmp_path / "laid")
+    found = [path for table in ways.tables(tmp_path / "laid") for path in table["path"]]
+    assert len(found) == 50
+    contents = {pathlib.Path(path).read_bytes() for path in found}
+    assert len(contents) > 20  # the class folders hold 20 photos, some with equal bytes
+    assert photos.read_photo(found[-1], 16).shape == (16, 16, 3)
+
+
+def test_results_keep_what_other_benchmarks_found(tmp_path):
+    results.add({"a": 1, "b": 1}, tmp_path / "results.json")
+    results.add({"b": 2}, tmp_path / "results.json")
+    assert results.read(tmp_path / "results.json") == {"a": 1, "b": 2}
+    assert results.read(tmp_path / "none.json") == {}
+
+
+@pytest.mark.slow
+def test_the_comparison_runs_and_goes_on_where_it_stopped(root, class_folders, tmp_path):
+    """Small photos of two colors: the ratios mean nothing here, the machinery does."""
+    command = [sys.executable, "-m", "benchmarks.recipe", "--photos", 40, "--image-size", 32, "--rounds", 1]
+    command += ["--dataset", class_folders, "--results", tmp_path / "results.json", "--ways", "ours", "one_pass"]
+    for ways_of_run, count in ([], 2), (["tutorial"], 3):
+        process = subprocess.run([*map(str, command), *ways_of_run], capture_output=True, text=True, cwd=root)
+        assert process.returncode == 0, process.stderr[-3000:]
+        found = json.loads((tmp_path / "results.json").read_text())
+        assert len(found["runs"]) == count
+    assert found["head_speedup"] > 0
+    assert found["ways"]["ours"]["test_accuracy"] == 1
+    assert (tmp_path / "results.png").stat().st_size > 10_000
