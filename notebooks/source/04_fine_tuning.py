@@ -161,9 +161,8 @@ def tune_lite0(normalization_learns):
     tuned.compile(optimizer=keras.optimizers.Adam(1e-5), loss="sparse_categorical_crossentropy", metrics=["accuracy"])
     tuned.optimizer.build(tuned.trainable_variables)  # or Keras would work out its training step twice
     losses = [tuned.evaluate(few_in_order, verbose=0)[0]]  # in use, not in training: nothing moves
-    losses += tuned.fit(few_batches, validation_data=few_in_order, epochs=2, shuffle=False, verbose=0).history[
-        "val_loss"
-    ]
+    done = tuned.fit(few_batches, validation_data=few_in_order, epochs=2, shuffle=False, verbose=0)
+    losses += done.history["val_loss"]
     after = transfer.batch_norm_statistics(lite0.base)
     moved = [not np.array_equal(old, new) for old, new in zip(before, after, strict=True)]
     return losses, sum(moved[::2]), len(moved[::2])
