@@ -37,13 +37,13 @@ def frozen(backbone, train, validation, image_size, head="closed", epochs=20, se
 
 
 def train_head(head, train, validation, epochs=20, learning_rate=1e-3, seed=0):
-    """Train a head on stored features; keep the epoch with the lowest validation loss; return its history.
+    """Train a head on stored features; keep the epoch with the lowest validation loss; return the history, as `fit`.
 
     train, validation : (features, labels), float (photos, channels) and int (photos,)
     AdamW on batches of 32 photos, as Keras's `fit` would do it, and with the same result; but an epoch is a single
     call: there is so little to compute that `fit` would spend most of its time between the steps.
     """
-    best, rng = BestEpoch(None), np.random.default_rng(_check.seed(seed))
+    best, rng = BestEpoch(), np.random.default_rng(_check.seed(seed))
     best.set_model(head)
     epoch = _epoch_on_features(head, keras.optimizers.AdamW(learning_rate), train, validation)
     try:
@@ -131,12 +131,13 @@ def fit(model, train, validation, epochs, callbacks=(), errors=0):
 class BestEpoch(keras.callbacks.Callback):
     """Remember the weights of the epoch with the lowest validation loss, the start included.
 
+    validation : batches of (images, labels), to score the start; None where it is noted as an epoch of its own
     errors : keep the latest epoch whose loss is at most so many standard errors above the lowest. 1 suits fine-tuning:
         so few photos cannot tell such epochs apart, and in the latest the rate has fallen furthest (the
         one-standard-error rule of Hastie et al. 2009, section 7.10). The error is that of the start's mean loss.
     """
 
-    def __init__(self, validation, errors=0):
+    def __init__(self, validation=None, errors=0):
         super().__init__()
         self.validation = validation
         self.errors = errors
