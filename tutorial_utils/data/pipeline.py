@@ -38,7 +38,17 @@ def batches(photos, image_size, batch_size=32, shuffle=False, augmentation=None,
     dataset = dataset.batch(batch_size).map(lambda images, labels: (tf.cast(images, tf.float32), labels))
     if augmentation is not None:  # one call at a time: its random numbers come in a fixed order
         dataset = dataset.map(lambda images, labels: (augmentation(images, training=True), labels))
-    return dataset.prefetch(tf.data.AUTOTUNE)
+    return steady(dataset.prefetch(2))
+
+
+def steady(dataset):
+    """Return a tf.data.Dataset whose epochs follow each other without a pause.
+
+    tf.data tunes itself in a thread that sleeps for seconds, and an epoch does not end until it wakes; so it is off.
+    """
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    return dataset.with_options(options)
 
 
 def labels(photos):

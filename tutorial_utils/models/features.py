@@ -89,7 +89,7 @@ def batches(versions, labels, batch_size=32, shuffle=False, seed=0):
     dataset = tf.data.Dataset.range(number)
     if shuffle:
         dataset = dataset.shuffle(number, seed=_check.seed(seed), reshuffle_each_iteration=True)
-    return dataset.batch(batch_size).map(load).prefetch(2)
+    return pipeline.steady(dataset.batch(batch_size).map(load).prefetch(2))
 
 
 def _about(model, backbone, image_size, cut, fit):
