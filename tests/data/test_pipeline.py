@@ -79,3 +79,8 @@ def test_too_many_photos_for_memory_come_in_the_same_order(photos, monkeypatch):
     kept = labels()
     monkeypatch.setattr(pipeline, "_KEEP_BYTES", 0)
     assert labels() == kept
+
+
+def test_no_thread_tunes_the_batches(photos):
+    """Else it holds up the end of every epoch for as long as it sleeps (seconds, on a slow network)."""
+    assert pipeline.batches(photos, 32).options().autotune.enabled is False
