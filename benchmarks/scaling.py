@@ -22,7 +22,7 @@ from . import recipe, results, ways
 
 
 def store(folder, image_size, count):
-    """Store the first `count` photos here; return seconds a photo, and the peak memory before and after."""
+    """Store the first `count` photos here; return the time a photo and the peak memory."""
     import pandas
 
     from tutorial_utils.models import backbones, features

@@ -82,5 +82,5 @@ def test_too_many_photos_for_memory_come_in_the_same_order(photos, monkeypatch):
 
 
 def test_no_thread_tunes_the_batches(photos):
-    """Else it holds up the end of every epoch for as long as it sleeps (seconds, on a slow network)."""
+    """Else it holds up the end of every epoch for as long as it sleeps."""
     assert pipeline.batches(photos, 32).options().autotune.enabled is False

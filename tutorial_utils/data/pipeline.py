@@ -44,7 +44,7 @@ def batches(photos, image_size, batch_size=32, shuffle=False, augmentation=None,
 def steady(dataset):
     """Return a tf.data.Dataset whose epochs follow each other without a pause.
 
-    tf.data tunes itself in a thread that sleeps for seconds, and an epoch does not end until it wakes; so it is off.
+    tf.data tunes itself in a thread that sleeps in between, and an epoch does not end until it wakes; so it is off.
     """
     options = tf.data.Options()
     options.autotune.enabled = False

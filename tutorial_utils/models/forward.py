@@ -92,7 +92,7 @@ def _convert(model):
     function = tf.function(lambda images: model(images, training=False))
     concrete = function.get_concrete_function(tf.TensorSpec((1, *model.input_shape[1:]), tf.float32))
     converter = tf.lite.TFLiteConverter.from_concrete_functions([concrete], model)
-    converter.experimental_lower_to_saved_model = False  # the way over a file on disk takes five times as long
+    converter.experimental_lower_to_saved_model = False  # the way over a SavedModel on disk takes longer
     try:
         with _quiet.without_notes():
             return converter.convert()
