@@ -224,7 +224,7 @@ val_losses = {}
 for name, head in heads.items():
     probabilities = head.predict(x_val, verbose=0)
     score = metrics.accuracy(y_val, probabilities.argmax(axis=1), validation["group"])
-    val_losses[name] = float(-np.log(np.maximum(probabilities[np.arange(len(y_val)), y_val], 1e-7)).mean())
+    val_losses[name] = float(np.mean(keras.losses.sparse_categorical_crossentropy(y_val, probabilities)))
     print(f"{name}, validation: loss {val_losses[name]:.3f}, accuracy {score}")
 
 # %% [markdown]

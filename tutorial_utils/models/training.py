@@ -177,7 +177,7 @@ class BestEpoch(keras.callbacks.Callback):
 def _standard_error(model, batches):
     """Return the standard error of a classifier's mean cross-entropy over batches of (images, labels), in nats."""
     losses = [
-        -np.log(np.maximum(model.predict_on_batch(images)[np.arange(len(labels)), labels], 1e-7))
+        keras.losses.sparse_categorical_crossentropy(labels, model.predict_on_batch(images))
         for images, labels in batches
     ]
     losses = np.concatenate(losses)
