@@ -10,12 +10,8 @@ Each run is kept in benchmarks/results.json as it ends, and the same command goe
 
 import argparse
 import json
-import os
 import pathlib
-import resource
 import shutil
-import subprocess
-import sys
 import tempfile
 
 import numpy as np
@@ -30,6 +26,7 @@ WAYS = {  # name: title in the table; each in every round
     "tutorial": "the TensorFlow tutorial's way",
     "ours": "stored activations",
 }
+OPTIONS = ("way", "folder", "image_size", "seed", "backbone")  # of one run
 LIMIT = "one_pass"  # in every round: each photo decoded and pushed through the base once, by the fastest means
 ONCE = {  # in the first round only
     "ours_2_views": "the same, 2 views",
@@ -75,28 +72,13 @@ def run_way(way, name, folder, image_size, seed):
         function = getattr(ways, way, ways.ours)
         scored = function(clock, backbone, folder, image_size, seed, **options.get(way, {}))
         found["right"] = "".join("01"[right] for right in (scored[0].argmax(axis=1) == scored[1]).astype(int))
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024  # Linux counts in kilobytes
-    return {**found, **clock.seconds, "peak_memory_mb": peak}
-
-
-def in_own_process(way, arguments, folder):
-    """Run one way in a process of its own, with an empty cache of activations; return what it says."""
-    with tempfile.TemporaryDirectory() as cache:
-        environment = {**os.environ, "TUTORIAL_CACHE": cache, "TF_CPP_MIN_LOG_LEVEL": "2"}
-        command = [sys.executable, "-m", "benchmarks.recipe", "--way", way, "--folder", folder]
-        command += ["--image-size", arguments.image_size, "--seed", arguments.seed, "--backbone", arguments.backbone]
-        root = results.HERE.parent
-        process = subprocess.run(list(map(str, command)), env=environment, cwd=root, capture_output=True, text=True)
-        stored = sum(path.stat().st_size for path in pathlib.Path(cache).rglob("*") if path.is_file())
-    if process.returncode:
-        raise SystemExit(f"The way {way!r} stopped:\n{process.stderr[-3000:]}")
-    return {**json.loads(process.stdout.splitlines()[-1]), "disk_mb": stored / 1e6}
+    return {**found, **clock.seconds, "peak_memory_mb": results.peak_memory_mb()}
 
 
 def summary(runs):
     """Return medians a way, ratios to the tutorial's way with their spread over the rounds, and accuracies.
 
-    runs : list of dicts, as from `in_own_process`, each with its `round`
+    runs : list of dicts, as from `run_way`, each with its `round` and `disk_mb`
     """
     rounds = {way: {run["round"]: run for run in runs if run["way"] == way} for way in (*WAYS, LIMIT, *ONCE)}
     found = {
@@ -171,7 +153,9 @@ def main():
     try:
         lay_out(arguments.dataset, arguments.photos, arguments.seed, folder)
         for number, way in tqdm.tqdm(left, unit="run"):
-            runs.append({**in_own_process(way, arguments, folder), "round": number})
+            options = {"way": way, "folder": folder, **settings}
+            given = [word for name in OPTIONS for word in (f"--{name.replace('_', '-')}", options[name])]
+            runs.append({**results.in_own_process("recipe", *given), "round": number})
             results.add({**settings, "rounds": 1 + number, **summary(runs), "runs": runs}, arguments.results)
     finally:
         shutil.rmtree(folder)

@@ -1,7 +1,12 @@
 """benchmarks/results.json: what the benchmarks found, and the table and the plot that are made of it."""
 
 import json
+import os
 import pathlib
+import resource
+import subprocess
+import sys
+import tempfile
 
 from tutorial_utils import _files
 
@@ -18,6 +23,26 @@ def read(path=PATH):
 def add(found, path=PATH):
     """Put the entries of `found` beside those that are there, or in their place."""
     _files.write_json(path, {**read(path), **found})
+
+
+def in_own_process(module, *arguments):
+    """Run a benchmark's module in a process of its own, with an empty cache; return the JSON that it prints last.
+
+    Its `disk_mb` is what it left in the cache.
+    """
+    with tempfile.TemporaryDirectory() as cache:
+        environment = {**os.environ, "TUTORIAL_CACHE": cache, "TF_CPP_MIN_LOG_LEVEL": "2"}
+        command = [sys.executable, "-m", f"benchmarks.{module}", *map(str, arguments)]
+        process = subprocess.run(command, env=environment, cwd=HERE.parent, capture_output=True, text=True)
+        stored = sum(path.stat().st_size for path in pathlib.Path(cache).rglob("*") if path.is_file())
+    if process.returncode:
+        raise SystemExit(f"{' '.join(command)} stopped:\n{process.stderr[-3000:]}")
+    return {**json.loads(process.stdout.splitlines()[-1]), "disk_mb": stored / 1e6}
+
+
+def peak_memory_mb():
+    """Return the most memory that this process has held so far."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024  # Linux counts in kilobytes
 
 
 def table(found):

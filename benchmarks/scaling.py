@@ -2,40 +2,38 @@
 
     python -m benchmarks.scaling --photos 1000 20000 --image-size 224
 
-Each number of photos is stored in a process of its own, with an empty cache but the converted network at hand.
+Each number of photos is stored in processes of their own, in alternation, with an empty cache but the converted network
+at hand.
 """
 
 import argparse
 import json
-import os
 import pathlib
-import resource
 import shutil
-import subprocess
-import sys
 import tempfile
 import time
 
 import numpy as np
+import tqdm
 
 from . import recipe, results, ways
 
 
 def store(folder, image_size, count):
-    """Store the first `count` photos here; return the time a photo and the peak memory."""
+    """Store `count` photos here, the same mixture whatever the count; return the time a photo and the peak memory."""
     import pandas
 
     from tutorial_utils.models import backbones, features
 
-    photos = pandas.concat(ways.tables(folder))
+    photos = pandas.concat(ways.tables(folder)).sample(frac=1, random_state=0)
     borrowed = backbones.get("efficientnet_lite0")
     features.stored(photos.tail(8), borrowed, image_size)  # converts the network
     started = time.perf_counter()
     rows = features.stored(photos.head(count), borrowed, image_size)
     seconds = time.perf_counter() - started
     assert rows[:].shape == (count, 1280)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024  # Linux counts in kilobytes
-    return {"photos": count, "milliseconds_a_photo": 1000 * seconds / count, "peak_memory_mb": peak}
+    found = {"photos": count, "milliseconds_a_photo": 1000 * seconds / count}
+    return {**found, "peak_memory_mb": results.peak_memory_mb()}
 
 
 def retrain(image_size, count=600, repeats=5):
@@ -59,16 +57,16 @@ def retrain(image_size, count=600, repeats=5):
     return {name: float(np.median(each[1:])) for name, each in seconds.items()}
 
 
-def in_own_process(arguments, *extra):
-    """Run this file with `extra` in a process of its own and return what it prints last."""
-    with tempfile.TemporaryDirectory() as cache:
-        environment = {**os.environ, "TUTORIAL_CACHE": cache, "TF_CPP_MIN_LOG_LEVEL": "2"}
-        command = [sys.executable, "-m", "benchmarks.scaling", "--image-size", arguments.image_size, *extra]
-        root = results.HERE.parent
-        process = subprocess.run(list(map(str, command)), env=environment, cwd=root, stdout=subprocess.PIPE, text=True)
-    if process.returncode:
-        raise SystemExit("A part of the benchmark stopped; what it said stands above.")
-    return json.loads(process.stdout.splitlines()[-1])
+def medians(parts):
+    """Return one entry for each number of photos: the median time, its range over the rounds, the highest peak."""
+    found = []
+    for count in dict.fromkeys(part["photos"] for part in parts):
+        mine = [part for part in parts if part["photos"] == count]
+        times = [part["milliseconds_a_photo"] for part in mine]
+        row = {"photos": count, "milliseconds_a_photo": float(np.median(times))}
+        row |= {"milliseconds_a_photo_low": min(times), "milliseconds_a_photo_high": max(times)}
+        found.append({**row, "peak_memory_mb": max(part["peak_memory_mb"] for part in mine)})
+    return found
 
 
 def main():
@@ -76,6 +74,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--photos", type=int, nargs="+", default=[1000, 20000])
     parser.add_argument("--image-size", type=int, default=224)
+    parser.add_argument("--rounds", type=int, default=3, help="times that each number is stored, in alternation")
     parser.add_argument("--results", type=pathlib.Path, default=results.PATH)
     parser.add_argument("--folder", type=pathlib.Path, help=argparse.SUPPRESS)
     parser.add_argument("--retrain", action="store_true", help=argparse.SUPPRESS)
@@ -86,12 +85,16 @@ def main():
         print(json.dumps(store(arguments.folder, arguments.image_size, arguments.photos[0])))
     else:
         folder = pathlib.Path(tempfile.mkdtemp(prefix="scaling-"))
+        size = ["--image-size", arguments.image_size]
         try:
             recipe.lay_out("solar_cells", max(arguments.photos) + 8, 0, folder)
-            parts = [in_own_process(arguments, "--folder", folder, "--photos", count) for count in arguments.photos]
+            turns = tqdm.tqdm(arguments.photos * arguments.rounds, unit="run")
+            parts = [results.in_own_process("scaling", *size, "--folder", folder, "--photos", n) for n in turns]
         finally:
             shutil.rmtree(folder)
-        found = {"scaling": parts, "head_retrain_seconds": in_own_process(arguments, "--retrain")}
+        found = {"scaling": medians(parts)}
+        found["head_retrain_seconds"] = results.in_own_process("scaling", *size, "--retrain")
+        del found["head_retrain_seconds"]["disk_mb"]
         results.add(found, arguments.results)
         print(json.dumps(found, indent=2))
 

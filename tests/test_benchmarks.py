@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from benchmarks import recipe, results, ways
+from benchmarks import recipe, results, scaling, ways
 from tutorial_utils.data import photos
 
 
@@ -41,6 +41,20 @@ def test_ratios_are_taken_within_a_round():
     assert found["peak_memory_mb"] == 1001
     table = results.table(found)
     assert "| stored activations | 3 | 45 | 48 | 1001 | 5 | 75.0 (" in table
+
+
+def test_times_a_photo_are_medians_over_the_rounds():
+    parts = [{"photos": n, "milliseconds_a_photo": ms, "peak_memory_mb": mb} for n, ms, mb in [(5, 4, 90), (9, 6, 95)]]
+    parts += [{"photos": 5, "milliseconds_a_photo": ms, "peak_memory_mb": mb} for ms, mb in [(9, 91), (5, 89)]]
+    few, many = scaling.medians(parts)
+    assert few == {
+        "photos": 5,
+        "milliseconds_a_photo": 5,
+        "milliseconds_a_photo_low": 4,
+        "milliseconds_a_photo_high": 9,
+        "peak_memory_mb": 91,
+    }
+    assert (many["photos"], many["milliseconds_a_photo"]) == (9, 6)
 
 
 def test_photos_come_again_under_other_names_as_other_photos(class_folders, tmp_path):

@@ -3,13 +3,12 @@
 import keras
 import numpy as np
 import pandas
-import tensorflow as tf
 import tqdm.auto
 import tqdm.keras
 
 from .. import _check
 from ..data import pipeline
-from . import features, transfer
+from . import features, head_epochs, transfer
 
 
 def frozen(backbone, train, validation, image_size, head="closed", epochs=20, seed=0):
@@ -45,7 +44,7 @@ def train_head(head, train, validation, epochs=20, learning_rate=1e-3, seed=0):
     """
     best, rng = BestEpoch(), np.random.default_rng(_check.seed(seed))
     best.set_model(head)
-    epoch = _epoch_on_features(head, keras.optimizers.AdamW(learning_rate), train, validation)
+    epoch = head_epochs.epoch(head, train, validation, learning_rate)
     try:
         best.on_epoch_end(0, epoch([]))
         for number in tqdm.auto.trange(epochs, desc="epochs"):
@@ -211,39 +210,3 @@ def _scores(model, tables):
         scores = model.evaluate(x, y, verbose=0, return_dict=True)
         row |= {prefix + name: value for name, value in scores.items()}
     return row
-
-
-def _epoch_on_features(head, optimizer, train, validation, batch_size=32):
-    """Return a function that trains `head` on the rows of `train` that it is given, in that order, and scores it.
-
-    It returns {"loss", "accuracy", "val_loss", "val_accuracy"}; for no rows at all the last two.
-    """
-    train, validation = ([tf.constant(x, tf.float32), tf.constant(y, tf.int64)] for x, y in (train, validation))
-    optimizer.build(head.trainable_variables)
-
-    def scores(probabilities, labels):
-        """Return the sum of the losses in nats, and how many are right."""
-        losses = keras.losses.sparse_categorical_crossentropy(labels, probabilities)
-        return tf.reduce_sum(losses), tf.math.count_nonzero(
-            tf.argmax(probabilities, axis=1) == labels, dtype=tf.float32
-        )
-
-    @tf.function
-    def run(rows):
-        loss, right = 0.0, 0.0
-        for first in tf.range(0, tf.size(rows), batch_size):
-            features, labels = (tf.gather(each, rows[first : first + batch_size]) for each in train)
-            with tf.GradientTape() as tape:
-                batch_loss, batch_right = scores(head(features, training=True), labels)
-                mean = batch_loss / tf.cast(tf.size(labels), tf.float32)
-            optimizer.apply(tape.gradient(mean, head.trainable_variables), head.trainable_variables)
-            loss, right = loss + batch_loss, right + batch_right
-        return loss, right, *scores(head(validation[0], training=False), validation[1])
-
-    def epoch(rows):
-        sums = [float(each) for each in run(tf.constant(rows, tf.int64))]
-        counts = [len(rows)] * 2 + [len(validation[1])] * 2
-        names = ("loss", "accuracy", "val_loss", "val_accuracy")
-        return {name: total / n for name, total, n in zip(names, sums, counts, strict=True) if n}
-
-    return epoch
