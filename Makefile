@@ -35,6 +35,7 @@ bench: $(STAMP)
 	$(BIN)/python -m benchmarks.forward
 	$(BIN)/python -m benchmarks.scaling
 	$(BIN)/python -m benchmarks.recipe
+	$(BIN)/python -m benchmarks.results
 
 lab: $(STAMP)
 	$(BIN)/jupyter lab notebooks

@@ -73,6 +73,16 @@ def test_results_keep_what_other_benchmarks_found(tmp_path):
     assert results.read(tmp_path / "none.json") == {}
 
 
+def test_the_page_is_that_of_the_results_and_the_readme_quotes_it(root):
+    page = (root / "benchmarks" / "results.md").read_text(encoding="utf-8")
+    found = results.read()
+    assert page == results.page(found)
+    readme = (root / "README.md").read_text(encoding="utf-8")
+    assert results.table(found) in readme
+    for phase in ("head", "finetune", "recipe"):
+        assert f"{found[phase + '_speedup']:.1f} times" in readme
+
+
 @pytest.mark.slow
 def test_the_comparison_runs_and_goes_on_where_it_stopped(root, class_folders, tmp_path):
     """Small photos of two colors: the ratios mean nothing here, the machinery does."""

@@ -1,7 +1,10 @@
+import io
+import shutil
 import subprocess
 import sys
 
 import nbformat
+import pandas
 import pytest
 
 from tutorial_utils import __main__ as main
@@ -54,3 +57,26 @@ def test_doctor_from_the_command_line():
     process = subprocess.run([sys.executable, "-m", "tutorial_utils", "doctor"], capture_output=True, text=True)
     assert process.returncode == 0, process.stdout
     assert "efficientnet_lite0" in process.stdout
+
+
+def test_an_audit_tells_a_clean_folder_from_others(tmp_path, make_photo, capsys):
+    """25 photos a class of random pixels: nothing to find; then one is emptied, and one copied to the other class."""
+    for number in range(50):
+        make_photo(tmp_path / "photos" / "ab"[number % 2] / f"{number:02d}.png", size=(80, 80), seed=number)
+    assert main.main(["audit", str(tmp_path / "photos")]) == 0
+    assert capsys.readouterr().out == "50 photos, 2 classes.\nNothing found.\n"
+    (tmp_path / "photos" / "a" / "00.png").write_bytes(b"")
+    shutil.copy(tmp_path / "photos" / "a" / "02.png", tmp_path / "photos" / "b" / "02.png")
+    assert main.main(["audit", str(tmp_path / "photos")]) == 1
+    said = capsys.readouterr().out
+    assert "error: empty (1)" in said
+    assert "    a/00.png" in said
+    assert "a/02.png <- b/02.png" in said
+    assert main.main(["audit", str(tmp_path / "photos"), "--csv"]) == 1
+    table = pandas.read_csv(io.StringIO(capsys.readouterr().out))
+    assert table["kind"].tolist() == ["empty", "label_conflict", "label_conflict"]
+
+
+def test_an_audit_that_cannot_run_says_why(tmp_path, capsys):
+    assert main.main(["audit", str(tmp_path / "none")]) == 2
+    assert "There is no folder" in capsys.readouterr().err

@@ -1,11 +1,11 @@
-"""`python -m tutorial_utils course` executes the chapters; `doctor` checks the machine."""
+"""`python -m tutorial_utils course` executes the chapters; `doctor` checks the machine, `audit` a folder of photos."""
 
 import argparse
 import sys
 
 
 def main(arguments=None):
-    """Run one command; return its exit status: 0 good, 1 something failed."""
+    """Run one command; return its exit status: 0 good, 1 something failed or was found, 2 it could not run."""
     parser = argparse.ArgumentParser(prog="python -m tutorial_utils", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     course = commands.add_parser("course", help="execute every chapter and say where the results are")
@@ -15,11 +15,32 @@ def main(arguments=None):
     course.add_argument("--dataset", help="a data set's name or a folder (default: the chapters' own)")
     course.add_argument("--image-size", type=int, help="side of the photos in pixels")
     commands.add_parser("doctor", help="check that this machine is ready")
+    audit = commands.add_parser("audit", help="say what is wrong with a folder of class folders; changes nothing")
+    audit.add_argument("folder", help="folder that holds one folder of photos a class, or a data set's name")
+    audit.add_argument("--csv", action="store_true", help="print the findings as CSV")
     chosen = parser.parse_args(arguments)
-    return _doctor() if chosen.command == "doctor" else _course(chosen)
+    return {"doctor": _doctor, "course": _course, "audit": _audit}[chosen.command](chosen)
 
 
-def _doctor():
+def _audit(chosen):
+    """Print the findings; 0: no error and no warning, 1: some, 2: it could not run."""
+    from .data import audit, catalog
+
+    try:
+        photos = catalog.load(chosen.folder, check_photos=False)
+    except ValueError as error:
+        print(error, file=sys.stderr)
+        return 2
+    findings = audit.examine(photos)
+    if chosen.csv:
+        findings.to_csv(sys.stdout, index=False, lineterminator="\n")
+    else:
+        print(f"{len(photos):,} photos, {photos['label'].nunique()} classes.")
+        print(audit.report(findings, chosen.folder))
+    return int(findings["severity"].isin(["error", "warning"]).any())
+
+
+def _doctor(_chosen):
     from .course import doctor
 
     table = doctor.examine()

@@ -18,15 +18,16 @@ def cards():
     return {card["name"]: card for card in loaded}
 
 
-def load(dataset, seed=0, photos_per_class=None):
+def load(dataset, seed=0, photos_per_class=None, check_photos=True):
     """Return the photos table of a data set of the catalog, or of a folder of class folders (chapter 2).
 
     dataset : a name among `cards()`, or the path of a folder
     photos_per_class : None for all, else a smaller sample, drawn by `seed`
+    check_photos : False to list a folder's files whatever they are, for data.audit to look at
     Raises ValueError for an unknown name and for everything that `folders.load` refuses.
     """
     check(dataset)
-    photos = _LOADERS[dataset]() if dataset in _LOADERS else folders.load(dataset)
+    photos = _LOADERS[dataset]() if dataset in _LOADERS else folders.load(dataset, check_photos)
     return photos if photos_per_class is None else photo_room.sample(photos, photos_per_class, seed)
 
 

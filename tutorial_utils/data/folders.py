@@ -11,12 +11,13 @@ from . import photos as photo_room
 _NOT_PHOTOS = {"thumbs.db", "desktop.ini"}  # written by Windows into folders of photos
 
 
-def load(folder):
+def load(folder, check=True):
     """Return the photos table of `folder/<class>/<photo>` (chapter 2).
 
     folder : str or Path; relative to the working directory, else to the project's folder. An optional
         `groups.csv` in it (columns class, file, group) says which photos share a plant; the same group in two
         classes is the same plant, so number plants across the whole folder.
+    check : False also lists files that are no photos, for data.audit to look at
     Returns a DataFrame, one row a photo: `path` (str), `label` (categorical, classes in alphabetical order),
         `group` (str; the path where groups.csv names none). Hidden files are left out.
     Raises ValueError for a missing folder, no or one class, an empty class, a file that is no photo.
@@ -29,7 +30,8 @@ def load(folder):
             f"{'only ' + classes[0].name if classes else 'none'}. Expected {root}/<class>/<photo>."
         )
     rows = [(str(path), each.name) for each in classes for path in _photo_files(each)]
-    _check_headers([path for path, _ in rows])
+    if check:
+        _check_headers([path for path, _ in rows])
     photos = pandas.DataFrame(rows, columns=["path", "label"]).astype({"path": object})
     photos["label"] = pandas.Categorical(photos["label"], categories=[each.name for each in classes])
     photos["group"] = _groups(root, photos)

@@ -1,8 +1,14 @@
 """`read_photo`: the one way to read pixels, in training, evaluation and prediction alike."""
 
+import functools
 import hashlib
+import importlib.util
 import io
 import pathlib
+import struct
+import warnings
+import zlib
+from typing import NamedTuple
 
 import numpy as np
 import PIL.Image
@@ -14,12 +20,49 @@ from .. import _check, _files
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")  # MPO, which some phones write, opens as JPEG
 FITS = ("stretch", "pad")
 VERSION = 1  # of the pixels that read_photo returns; raise it when they change
+HEIF = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")  # what phones by Apple write
+warnings.filterwarnings("ignore", module=r"PIL\..*")  # odd EXIF or TIFF fields: nothing that a reader can act on
 PIL.Image.init()  # register the formats now: threads that opened photos at once would race to do it
+_ORIENTATION = 0x0112  # EXIF: which way up
+_FAILURES = (  # what decoders raise when they meet bytes that no camera has written
+    OSError,
+    ValueError,
+    SyntaxError,
+    ArithmeticError,
+    LookupError,
+    EOFError,
+    TypeError,
+    AttributeError,
+    NotImplementedError,
+    MemoryError,
+    struct.error,
+    zlib.error,
+    PIL.Image.DecompressionBombError,
+)
 _SRGB = PIL.ImageCms.createProfile("sRGB")
 
 
 class PhotoError(ValueError):
-    """A photo that cannot be read; the message names the file and says what to do."""
+    """A photo that cannot be read; the message names the file and says what to do.
+
+    kind : "missing", "empty", "not_a_photo", "heif", "too_large", "truncated", "floating" or "damaged"
+    """
+
+    def __init__(self, message, kind="damaged"):
+        super().__init__(message)
+        self.kind = kind
+
+
+class Header(NamedTuple):
+    """What a photo's file says of itself; width and height as stored, before it is turned upright."""
+
+    format: str
+    mode: str
+    width: int
+    height: int
+    animated: bool
+    orientation: int
+    profile: bool
 
 
 def read_photo(path, size=None, fit="stretch"):
@@ -32,14 +75,23 @@ def read_photo(path, size=None, fit="stretch"):
     Raises PhotoError, which names the file, for a file that is missing, damaged or no photo.
     """
     _check.choice("fit", fit, FITS)
-    try:
-        with _open(path) as image:
-            image = _rgb(PIL.ImageOps.exif_transpose(image))
-    except (OSError, ValueError, SyntaxError, PIL.Image.DecompressionBombError) as error:
-        raise PhotoError(_explain(path, error)) from error
+    image, _ = decode(path)
     if size is not None:
         image = _resize(image, _check.integer("size", size, 1, 4096), fit)
     return np.asarray(image)
+
+
+def decode(path, content=None):
+    """Return (image, header): the photo upright in 8-bit sRGB as a PIL image, and its Header.
+
+    content : the file's bytes where they are at hand. Raises PhotoError as `read_photo` does.
+    """
+    try:
+        with _open(path if content is None else io.BytesIO(content)) as image:
+            header = _header(image)
+            return _rgb(PIL.ImageOps.exif_transpose(image)), header
+    except _FAILURES as error:
+        raise _error(path, error) from error
 
 
 def check_header(path):
@@ -47,8 +99,8 @@ def check_header(path):
     try:
         with _open(path):
             pass
-    except (OSError, ValueError, SyntaxError, PIL.Image.DecompressionBombError) as error:
-        raise PhotoError(_explain(path, error)) from error
+    except _FAILURES as error:
+        raise _error(path, error) from error
 
 
 def sample(photos, per_class, seed=0):
@@ -83,7 +135,29 @@ def fingerprint(photos):
 
 
 def _open(path):
-    return PIL.Image.open(path, formats=FORMATS)
+    return PIL.Image.open(path, formats=_formats())
+
+
+@functools.cache
+def _formats():
+    """Return the formats to try; HEIF among them where the package pillow-heif is installed."""
+    if importlib.util.find_spec("pillow_heif") is None:
+        return FORMATS
+    import pillow_heif
+
+    pillow_heif.register_heif_opener()
+    return (*FORMATS, "HEIF")
+
+
+def _header(image):
+    return Header(
+        image.format,
+        image.mode,
+        *image.size,
+        bool(getattr(image, "is_animated", False)) and image.format != "MPO",
+        int(image.getexif().get(_ORIENTATION) or 1),
+        bool(image.info.get("icc_profile")),
+    )
 
 
 def _rgb(image):
@@ -116,12 +190,23 @@ def _resize(image, size, fit):
     return image.resize((size, size), PIL.Image.Resampling.BILINEAR)
 
 
-def _explain(path, error):
-    path = pathlib.Path(path)
+def _error(path, error):
+    """Return the PhotoError for what went wrong: it names the file, says what is the matter and what to do."""
+    path, text = pathlib.Path(path), str(error)
     if not path.exists():
-        return f"There is no file {path}. Check the path, or load the folder again."
+        return PhotoError(f"There is no file {path}. Check the path, or load the folder again.", "missing")
     if path.stat().st_size == 0:
-        return f"{path} is empty (0 bytes). Replace it or take it out of its folder."
+        return PhotoError(f"{path} is empty (0 bytes). Replace it or take it out of its folder.", "empty")
     if isinstance(error, PIL.UnidentifiedImageError):
-        return f"{path} is not a photo that can be read (expected {', '.join(FORMATS)}). Take it out of its folder."
-    return f"{path} is damaged and cannot be read ({error}). Replace it or take it out of its folder."
+        with open(path, "rb") as file:
+            start = file.read(12)
+        if start[4:8] == b"ftyp" and start[8:] in HEIF:
+            message = f"{path} is a HEIF photo. To read it: pip install pillow-heif, or save it as JPEG."
+            return PhotoError(message, "heif")
+        known = ", ".join(_formats())
+        message = f"{path} is not a photo that can be read (expected {known}). Take it out of its folder."
+        return PhotoError(message, "not_a_photo")
+    if isinstance(error, PIL.Image.DecompressionBombError):
+        return PhotoError(f"{path} claims to hold more pixels than a photo has ({text}). Save it smaller.", "too_large")
+    kind = "truncated" if "truncat" in text.lower() else "floating" if "floating" in text else "damaged"
+    return PhotoError(f"{path} is damaged and cannot be read ({text}). Replace it or take it out of its folder.", kind)

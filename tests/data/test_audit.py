@@ -1,0 +1,139 @@
+import subprocess
+import sys
+
+import hostile
+import numpy as np
+import pandas
+import pytest
+
+from tutorial_utils.data import audit, facts, splits
+
+UNREADABLE = {"missing", "empty", "not_a_photo", "heif", "too_large", "truncated", "floating", "damaged"}
+
+
+@pytest.fixture(scope="module")
+def odd_files(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("odd")
+    corpus = hostile.corpus()
+    for name, (content, _) in corpus.items():
+        (folder / name).write_bytes(content)
+    return folder, corpus
+
+
+def table(paths, labels=None):
+    labels = ["a"] * len(paths) if labels is None else labels
+    paths = [str(path) for path in paths]
+    return pandas.DataFrame({"path": paths, "label": pandas.Categorical(labels), "group": paths})
+
+
+def kinds_of(findings):
+    named = findings[findings["path"] != ""]
+    return {path: set(group["kind"]) for path, group in named.groupby("path")}
+
+
+def test_says_what_is_the_matter_with_each_of_many_odd_files(odd_files, tmp_path):
+    """In a process of its own, which shows that nothing else is said, by Python or by a library under it."""
+    folder, corpus = odd_files
+    assert len(corpus) >= 60
+    table([folder / name for name in corpus]).to_pickle(tmp_path / "photos.pkl")
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    code = (
+        "import pandas, sys; from tutorial_utils.data import audit; photos = pandas.read_pickle(sys.argv[1]);"
+        "audit.examine(photos, progress=False).to_pickle(sys.argv[2])"
+    )
+    command = [sys.executable, "-W", "always", "-c", code, str(tmp_path / "photos.pkl"), str(tmp_path / "found.pkl")]
+    process = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert (process.returncode, process.stdout, process.stderr) == (0, "", "")
+    found = kinds_of(pandas.read_pickle(tmp_path / "found.pkl"))
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+    wrong = {}
+    for name, (_, expected) in corpus.items():
+        said = found.get(str(folder / name), set())
+        right = len(said) == 1 and said <= UNREADABLE if expected == {"unreadable"} else said == expected
+        if not right:
+            wrong[name] = (said, expected)
+    assert not wrong
+
+
+def test_the_facts_of_a_missing_file_name_it(tmp_path):
+    row = facts.of_one(tmp_path / "gone.jpg")
+    assert row["problem"] == "missing"
+    assert "gone.jpg" in row["reason"]
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Two classes of 24 photos: 0 and 1 the same bytes, 2 mirrored as 3, 4 the same bytes as 28 of the other class."""
+    pictures = [hostile.picture(seed=100 + number) for number in range(48)]
+    pictures[3] = pictures[2].transpose(0)
+    contents = [hostile.saved(picture, "PNG") for picture in pictures]
+    contents[1], contents[28] = contents[0], contents[4]
+    paths = [tmp_path / f"{number:02d}.png" for number in range(48)]
+    for path, content in zip(paths, contents, strict=True):
+        path.write_bytes(content)
+    return table(paths, ["a"] * 24 + ["b"] * 24)
+
+
+def test_finds_copies_within_and_across_classes(folder):
+    found = audit.examine(folder, progress=False)
+    path = folder["path"]
+    assert [tuple(row) for row in found[["path", "kind", "other"]].to_numpy()] == [
+        (path[4], "label_conflict", path[28]),
+        (path[28], "label_conflict", path[4]),
+        (path[1], "identical", path[0]),
+        (path[3], "similar", path[2]),
+    ]
+
+
+def test_finds_copies_across_splits(folder):
+    split = pandas.Categorical(["train"] * 3 + ["test"] + ["train"] * 44, categories=splits.NAMES)
+    found = audit.examine(folder.assign(split=split), progress=False)
+    assert found.loc[found["kind"] == "leak", ["path", "other"]].to_numpy().tolist() == [
+        [folder["path"][3], folder["path"][2]]
+    ]
+
+
+def test_cleaning_takes_out_what_cannot_be_used_and_says_why(folder, tmp_path):
+    (tmp_path / "05.png").write_bytes(b"")
+    findings = audit.examine(folder, progress=False)
+    kept = audit.clean(folder, findings, tmp_path / "run")
+    dropped = pandas.read_csv(tmp_path / "run" / "dropped.csv")
+    numbers = [folder["path"][row] for row in (5, 4, 28, 1)]
+    assert sorted(dropped["path"]) == sorted(numbers)
+    assert dict(zip(dropped["path"], dropped["kind"], strict=True))[numbers[0]] == "empty"
+    assert dropped["meaning"].notna().all()
+    assert sorted({*folder["path"]} - {*kept["path"]}) == sorted(numbers)
+    assert all((tmp_path / f"{number:02d}.png").exists() for number in range(48))
+    assert "error" not in set(audit.examine(kept, progress=False)["severity"])
+
+
+def test_cleaning_never_empties_a_class(tmp_path):
+    (tmp_path / "a.png").write_bytes(b"")
+    (tmp_path / "b.png").write_bytes(hostile.saved(hostile.picture(), "PNG"))
+    photos = table([tmp_path / "a.png", tmp_path / "b.png"], ["a", "b"])
+    with pytest.raises(ValueError, match="'a' would have no photo left"):
+        audit.clean(photos, audit.examine(photos, progress=False), tmp_path)
+    assert not (tmp_path / "dropped.csv").exists()
+
+
+def test_small_and_uneven_classes_are_told(folder):
+    photos = pandas.concat([folder.iloc[:24], folder.iloc[24:30]], ignore_index=True)
+    found = audit.examine(photos, progress=False)
+    assert found.loc[found["path"] == "", ["kind", "other"]].to_numpy().tolist() == [
+        ["uneven", "b (6)"],
+        ["few", "b (6)"],
+    ]
+
+
+def test_suspects_by_hand():
+    """Means of the own class: 0.8 for 0 (0.9, 0.9, 0.6), 0.5 for 1 (0.9, 0.1). Row 4 gives class 0 the 0.9 it takes."""
+    own = np.array([0.9, 0.9, 0.6, 0.9, 0.1])
+    labels = np.array([0, 0, 0, 1, 1])
+    probabilities = np.where(np.eye(2, dtype=bool)[labels], own[:, None], 1 - own[:, None])
+    rows, likely = audit.suspects(labels, probabilities)
+    assert rows.tolist() == [4]
+    assert likely.tolist() == [0]
+    photos = table([f"{number}.png" for number in range(5)], labels.astype(str))
+    looked = pandas.DataFrame([facts.of_one("gone")] * 5)
+    found = audit.examine(photos, looked, probabilities, progress=False)
+    assert found.loc[found["kind"] == "suspect_label", ["path", "other"]].to_numpy().tolist() == [["4.png", "0"]]

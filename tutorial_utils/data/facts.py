@@ -1,0 +1,89 @@
+"""What can be said of each photo by looking at it once: one row of facts a photo, whatever is wrong with its file."""
+
+import concurrent.futures
+import os
+import pathlib
+
+import numpy as np
+import pandas
+import PIL.Image
+import PIL.ImageStat
+import tqdm.auto
+
+from .. import _check, _files
+from . import copies
+from . import photos as photo_room
+
+SEEN = 96  # pixels of the side at which brightness and sharpness are measured: about what a network uses
+
+_WINDOW = 64  # photos that wait for a processor core at a time, so that memory does not grow with their number
+
+
+def of(photos, progress=True):
+    """Return a DataFrame of facts, one row a photo, in the order and with the index of the photos table.
+
+    Columns: `path`; `problem` (a PhotoError's kind, "" for a photo that can be read) and `reason`; `bytes`, `sha256`;
+    `format`, `mode`, `width`, `height`, `animated`, `orientation`, `profile` as in photos.Header; `brightness` and
+    `contrast` (mean and deviation of the gray, 0-255), `sharpness` (deviation of its Laplacian over its own);
+    `color` (mean R, G, B), `border` (eight pixels of the border: corners and middles, R, G, B, 0-255), `thumbnail`
+    (copies.thumbnail). Where a photo cannot be read, what needs its pixels is missing.
+    """
+    _check.columns(photos, ["path"])
+    paths = list(photos["path"])
+    bar = tqdm.auto.tqdm(total=len(paths), desc="looking at photos", unit="photo", disable=not progress)
+    rows = []
+    with bar, concurrent.futures.ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+        for start in range(0, len(paths), _WINDOW):
+            for row in pool.map(of_one, paths[start : start + _WINDOW]):
+                rows.append(row)
+                bar.update()
+    return pandas.DataFrame(rows, index=photos.index, columns=list(_EMPTY))
+
+
+def of_one(path):
+    """Return the facts of one file as a dict, as described at `of`."""
+    path = pathlib.Path(path)
+    found = {**_EMPTY, "path": str(path)}
+    try:
+        content = path.read_bytes()
+        found |= {"bytes": len(content), "sha256": _files.sha256_of(content)}
+        image, header = photo_room.decode(path, content)
+    except photo_room.PhotoError as error:
+        return found | {"problem": error.kind, "reason": str(error)}
+    except OSError as error:
+        return found | {"problem": "missing", "reason": f"{path} cannot be opened ({error.strerror})."}
+    return found | header._asdict() | _of_pixels(image)
+
+
+def _of_pixels(image):
+    """Return the facts that need pixels. image : upright RGB PIL image."""
+    small = image.resize((SEEN, SEEN), PIL.Image.Resampling.BOX)
+    gray = np.asarray(small.convert("L"), np.float32)
+    laplacian = 4 * gray[1:-1, 1:-1] - gray[:-2, 1:-1] - gray[2:, 1:-1] - gray[1:-1, :-2] - gray[1:-1, 2:]
+    contrast = float(gray.std())
+    down, across = ([0, size // 2, size - 1] for size in (image.height, image.width))
+    around = [(x, y) for y in down for x in across if (x, y) != (across[1], down[1])]
+    return {
+        "brightness": float(gray.mean()),
+        "contrast": contrast,
+        "sharpness": float(laplacian.std()) / max(contrast, 1.0),
+        "color": np.array(PIL.ImageStat.Stat(small).mean, np.float32),
+        "border": np.array([image.getpixel(place) for place in around], np.uint8),
+        "thumbnail": copies.thumbnail(small),
+    }
+
+
+_EMPTY = {
+    "path": "",
+    "problem": "",
+    "reason": "",
+    "bytes": 0,
+    "sha256": "",
+    **dict.fromkeys(photo_room.Header._fields),
+    "brightness": np.nan,
+    "contrast": np.nan,
+    "sharpness": np.nan,
+    "color": None,
+    "border": None,
+    "thumbnail": None,
+}
