@@ -137,3 +137,19 @@ def test_suspects_by_hand():
     looked = pandas.DataFrame([facts.of_one("gone")] * 5)
     found = audit.examine(photos, looked, probabilities, progress=False)
     assert found.loc[found["kind"] == "suspect_label", ["path", "other"]].to_numpy().tolist() == [["4.png", "0"]]
+
+
+def test_copies_share_a_split(folder):
+    """Groups of two photos, the copies in different ones: 0 and 1, 2 and 3, 4 and 28 end together, groups whole."""
+    photos = folder.drop(index=[4, 28]).reset_index(drop=True)
+    photos["group"] = [f"plant {(number * 7) % 23:02d}" for number in range(46)]
+    looked = facts.of(photos, progress=False)
+    for seed in range(20):
+        split = splits.assign(photos, seed=seed, looked=looked)
+        assert split["split"][0] == split["split"][1]
+        assert split["split"][2] == split["split"][3]
+        assert photos["group"].nunique() - split["group"].nunique() == 2
+        assert split["split"].groupby(photos["group"]).nunique().max() == 1
+        assert "leak" not in set(audit.examine(split, looked, progress=False)["kind"])
+    apart = [seed for seed in range(20) if "leak" in set(audit.examine(splits.assign(photos, seed), looked)["kind"])]
+    assert apart  # without the facts some splits do part the copies

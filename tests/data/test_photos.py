@@ -95,6 +95,21 @@ def test_names_the_file_that_is_no_photo(tmp_path, content, word):
     assert str(path) in str(caught.value)
 
 
+def test_a_heif_photo_is_read_or_the_package_named(tmp_path, monkeypatch):
+    path = tmp_path / "phone.heic"
+    path.write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(50))
+    monkeypatch.setattr(room, "_formats", lambda: room.FORMATS)
+    with pytest.raises(PhotoError, match="pip install pillow-heif") as caught:
+        read_photo(path)
+    assert caught.value.kind == "heif"
+    monkeypatch.undo()
+    heif = pytest.importorskip("pillow_heif", reason="needs the package pillow-heif")
+    heif.register_heif_opener()
+    PIL.Image.new("RGB", (64, 48), (200, 100, 50)).save(path, quality=90)
+    assert read_photo(path).shape == (48, 64, 3)
+    np.testing.assert_allclose(read_photo(path)[20, 20], (200, 100, 50), atol=6)
+
+
 def test_names_a_photo_that_is_cut_short(tmp_path, make_photo):
     path = make_photo(tmp_path / "photo.jpg", size=(64, 64))
     path.write_bytes(path.read_bytes()[:-400])

@@ -82,3 +82,19 @@ def test_part_numbers_its_rows_from_zero():
     test = splits.part(photos, "test")
     assert len(test) == 8
     assert test.index.tolist() == list(range(8))
+
+
+def test_says_what_gave_way():
+    """Class a: groups of 8, 1 and 1 photos, 70 % wanted of 10 and 80 % got. Class b: ten single photos, 7 / 1 / 2."""
+    photos = pandas.DataFrame(
+        {
+            "path": [str(number) for number in range(20)],
+            "label": pandas.Categorical(["a"] * 10 + ["b"] * 10),
+            "group": ["big"] * 8 + [f"{number}" for number in range(12)],
+        }
+    )
+    said = splits.gave_way(splits.assign(photos))
+    assert said == (
+        "a: 80 / 10 / 10 % of its 10 photos in train / val / test instead of 70 / 10 / 20 %, "
+        "for its 3 groups cannot be divided."
+    )

@@ -201,7 +201,9 @@ def _copies_of(photos, looked, progress):
     path, label = photos["path"].to_numpy(), photos["label"].astype(str).to_numpy()
     split = photos["split"].astype(str).to_numpy() if "split" in photos else np.zeros(len(photos), str)
     found = {}
-    for one, other, same in pairs(looked, progress).sort_values("similarity", ascending=False).itertuples(index=False):
+    for one, other, same in (
+        copies.pairs(looked, progress).sort_values("similarity", ascending=False).itertuples(index=False)
+    ):
         if label[one] == label[other]:
             found.setdefault((path[other], "identical" if same == 1 else "similar"), path[one])
         else:
@@ -211,24 +213,6 @@ def _copies_of(photos, looked, progress):
         if split[one] != split[other]:
             found.setdefault((path[other], "leak"), path[one])
     return [(*key, other) for key, other in found.items()]
-
-
-def pairs(looked, progress=True):
-    """Return the pairs of copies: a DataFrame with `first`, `second` (rows of the facts) and `similarity`, 1 the same.
-
-    Photos with the same bytes come as (first of them, each other); near-copies as from copies.similar.
-    """
-    rows = np.flatnonzero(looked["problem"] == "")
-    sums = looked["sha256"].to_numpy()[rows]
-    first_of = dict(zip(sums[::-1], rows[::-1], strict=True))
-    same = [(first_of[each], row, 1.0) for each, row in zip(sums, rows, strict=True) if first_of[each] != row]
-    leaders = np.array(sorted(first_of.values()), int)
-    found = [pandas.DataFrame(same, columns=["first", "second", "similarity"])]
-    if len(leaders):
-        near = copies.similar(np.stack(looked["thumbnail"].iloc[leaders].tolist()), progress=progress)
-        near["similarity"] = np.minimum(near["similarity"], np.nextafter(1, 0))
-        found.append(near.assign(first=leaders[near["first"]], second=leaders[near["second"]]))
-    return pandas.concat([each for each in found if len(each)] or found[:1], ignore_index=True)
 
 
 def _classes_of(photos):

@@ -27,6 +27,25 @@ def thumbnail(image):
     return np.asarray(image.convert("L").resize((SIDE, SIDE), PIL.Image.Resampling.BOX))
 
 
+def pairs(looked, progress=True):
+    """Return the pairs of copies: a DataFrame with `first`, `second` (rows of the facts) and `similarity`, 1 the same.
+
+    looked : facts of the photos, as from facts.of
+    Photos with the same bytes come as (first of them, each other); near-copies as from `similar`.
+    """
+    rows = np.flatnonzero(looked["problem"] == "")
+    sums = looked["sha256"].to_numpy()[rows]
+    first_of = dict(zip(sums[::-1], rows[::-1], strict=True))
+    same = [(first_of[each], row, 1.0) for each, row in zip(sums, rows, strict=True) if first_of[each] != row]
+    leaders = np.array(sorted(first_of.values()), int)
+    found = [pandas.DataFrame(same, columns=["first", "second", "similarity"])]
+    if len(leaders):
+        near = similar(np.stack(looked["thumbnail"].iloc[leaders].tolist()), progress=progress)
+        near["similarity"] = np.minimum(near["similarity"], np.nextafter(1, 0))
+        found.append(near.assign(first=leaders[near["first"]], second=leaders[near["second"]]))
+    return pandas.concat([each for each in found if len(each)] or found[:1], ignore_index=True)
+
+
 def similar(thumbnails, threshold=THRESHOLD, progress=True):
     """Return the pairs of near-copies: a DataFrame with `first`, `second` (rows, first < second) and `similarity`.
 

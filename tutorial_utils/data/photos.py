@@ -200,7 +200,7 @@ def _error(path, error):
     if isinstance(error, PIL.UnidentifiedImageError):
         with open(path, "rb") as file:
             start = file.read(12)
-        if start[4:8] == b"ftyp" and start[8:] in HEIF:
+        if start[4:8] == b"ftyp" and start[8:] in HEIF and "HEIF" not in _formats():
             message = f"{path} is a HEIF photo. To read it: pip install pillow-heif, or save it as JPEG."
             return PhotoError(message, "heif")
         known = ", ".join(_formats())

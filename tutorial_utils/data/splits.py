@@ -6,19 +6,24 @@ import numpy as np
 import pandas
 
 from .. import _check, _files
+from . import copies
 
 NAMES = ("train", "val", "test")
 
 
-def assign(photos, seed=0, fractions=(0.7, 0.1, 0.2)):
+def assign(photos, seed=0, fractions=(0.7, 0.1, 0.2), looked=None):
     """Return a copy of the photos table with the column `split`, by group and stratified by class (chapter 2).
 
     fractions : shares of the photos for train, val and test; positive, sum 1
+    looked : facts of the photos, as from facts.of; copies, near-copies too, then share a group
     Photos of one group always land in one split. Groups are shuffled by `seed`, then placed largest first,
     each where its classes lack most photos; every class has at least one group in every split.
     Raises ValueError if a class has fewer groups than there are splits.
     """
     _check.columns(photos, ["path", "label", "group"])
+    pairs = None if looked is None else copies.pairs(looked, progress=False)
+    if pairs is not None:
+        photos = photos.assign(group=copies.merge(photos["group"], pairs))
     if len(fractions) != 3 or min(fractions) <= 0 or abs(sum(fractions) - 1) > 1e-9:
         raise ValueError(f"fractions must be three positive shares that sum to 1; got {fractions!r}.")
     counts = pandas.crosstab(photos["group"], photos["label"])  # (groups, classes)
@@ -31,7 +36,39 @@ def assign(photos, seed=0, fractions=(0.7, 0.1, 0.2)):
     split = photos["group"].map(lambda group: NAMES[place_of[group]])
     assigned = photos.assign(split=pandas.Categorical(split, categories=NAMES))
     _check_complete(assigned)
+    _check_apart(assigned, looked, pairs)
     return assigned
+
+
+def gave_way(photos, fractions=(0.7, 0.1, 0.2), tolerance=0.05):
+    """Return sentences on the classes whose shares are further than `tolerance` from `fractions`; "" if none are.
+
+    Whole groups can make it impossible to come nearer.
+    """
+    _check.columns(photos, ["label", "split", "group"])
+    sentences = []
+    for label, rows in photos.groupby("label", observed=True):
+        shares = rows["split"].value_counts(normalize=True).reindex(NAMES).to_numpy()
+        if np.abs(shares - fractions).max() > tolerance:
+            got, wanted = (" / ".join(f"{100 * share:.0f}" for share in each) for each in (shares, fractions))
+            sentences.append(
+                f"{label}: {got} % of its {len(rows)} photos in {' / '.join(NAMES)} instead of {wanted} %, "
+                f"for its {rows['group'].nunique()} groups cannot be divided."
+            )
+    return "\n".join(sentences)
+
+
+def _check_apart(photos, looked, pairs):
+    """Raise AssertionError if a path, a group, a file's bytes or a near-copy stands in two splits."""
+    names = {"path": photos["path"], "group": photos["group"]}
+    if looked is not None:
+        names["bytes"] = looked["sha256"].where(looked["sha256"] != "", photos["path"])
+    for name, values in names.items():
+        splits_of = photos["split"].astype(str).groupby(np.asarray(values, str)).nunique()
+        assert (splits_of == 1).all(), f"the same {name} stands in two splits: {splits_of.idxmax()}"
+    if pairs is not None:
+        split = photos["split"].astype(str).to_numpy()
+        assert (split[pairs["first"]] == split[pairs["second"]]).all(), "near-copies stand in two splits"
 
 
 def _place(counts, fractions):
