@@ -35,9 +35,11 @@ def png(width, height, data, depth=8, color=2, extra=b""):
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + extra + chunk(b"IDAT", data) + chunk(b"IEND", b"")
 
 
-def exif(orientation):
+def exif(orientation, taken=None):
     tags = PIL.Image.Exif()
     tags[0x0112] = orientation
+    if taken:
+        tags.get_ifd(0x8769)[0x9003] = taken
     return tags
 
 

@@ -145,13 +145,14 @@ def clean(photos, findings, folder):
 def suspects(labels, probabilities):
     """Return (rows, classes): photos whose label is probably wrong, the surest first, and what they look like.
 
-    labels : int (photos,); probabilities : float (photos, classes), each row from a model that never saw that photo
+    labels : int (photos,); probabilities : float (photos, classes), each row from a model that never saw that photo,
+        NaN where there is none
     A photo is suspect if some other class reaches the mean probability that photos labelled with it get, and is the
     likeliest of those that do, while its own class is less likely (confident learning, Northcutt et al. 2021).
     """
     labels, probabilities = np.asarray(labels), np.asarray(probabilities, float)
     count, classes = probabilities.shape
-    means = np.array([probabilities[labels == each, each].mean() for each in range(classes)])  # self-confidence
+    means = np.array([np.nanmean(probabilities[labels == each, each]) for each in range(classes)])  # self-confidence
     sure = np.where(probabilities >= means, probabilities, -1)
     likely = sure.argmax(axis=1)
     own = probabilities[np.arange(count), labels]

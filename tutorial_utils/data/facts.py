@@ -23,9 +23,9 @@ def of(photos, progress=True):
     """Return a DataFrame of facts, one row a photo, in the order and with the index of the photos table.
 
     Columns: `path`; `problem` (a PhotoError's kind, "" for a photo that can be read) and `reason`; `bytes`, `sha256`;
-    `format`, `mode`, `width`, `height`, `animated`, `orientation`, `profile` as in photos.Header; `brightness` and
-    `contrast` (mean and deviation of the gray, 0-255), `sharpness` (deviation of its Laplacian over its own);
-    `color` (mean R, G, B), `border` (eight pixels of the border: corners and middles, R, G, B, 0-255), `thumbnail`
+    `format`, `mode`, `width`, `height`, `animated`, `orientation`, `profile`, `taken` as in photos.Header;
+    `brightness` and `contrast` (mean and deviation of the gray, 0-255), `sharpness` (deviation of its Laplacian over
+    its own); `color` (mean R, G, B), `border` (corners and middles of the sides, R, G, B, 0-255), `thumbnail`
     (copies.thumbnail). Where a photo cannot be read, what needs its pixels is missing.
     """
     _check.columns(photos, ["path"])
@@ -37,7 +37,8 @@ def of(photos, progress=True):
             for row in pool.map(of_one, paths[start : start + _WINDOW]):
                 rows.append(row)
                 bar.update()
-    return pandas.DataFrame(rows, index=photos.index, columns=list(_EMPTY))
+    table = pandas.DataFrame(rows, index=photos.index, columns=list(_EMPTY))
+    return table.assign(taken=pandas.to_datetime(table["taken"], format="%Y:%m:%d %H:%M:%S", errors="coerce"))
 
 
 def of_one(path):

@@ -23,7 +23,7 @@ VERSION = 1  # of the pixels that read_photo returns; raise it when they change
 HEIF = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")  # what phones by Apple write
 warnings.filterwarnings("ignore", module=r"PIL\..*")  # odd EXIF or TIFF fields: nothing that a reader can act on
 PIL.Image.init()  # register the formats now: threads that opened photos at once would race to do it
-_ORIENTATION = 0x0112  # EXIF: which way up
+_ORIENTATION, _EXIF, _TAKEN, _WRITTEN = 0x0112, 0x8769, 0x9003, 0x0132  # EXIF: which way up; when
 _FAILURES = (  # what decoders raise when they meet bytes that no camera has written
     OSError,
     ValueError,
@@ -54,7 +54,10 @@ class PhotoError(ValueError):
 
 
 class Header(NamedTuple):
-    """What a photo's file says of itself; width and height as stored, before it is turned upright."""
+    """What a photo's file says of itself; width and height as stored, before it is turned upright.
+
+    taken : when, as EXIF writes it ("2026:11:23 09:35:00"), None where it does not
+    """
 
     format: str
     mode: str
@@ -63,6 +66,7 @@ class Header(NamedTuple):
     animated: bool
     orientation: int
     profile: bool
+    taken: str | None
 
 
 def read_photo(path, size=None, fit="stretch"):
@@ -150,13 +154,16 @@ def _formats():
 
 
 def _header(image):
+    tags = image.getexif()
+    taken = tags.get_ifd(_EXIF).get(_TAKEN) or tags.get(_WRITTEN)
     return Header(
         image.format,
         image.mode,
         *image.size,
         bool(getattr(image, "is_animated", False)) and image.format != "MPO",
-        int(image.getexif().get(_ORIENTATION) or 1),
+        int(tags.get(_ORIENTATION) or 1),
         bool(image.info.get("icc_profile")),
+        taken if isinstance(taken, str) else None,
     )
 
 

@@ -1,0 +1,62 @@
+"""The whole audit of a folder: what its files tell, and what a frozen base tells of its labels and shortcuts."""
+
+import numpy as np
+import pandas
+import sklearn.linear_model
+import sklearn.model_selection
+import sklearn.pipeline
+import sklearn.preprocessing
+
+from ..data import audit, copies, facts, shortcuts
+from ..insight import metrics
+from ..models import features
+
+FIRES = 0.25  # of the way from chance to what the frozen features reach
+
+
+def examine(photos, backbone, image_size, seed=0, progress=True):
+    """Return (findings, cues): data.audit's findings with suspect labels among them, and the table of shortcuts.
+
+    photos : photos table; backbone : from backbones.get
+    Photos that cannot be read are found and left out of what follows. Copies share a group in all cross-validation.
+    """
+    looked = facts.of(photos, progress)
+    probabilities = np.full((len(photos), len(photos["label"].cat.categories)), np.nan)
+    whole = np.flatnonzero(looked["problem"] == "")
+    part, seen = photos.iloc[whole].reset_index(drop=True), looked.iloc[whole].reset_index(drop=True)
+    part = part.assign(group=copies.merge(part["group"], copies.pairs(seen, progress)))
+    rows = features.stored(part, backbone, image_size, progress=progress)[:]
+    probabilities[whole] = out_of_sample(part, rows, seed)
+    return audit.examine(photos, looked, probabilities, progress), cues(part, seen, probabilities[whole], seed)
+
+
+def out_of_sample(photos, rows, seed=0, folds=5):
+    """Return probabilities, float (photos, classes), of logistic regression that saw neither photo nor its group.
+
+    rows : features, float (photos, channels)
+    """
+    scaled = sklearn.preprocessing.StandardScaler()
+    model = sklearn.pipeline.make_pipeline(scaled, sklearn.linear_model.LogisticRegression(C=0.01, max_iter=2000))
+    parts = sklearn.model_selection.StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
+    labels = photos["label"].cat.codes
+    options = {"groups": photos["group"], "cv": parts, "method": "predict_proba"}
+    return sklearn.model_selection.cross_val_predict(model, rows, labels, **options)
+
+
+def cues(photos, looked, probabilities, seed=0):
+    """Return a DataFrame, one row a cue: `cue`, `accuracy`, `low`, `high`, `chance`, `subject`, `fires`.
+
+    probabilities : those of `out_of_sample`, whose accuracy is `subject`: what the pictures themselves tell
+    A cue fires when the lower end of its interval is above chance by more than FIRES of the way to `subject`. Mean
+    color and file size never fire, for what is to be recognized may rightly change them. A cue that no photo has, or
+    that all share, has no accuracy.
+    """
+    labels, chance = photos["label"].cat.codes.to_numpy(), shortcuts.chance(photos)
+    subject = metrics.accuracy(labels, probabilities.argmax(axis=1), photos["group"]).value
+    found = []
+    for cue in shortcuts.CUES:
+        said = shortcuts.predict(cue, photos, looked, seed=seed)
+        score = (np.nan,) * 3 if said is None else metrics.accuracy(labels, said, photos["group"])[:3]
+        fires = cue not in shortcuts.MAY_DIFFER and score[1] > chance + FIRES * (subject - chance)
+        found.append((cue, *score, chance, subject, fires))
+    return pandas.DataFrame(found, columns=["cue", "accuracy", "low", "high", "chance", "subject", "fires"])
