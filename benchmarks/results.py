@@ -92,6 +92,7 @@ def ratios(found):
         "finetune_speedup": "fine-tuning, the same",
         "recipe_speedup": "both, the same",
         "head_over_one_pass": "head on stored activations over one decode and one forward pass a photo",
+        "head_over_one_pass_converted": "the same, the network converted before (it is kept for each size)",
     }
     lines = ["| ratio of times | median | range |", "| --- | --- | --- |"]
     for name, title in names.items():

@@ -106,9 +106,24 @@ def tutorial(clock, backbone, folder, image_size, seed):
 def ours(clock, backbone, folder, image_size, seed, views=1, dtype="float32"):
     """Stored activations: the base once a photo, then the head; the prefix once a photo and view, then the suffix."""
     from tutorial_utils.data import pipeline
-    from tutorial_utils.models import features, training, transfer
+    from tutorial_utils.models import training, transfer
 
     train, validation, test = tables(folder)
+    head = stored_head(clock, backbone, train, validation, image_size, seed, dtype)
+    clock.start()
+    options = {"last": LAST, "views": views, "epochs": TUNING_EPOCHS, "learning_rate": RATE, "seed": seed}
+    options["dtype"] = dtype
+    training.fine_tune_stored(backbone, head, train, validation, image_size, decay=False, **options)
+    clock.phase("finetune")
+    model = transfer.join(backbone, head, image_size)
+    return model.predict(pipeline.batches(test, image_size), verbose=0), pipeline.labels(test)
+
+
+def stored_head(clock, backbone, train, validation, image_size, seed, dtype="float32"):
+    """The head phase of `ours`; return the head."""
+    from tutorial_utils.data import pipeline
+    from tutorial_utils.models import features, training, transfer
+
     classes = len(train["label"].cat.categories)
     transfer.freeze(backbone.base)
     clock.start()
@@ -119,13 +134,16 @@ def ours(clock, backbone, folder, image_size, seed, views=1, dtype="float32"):
     head = transfer.dense_head(backbone.base.output_shape[-1], classes, dropout=0, seed=seed)
     training.train_head(head, *kept, epochs=HEAD_EPOCHS, seed=seed)
     clock.phase("head")
-    clock.start()
-    options = {"last": LAST, "views": views, "epochs": TUNING_EPOCHS, "learning_rate": RATE, "seed": seed}
-    options["dtype"] = dtype
-    training.fine_tune_stored(backbone, head, train, validation, image_size, decay=False, **options)
-    clock.phase("finetune")
-    model = transfer.join(backbone, head, image_size)
-    return model.predict(pipeline.batches(test, image_size), verbose=0), pipeline.labels(test)
+    return head
+
+
+def converted(clock, backbone, folder, image_size, seed):
+    """The head phase of `ours` as it is from the second time on: the network has been converted for LiteRT before."""
+    from tutorial_utils.models import features
+
+    train, validation, test = tables(folder)
+    features.stored(test.head(8), backbone, image_size)
+    stored_head(clock, backbone, train, validation, image_size, seed)
 
 
 def chapters(clock, backbone, folder, image_size, seed):
