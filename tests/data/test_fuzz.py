@@ -27,28 +27,8 @@ print(seen)
 """
 
 
-def mutated(content, rng):
-    """Return the bytes with one to eight changes; two times in three the first 64 bytes are left as they are."""
-    content = bytearray(content)
-    start = 64 if rng.random() < 2 / 3 else 0
-    for _ in range(rng.integers(1, 9)):
-        if len(content) <= start + 8:
-            break
-        place = int(rng.integers(start, len(content)))
-        change = rng.integers(4)
-        if change == 0:
-            content[place] = int(rng.integers(256))
-        elif change == 1:
-            content[place : place + 4] = rng.choice([b"\0\0\0\0", b"\xff\xff\xff\xff", b"\x7f\xff\xff\xff"])
-        elif change == 2:
-            del content[place : place + int(rng.integers(1, 200))]
-        else:
-            content[place:place] = content[place : place + int(rng.integers(1, 200))]
-    return bytes(content)
-
-
 @pytest.mark.slow
-def test_no_bytes_crash_the_reader(tmp_path):
+def test_no_bytes_crash_the_reader(tmp_path, mutated):
     rng = np.random.default_rng(0)
     whole = [content for content, kinds in hostile.corpus().values() if content and "too_large" not in kinds]
     done, headers = collections.Counter(), 0

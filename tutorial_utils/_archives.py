@@ -1,0 +1,172 @@
+"""Unpack a zip or tar archive that nobody has to trust: inside its folder, no links, bounded, all of it or nothing."""
+
+import contextlib
+import gzip
+import pathlib
+import re
+import shutil
+import stat
+import struct
+import tarfile
+import uuid
+import zipfile
+import zlib
+
+MOST_FILES = 100_000
+MOST_BYTES = 4 * 2**30  # of all files together, unpacked
+_MOST_AT_ONCE = 2**20  # bytes; nothing that an archive says makes us hold more in memory than a few of these
+_BROKEN = (zipfile.BadZipFile, tarfile.TarError, zlib.error, struct.error, EOFError, OSError)
+_BROKEN += (NotImplementedError, RuntimeError, ValueError, IndexError, OverflowError, MemoryError)
+
+
+class ArchiveError(ValueError):
+    """An archive that is damaged, or that would do what photos have no need of; says which entry and why."""
+
+
+def unpack(archive, folder, most_files=MOST_FILES, most_bytes=MOST_BYTES):
+    """Unpack a zip, tar or tar.gz archive as the new folder `folder`; return its path.
+
+    Everything is written beside `folder` first and put in its place at the end; a folder that is there already stays.
+    Directories are made as files need them; modes, owners and times are not taken over.
+    Raises ArchiveError, and leaves nothing, for an entry that points out of the folder, is a link, a device or
+    encrypted, comes twice or has a name that some systems cannot keep; for more than `most_files` entries or
+    `most_bytes` unpacked; for a damaged archive.
+    """
+    archive, folder = pathlib.Path(archive), pathlib.Path(folder)
+    if folder.is_dir():
+        return folder
+    staged = folder.with_name(f".{folder.name}.{uuid.uuid4().hex[:8]}.part")
+    staged.mkdir(parents=True)
+    try:
+        _write_all(archive, staged, most_files, most_bytes)
+        with contextlib.suppress(OSError):  # another process was faster: its folder is the same
+            staged.rename(folder)
+        if not folder.is_dir():
+            raise OSError(f"{staged} could not be renamed to {folder}.")
+    finally:
+        shutil.rmtree(staged, ignore_errors=True)
+    return folder
+
+
+def _write_all(archive, staged, most_files, most_bytes):
+    seen, left = set(), most_bytes
+    try:
+        with _open(archive, most_bytes) as entries:
+            for number, (name, problem, content) in enumerate(entries):
+                if number >= most_files:
+                    raise ArchiveError(f"{archive} has more than {most_files:,} entries; it is not unpacked.")
+                problem = problem or _problem_of_name(name, seen)
+                if problem:
+                    raise ArchiveError(f"{archive}: the entry {name!r} {problem}. Nothing of it is unpacked.")
+                if content is not None:
+                    left -= _copy(content, staged / name, left)
+                if left < 0:
+                    raise ArchiveError(f"{archive} unpacks to more than {most_bytes:,} bytes; it is not unpacked.")
+    except ArchiveError:
+        raise
+    except _BROKEN as error:
+        raise ArchiveError(f"{archive} could not be unpacked ({type(error).__name__}: {error}).") from error
+
+
+def _problem_of_name(name, seen):
+    """Return what is wrong with an entry's name, or None; remember it in `seen`."""
+    parts = name.removeprefix("./").rstrip("/").split("/")
+    if parts == ["."]:
+        return None  # the folder itself
+    if not name or name.startswith("/") or ".." in parts or re.match("[A-Za-z]:", name):
+        return "points out of the folder"
+    if re.search(r'[\x00-\x1f\\:*?"<>|]', name) or any(part != part.rstrip(" .") or not part for part in parts):
+        return "has a name that some systems cannot keep"
+    key = "/".join(parts).casefold()
+    if key in seen and not name.endswith("/"):
+        return "comes twice"
+    seen.add(key)
+    return None
+
+
+def _copy(content, path, most):
+    """Write the stream `content` to the new file `path`, not much more than `most` bytes; return how many."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    written = 0
+    with content as source, open(path, "xb") as target:
+        while written <= most and (block := source.read(_MOST_AT_ONCE)):
+            written += len(block)
+            target.write(block)
+    return written
+
+
+@contextlib.contextmanager
+def _open(archive, most_bytes):
+    """Give an iterator over (name, problem or None, stream or None) of an archive's entries."""
+    with open(archive, "rb") as file:
+        begin = file.read(2)
+    if begin == b"PK":
+        with zipfile.ZipFile(archive) as opened:
+            yield _zip_entries(opened)
+        return
+    with (gzip.open if begin == b"\x1f\x8b" else open)(archive, "rb") as stream:
+        # headers and padding are a part of the stream too: three blocks of 512 bytes a file are ample
+        bounded = _Bounded(stream, most_bytes + MOST_FILES * 3 * 512)
+        with tarfile.open(fileobj=bounded, mode="r:", errorlevel=2) as opened:
+            yield _tar_entries(opened)
+
+
+def _zip_entries(opened):
+    for entry in opened.infolist():
+        kind = stat.S_IFMT(entry.external_attr >> 16)
+        problem = None
+        if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
+            problem = "is a link or a device"
+        elif entry.flag_bits & 1:
+            problem = "is encrypted"
+        yield entry.filename, problem, None if entry.is_dir() or problem else _Later(opened, entry)
+
+
+def _tar_entries(opened):
+    for entry in opened:
+        problem = None if entry.isreg() or entry.isdir() else "is a link or a device"
+        yield entry.name, problem, opened.extractfile(entry) if entry.isreg() else None
+    opened.fileobj.seek(opened.offset)  # tarfile takes a header that it cannot read for the end
+    if opened.fileobj.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):
+        raise ArchiveError("The archive breaks off, or a header in it is damaged.")
+
+
+class _Later(contextlib.AbstractContextManager):
+    """A file of a zip archive, opened once its name is known to be good."""
+
+    def __init__(self, archive, entry):
+        self.archive, self.entry = archive, entry
+
+    def __enter__(self):
+        self.stream = self.archive.open(self.entry)
+        return self.stream
+
+    def __exit__(self, *_):
+        self.stream.close()
+
+
+class _Bounded:
+    """What tarfile needs of a file, except that it never gives much at once, nor much in all."""
+
+    def __init__(self, stream, most):
+        self.stream, self.most = stream, most
+
+    def read(self, size):
+        """Return bytes; tarfile reads headers by this, of sizes that the archive names."""
+        if not 0 <= size <= 16 * _MOST_AT_ONCE:
+            raise ArchiveError(f"A header of this archive says that it is {size:,} bytes long.")
+        self._check(self.tell() + size)
+        return self.stream.read(size)
+
+    def seek(self, place):
+        """Go to a place; in packed archives that means to unpack up to there."""
+        self._check(place)
+        return self.stream.seek(place)
+
+    def tell(self):
+        """Return the place in the unpacked stream."""
+        return self.stream.tell()
+
+    def _check(self, place):
+        if place > self.most + 16 * _MOST_AT_ONCE:
+            raise ArchiveError(f"This archive unpacks to more than {self.most:,} bytes.")
