@@ -28,7 +28,7 @@ def _audit(chosen):
 
     try:
         photos = catalog.load(chosen.folder, check_photos=False)
-    except ValueError as error:
+    except (ValueError, OSError) as error:
         print(error, file=sys.stderr)
         return 2
     findings = audit.examine(photos)

@@ -65,8 +65,9 @@ assert checks["ready"].all(), "Do what the last column says, then run this noteb
 #
 # The course brings its own photos, so it works without a network connection: **leaves**, healthy and with five
 # diseases. They are not taken with a camera but painted by a program, which has a use beyond convenience: for every
-# photo we know exactly where the lesions are, and which photos show the same plant. The other data set here,
-# **solar cells**, is made of real photos, and any folder of yours works as well.
+# photo we know exactly where the lesions are, and which photos show the same plant. The other data sets are real
+# photos: **solar cells** come with a package, four more are fetched when you ask for them by name, and any folder of
+# yours works as well. Their cards:
 
 # %%
 from tutorial_utils.course import widgets

@@ -1,8 +1,15 @@
+import hashlib
 import importlib.util
+import io
+import pathlib
+import re
+import threading
+import zipfile
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from tutorial_utils.data import catalog, leaves
+from tutorial_utils.data import catalog, leaves, splits
 
 
 def test_every_card_is_complete():
@@ -39,7 +46,7 @@ def test_a_folder_is_a_data_set(class_folders):
 
 @pytest.mark.parametrize("name", ["leafs", "../nowhere"])
 def test_an_unknown_data_set_is_named_with_the_known_ones(name):
-    with pytest.raises(ValueError, match=rf"no folder {name}.*leaves, solar_cells"):
+    with pytest.raises(ValueError, match=rf"no folder {name}.*flowers, leaves, solar_cells"):
         catalog.load(name)
 
 
@@ -47,3 +54,80 @@ def test_an_unknown_data_set_is_named_with_the_known_ones(name):
 def test_a_data_set_that_is_no_name(dataset):
     with pytest.raises(ValueError, match="dataset must be a name"):
         catalog.load(dataset)
+
+
+def fetched():
+    return {name: card for name, card in catalog.cards().items() if "archives" in card}
+
+
+def test_four_sets_are_fetched_and_their_cards_say_that_they_were_not_run():
+    assert set(fetched()) == {"beans", "citrus_leaves", "colorectal_histology", "flowers"}
+    for card in fetched().values():
+        assert "Not run here" in card["oddities"]
+        for archive in card["archives"]:
+            assert archive["url"].startswith("https://")
+            assert re.fullmatch("[0-9a-f]{64}", archive["sha256"])
+            assert archive["bytes"] > 1_000_000
+            assert archive["folder"]
+
+
+@pytest.fixture
+def served(tmp_path, monkeypatch, make_photo):
+    """A card of two archives at a server of our own, which brings its split; return the addresses asked for."""
+    asked, archives = [], []
+    (tmp_path / "served").mkdir()
+    for split, count in [("train", 6), ("validation", 2), ("test", 3)]:
+        buffer = io.BytesIO()
+        with zipfile.ZipFile(buffer, "w") as archive:
+            for label in ("rust", "healthy", "left_out"):
+                for number in range(count):
+                    photo = make_photo(tmp_path / "made" / f"{split}-{label}-{number}.jpg", seed=len(archives) * 100)
+                    archive.write(photo, f"{split}/{label}/{number}.jpg")
+            archive.writestr(f"{split}/rust/notes.png", b"no photo of the set")
+            archive.writestr("__MACOSX/._rust", b"")
+        (tmp_path / "served" / f"{split}.zip").write_bytes(buffer.getvalue())
+        archives.append({"sha256": hashlib.sha256(buffer.getvalue()).hexdigest(), "bytes": len(buffer.getvalue())})
+        archives[-1] |= {"url": f"/{split}.zip", "folder": split, "split": {"validation": "val"}.get(split, split)}
+
+    class Handler(SimpleHTTPRequestHandler):
+        def __init__(self, *arguments):
+            super().__init__(*arguments, directory=str(tmp_path / "served"))
+
+        def log_message(self, _form, request, *_):
+            asked.append(request)
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    for archive in archives:
+        archive["url"] = f"http://127.0.0.1:{server.server_port}{archive['url']}"
+    card = {"name": "small", "classes": {"rust": "", "healthy": ""}, "suffix": ".jpg", "archives": archives}
+    monkeypatch.setattr(catalog, "cards", lambda: {"small": card})
+    monkeypatch.setenv("TUTORIAL_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("TUTORIAL_OFFLINE", "0")
+    yield asked
+    server.shutdown()
+    server.server_close()
+
+
+def test_a_set_is_fetched_once_and_then_needs_no_network(served, monkeypatch, capfd):
+    photos = catalog.load("small")
+    assert "Fetching small" in capfd.readouterr().err
+    assert photos.groupby(["split", "label"], observed=True).size().to_dict() == {
+        (split, label): count
+        for split, count in [("train", 6), ("val", 2), ("test", 3)]
+        for label in ("healthy", "rust")
+    }
+    assert list(photos["label"].cat.categories) == ["healthy", "rust"]
+    assert all(pathlib.Path(path).is_file() for path in photos["path"])
+    assert list(splits.assign(photos)["split"]) == list(photos["split"])
+    assert len(served) == 3
+    monkeypatch.setenv("TUTORIAL_OFFLINE", "1")
+    assert catalog.load("small").equals(photos)
+    assert capfd.readouterr().err == ""
+    assert len(served) == 3
+
+
+def test_a_set_that_is_not_here_and_cannot_be_fetched(served, monkeypatch):
+    monkeypatch.setenv("TUTORIAL_OFFLINE", "1")
+    with pytest.raises(OSError, match=r"train.zip is not here yet.*By hand: fetch http.*train.zip and save it as"):
+        catalog.load("small")

@@ -98,3 +98,18 @@ def test_says_what_gave_way():
         "a: 80 / 10 / 10 % of its 10 photos in train / val / test instead of 70 / 10 / 20 %, "
         "for its 3 groups cannot be divided."
     )
+
+
+def test_a_split_that_a_set_brings_is_kept():
+    photos = table("ab", 3, 2)
+    photos["split"] = [("test", "train", "val")[row // 2 % 3] for row in range(len(photos))]
+    kept = splits.assign(photos, seed=5)
+    assert list(kept["split"]) == list(photos["split"])
+    assert list(kept["split"].cat.categories) == list(splits.NAMES)
+
+
+def test_a_split_through_a_group_is_not_kept():
+    photos = table("ab", 3, 2)
+    photos["split"] = ["test", "train", "val"] * 4
+    with pytest.raises(ValueError, match=r"the same group stands in two splits: .*drop"):
+        splits.assign(photos)

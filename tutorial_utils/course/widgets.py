@@ -32,9 +32,10 @@ def browse_cards(cards):
         card = cards[name]
         classes = "".join(f"<li><b>{name}</b>: {text}</li>" for name, text in card["classes"].items())
         facts = f"{card['photos']} photos in {card['groups']} groups, {card['license']}"
-        return f"<p><b>{card['title']}</b><br>{facts}</p><ul>{classes}</ul>"
+        return f"<p><b>{card['title']}</b><br>{facts}<br>From: {card['source']}</p><ul>{classes}</ul>"
 
-    menu = ipywidgets.Dropdown(options=list(cards), description="data set")
+    start = "leaves" if "leaves" in cards else next(iter(cards))
+    menu = ipywidgets.Dropdown(options=list(cards), value=start, description="data set")
     return ipywidgets.VBox([menu, _view(show, name=menu)])
 
 

@@ -4,9 +4,10 @@ import importlib.util
 import pathlib
 
 import pandas
+import tqdm
 import yaml
 
-from .. import _files
+from .. import _archives, _download, _files
 from . import folders, leaves
 from . import photos as photo_room
 
@@ -18,30 +19,73 @@ def cards():
     return {card["name"]: card for card in loaded}
 
 
+def names():
+    """Return the names that `load` knows, in alphabetical order."""
+    return [name for name, card in cards().items() if name in _LOADERS or "archives" in card]
+
+
 def load(dataset, seed=0, photos_per_class=None, check_photos=True):
     """Return the photos table of a data set of the catalog, or of a folder of class folders (chapter 2).
 
     dataset : a name among `cards()`, or the path of a folder
     photos_per_class : None for all, else a smaller sample, drawn by `seed`
     check_photos : False to list a folder's files whatever they are, for data.audit to look at
-    Raises ValueError for an unknown name and for everything that `folders.load` refuses.
+    A set that is fetched is kept under the cache folder (TUTORIAL_CACHE moves it): `datasets/<name>/`. One that brings
+    its own split has the column `split` too, unless it is sampled.
+    Raises ValueError for an unknown name and for everything that `folders.load` refuses; OSError, with what to do by
+    hand, for a set that cannot be fetched.
     """
     check(dataset)
-    photos = _LOADERS[dataset]() if dataset in _LOADERS else folders.load(dataset, check_photos)
-    return photos if photos_per_class is None else photo_room.sample(photos, photos_per_class, seed)
+    if dataset in _LOADERS:
+        photos = _LOADERS[dataset]()
+    elif dataset in names():
+        photos = _fetched(cards()[dataset], check_photos)
+    else:
+        photos = folders.load(dataset, check_photos)
+    if photos_per_class is None:
+        return photos
+    return photo_room.sample(photos, photos_per_class, seed).drop(columns="split", errors="ignore")
 
 
 def check(dataset):
     """Raise ValueError unless `dataset` is a name that the catalog knows, or a folder that exists."""
     if not isinstance(dataset, (str, pathlib.Path)) or not str(dataset):
-        raise ValueError(f"dataset must be a name ({', '.join(_LOADERS)}) or a folder; got {dataset!r}.")
+        raise ValueError(f"dataset must be a name ({', '.join(names())}) or a folder; got {dataset!r}.")
     if dataset == "solar_cells":
         _elpv_folder()
-    elif dataset not in _LOADERS:
+    elif dataset not in names():
         try:
             folders.find(dataset)
         except ValueError as error:
-            raise ValueError(f"{error} Names that are known: {', '.join(_LOADERS)}.") from None
+            raise ValueError(f"{error} Names that are known: {', '.join(names())}.") from None
+
+
+def _fetched(card, check_photos):
+    """Return the photos table of a card with archives, fetched and unpacked where that has not happened yet."""
+    parts = []
+    for archive in card["archives"]:
+        folder = _unpacked(card, archive) / archive["folder"]
+        photos = folders.load(folder, check=False)
+        wanted = photos["label"].isin(list(card["classes"])) & photos["path"].str.lower().str.endswith(card["suffix"])
+        parts.append(photos[wanted])
+        if "split" in archive:
+            parts[-1] = parts[-1].assign(split=archive["split"])
+    photos = pandas.concat(parts, ignore_index=True)
+    photos["label"] = pandas.Categorical(photos["label"].astype(str), categories=sorted(card["classes"]))
+    if check_photos:
+        folders.check_headers(photos["path"])
+    return photos
+
+
+def _unpacked(card, archive):
+    """Return the folder of one archive's files; with a progress bar while it is fetched."""
+    folder = _files.cache_folder() / "datasets" / card["name"] / archive["sha256"][:16]
+    if not folder.is_dir():
+        url, size = archive["url"], archive["bytes"]
+        with tqdm.tqdm(total=size, unit="B", unit_scale=True, desc=f"Fetching {card['name']}", leave=False) as bar:
+            path = _download.fetch(url, archive["sha256"], size, lambda there: bar.update(there - bar.n))
+        _archives.unpack(path, folder)
+    return folder
 
 
 def _solar_cells():

@@ -31,7 +31,7 @@ def load(folder, check=True):
         )
     rows = [(str(path), each.name) for each in classes for path in _photo_files(each)]
     if check:
-        _check_headers([path for path, _ in rows])
+        check_headers([path for path, _ in rows])
     photos = pandas.DataFrame(rows, columns=["path", "label"]).astype({"path": object})
     photos["label"] = pandas.Categorical(photos["label"], categories=[each.name for each in classes])
     photos["group"] = _groups(root, photos)
@@ -68,7 +68,8 @@ def _photo_files(class_folder):
     return files
 
 
-def _check_headers(paths):
+def check_headers(paths):
+    """Raise PhotoError for the first file that is no photo, by its header alone."""
     with concurrent.futures.ThreadPoolExecutor() as pool:
         for _ in pool.map(photo_room.check_header, paths):
             pass

@@ -17,11 +17,14 @@ def assign(photos, seed=0, fractions=(0.7, 0.1, 0.2), looked=None):
     fractions : shares of the photos for train, val and test; positive, sum 1
     looked : facts of the photos, as from facts.of; copies, near-copies too, then share a group
     Photos of one group always land in one split. Groups are shuffled by `seed`, then placed largest first,
-    each where its classes lack most photos; every class has at least one group in every split.
-    Raises ValueError if a class has fewer groups than there are splits.
+    each where its classes lack most photos; every class has at least one group in every split. A set that brings its
+    own split (beans) keeps it; drop the column to split it anew.
+    Raises ValueError if a class has fewer groups than there are splits, or if the split that a set brings is not clean.
     """
     _check.columns(photos, ["path", "label", "group"])
     pairs = None if looked is None else copies.pairs(looked, progress=False)
+    if "split" in photos:
+        return _kept(photos, looked, pairs)
     if pairs is not None:
         photos = photos.assign(group=copies.merge(photos["group"], pairs))
     if len(fractions) != 3 or min(fractions) <= 0 or abs(sum(fractions) - 1) > 1e-9:
@@ -38,6 +41,19 @@ def assign(photos, seed=0, fractions=(0.7, 0.1, 0.2), looked=None):
     _check_complete(assigned)
     _check_apart(assigned, looked, pairs)
     return assigned
+
+
+def _kept(photos, looked, pairs):
+    """Return a copy of the table with the split that it brought, once it is known to be clean."""
+    photos = photos.assign(split=pandas.Categorical(photos["split"], categories=NAMES))
+    _check_complete(photos)
+    try:
+        _check_apart(photos, looked, pairs)
+    except AssertionError as error:
+        raise ValueError(
+            f"These photos bring their own split, but {error}. To split them anew: photos.drop(columns='split')."
+        ) from None
+    return photos
 
 
 def gave_way(photos, fractions=(0.7, 0.1, 0.2), tolerance=0.05):
