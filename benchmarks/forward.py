@@ -20,6 +20,7 @@ import tensorflow as tf
 import tqdm
 from tensorflow.python.framework import convert_to_constants
 
+from tutorial_utils import _machine
 from tutorial_utils.data import catalog, photos, pipeline
 from tutorial_utils.models import backbones, features, forward
 
@@ -52,7 +53,7 @@ def means(model, key, folder):
     if importlib.util.find_spec("onnxruntime") and importlib.util.find_spec("tf2onnx"):
         path = folder / "model.onnx"
         model.export(path, format="onnx", verbose=False)
-        found["ONNX Runtime, batches of 32"] = in_batches(onnx(path, forward.workers()))
+        found["ONNX Runtime, batches of 32"] = in_batches(onnx(path, _machine.cores()))
         one = onnx(path, 1)
         found["ONNX Runtime, a photo a core"] = in_threads(lambda image: one(image[None])[0])
     return found
@@ -65,7 +66,7 @@ def in_batches(function, size=BATCH):
 
 def in_threads(function):
     """Return a function of all photos that calls `function` photo by photo, one on each core."""
-    pool = concurrent.futures.ThreadPoolExecutor(forward.workers())
+    pool = concurrent.futures.ThreadPoolExecutor(_machine.cores())
     return lambda x: np.stack(list(pool.map(function, x)))
 
 
@@ -74,7 +75,7 @@ def lite(model, batch):
     from ai_edge_litert import interpreter
 
     converter = tf.lite.TFLiteConverter.from_keras_model(model)
-    run = interpreter.Interpreter(model_content=converter.convert(), num_threads=forward.workers())
+    run = interpreter.Interpreter(model_content=converter.convert(), num_threads=_machine.cores())
     place = run.get_input_details()[0]["index"]
     run.resize_tensor_input(place, (batch, *model.input_shape[1:]))
     run.allocate_tensors()
@@ -102,7 +103,7 @@ def onnx(path, threads):
 def reading(table, image_size):
     """Return {how: function that reads every photo}: alone, and as training does (read, upright, resize, batch)."""
     paths = list(table["path"])
-    pool = concurrent.futures.ThreadPoolExecutor(forward.workers())
+    pool = concurrent.futures.ThreadPoolExecutor(_machine.cores())
     return {
         "read_photo, a photo a core": lambda: list(pool.map(lambda path: photos.read_photo(path, image_size), paths)),
         "input pipeline": lambda: [len(y) for _, y in pipeline.batches(table, image_size, batch_size=BATCH)],

@@ -3,6 +3,7 @@
 python -m benchmarks.results
 """
 
+import datetime
 import json
 import os
 import pathlib
@@ -41,6 +42,13 @@ def in_own_process(module, *arguments):
     if process.returncode:
         raise SystemExit(f"{' '.join(command)} stopped:\n{process.stderr[-3000:]}")
     return {**json.loads(process.stdout.splitlines()[-1]), "disk_mb": stored / 1e6}
+
+
+def keep_table(name, table, command):
+    """Write benchmarks/<name>.csv, which a chapter may show: a DataFrame, with the day and the command; print it."""
+    note = f"# {datetime.date.today()}, {command}\n"
+    _files.write_text(HERE / f"{name}.csv", note + table.to_csv(index=False, lineterminator="\n"))
+    print(table.to_string(index=False))
 
 
 def peak_memory_mb():

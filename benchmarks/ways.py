@@ -166,6 +166,7 @@ def one_pass(clock, backbone, folder, image_size):
     """Decode the training and validation photos and push them through the base, once, by the fastest means."""
     import concurrent.futures
 
+    from tutorial_utils import _machine
     from tutorial_utils.data import photos
     from tutorial_utils.models import features, forward
 
@@ -175,7 +176,7 @@ def one_pass(clock, backbone, folder, image_size):
         return function(photos.read_photo(path, image_size).astype(np.float32))
 
     paths = [path for table in tables(folder)[:2] for path in table["path"]]
-    with concurrent.futures.ThreadPoolExecutor(forward.workers()) as pool:
+    with concurrent.futures.ThreadPoolExecutor(_machine.cores()) as pool:
         list(pool.map(compute, paths[:64]))  # each thread starts its interpreter
         clock.start()
         list(pool.map(compute, paths))

@@ -18,7 +18,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[1]
 def wheel(tmp_path_factory):
     source = tmp_path_factory.mktemp("source") / "checkout"
     source.mkdir()
-    for name in ("pyproject.toml", "README.md", "LICENSE", "tutorial_utils", "datasets"):
+    for name in ("pyproject.toml", "README.md", "LICENSE", "tutorial_utils", "datasets", "benchmarks"):
         copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
         copy(ROOT / name, source / name)
     out = tmp_path_factory.mktemp("wheel")
@@ -56,6 +56,8 @@ def test_the_wheel_brings_package_and_cards(python, tmp_path):
     assert str(python.parent.parent) in where
     code = "from tutorial_utils.data import catalog; print(sorted(catalog.cards()))"
     assert ask(python, code, tmp_path) == str(sorted(path.stem for path in (ROOT / "datasets").glob("*.yaml")))
+    code = "from tutorial_utils.course import measured; print(measured.read('leakage')[1])"
+    assert ask(python, code, tmp_path).endswith("by python -m benchmarks.leakage")
 
 
 def test_chapter_1_runs_from_another_folder(python, root, tmp_path):

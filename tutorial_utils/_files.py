@@ -45,6 +45,12 @@ def cards_folder():
     return inside if inside.is_dir() else PACKAGE.parent / "datasets"
 
 
+def measured_folder():
+    """Return the folder of tables that benchmarks have measured: inside an installed wheel, else `benchmarks/`."""
+    inside = PACKAGE / "measured"
+    return inside if inside.is_dir() else PACKAGE.parent / "benchmarks"
+
+
 def sha256(path):
     """Return the sha256 of a file's bytes as 64 hex digits."""
     with open(path, "rb") as file:

@@ -38,9 +38,10 @@ as_told = as_told and backbone in ("mobilenet_v2", "efficientnet_lite0")
 # The photos, split as in chapter 2: by group, 70 / 10 / 20.
 
 # %%
-from tutorial_utils.data import catalog, pipeline, splits
+from tutorial_utils.data import catalog, facts, pipeline, splits
 
-photos = splits.assign(catalog.load(dataset, seed=seed, photos_per_class=photos_per_class), seed=seed)
+photos = catalog.load(dataset, seed=seed, photos_per_class=photos_per_class)
+photos = splits.assign(photos, seed=seed, looked=facts.of(photos))
 class_names = list(photos["label"].cat.categories)
 train, validation, test = (splits.part(photos, name) for name in splits.NAMES)
 print(f"{len(train)} train, {len(validation)} validation, {len(test)} test photos of {len(class_names)} classes")

@@ -35,11 +35,12 @@ as_told = dataset == "leaves" and photos_per_class is None and image_size == 128
 as_told = as_told and backbone in ("mobilenet_v2", "efficientnet_lite0")
 
 # %%
-from tutorial_utils.data import catalog, pipeline, splits
+from tutorial_utils.data import catalog, facts, pipeline, splits
 from tutorial_utils.models import backbones, transfer
 from tutorial_utils.models import features as feature_tools
 
-photos = splits.assign(catalog.load(dataset, seed=seed, photos_per_class=photos_per_class), seed=seed)
+photos = catalog.load(dataset, seed=seed, photos_per_class=photos_per_class)
+photos = splits.assign(photos, seed=seed, looked=facts.of(photos))
 class_names = list(photos["label"].cat.categories)
 train, validation, test = (splits.part(photos, name) for name in splits.NAMES)
 borrowed = backbones.get(backbone)

@@ -43,13 +43,16 @@ as_told = as_told and backbone in ("mobilenet_v2", "efficientnet_lite0")
 # photo was ever trained on.
 
 # %%
-from tutorial_utils.data import catalog, pipeline, splits
+from tutorial_utils.data import catalog, facts, pipeline, splits
 from tutorial_utils.models import backbones, training
 
 photos = catalog.load(dataset, seed=seed, photos_per_class=photos_per_class)
 borrowed = backbones.get(backbone)
 earlier = run_folder.find(run, "04_fine_tuning", photos=photos, backbone=borrowed, image_size=image_size, seed=seed)
-photos = splits.read(photos, earlier / "splits.csv") if earlier else splits.assign(photos, seed=seed)
+if earlier:
+    photos = splits.read(photos, earlier / "splits.csv")
+else:
+    photos = splits.assign(photos, seed=seed, looked=facts.of(photos))
 class_names = list(photos["label"].cat.categories)
 train, validation, test = (splits.part(photos, name) for name in splits.NAMES)
 

@@ -2,7 +2,7 @@ import numpy as np
 import pandas
 
 from tutorial_utils.course import checkup
-from tutorial_utils.data import folders
+from tutorial_utils.data import audit, folders
 from tutorial_utils.models import backbones
 
 
@@ -43,3 +43,17 @@ def test_a_cue_fires_a_quarter_of_the_way_above_chance(monkeypatch):
     }
     assert (cues["subject"] == 0.9).all()
     assert np.isnan(cues.loc["name", "accuracy"])
+
+
+def test_thumbnails_show_both_photos_of_a_pair_and_gray_for_what_cannot_be_read(class_folders, make_photo):
+    broken = class_folders / "healthy" / "broken.png"
+    broken.write_bytes(b"no photo")
+    first = make_photo(class_folders / "healthy" / "x.jpg", size=(80, 70), seed=5)
+    (class_folders / "ill" / "y.jpg").write_bytes(first.read_bytes())
+    findings = audit.examine(folders.load(class_folders, check=False), progress=False)
+    chosen = findings[findings["path"].isin([str(broken), str(first)])]
+    figure = checkup.thumbnails(chosen)
+    titles = [ax.get_title().replace("\n", " ") for ax in figure.axes]
+    assert titles == ["not_a_photo: broken.png", "label_conflict: x.jpg", "... and ill/y.jpg"]
+    assert (figure.axes[0].images[0].get_array() == 128).all()
+    assert figure.axes[2].images[0].get_array().shape == (70, 80, 3)

@@ -5,12 +5,13 @@ import subprocess
 import sys
 
 import numpy as np
+import pandas
 import pytest
 from PIL import Image
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.model_selection import GroupKFold, cross_val_predict
 
-from tutorial_utils.data import leaf_camera, leaf_diseases, leaf_painter, leaves
+from tutorial_utils.data import leaf_camera, leaf_diseases, leaf_painter, leaves, shortcuts
 
 ROOT = pathlib.Path(leaves.__file__).parents[2]
 
@@ -126,7 +127,7 @@ def test_second_call_reads_and_paints_nothing(quick, photos):
 def test_default_folder_is_in_the_cache_and_says_what_the_pixels_depend_on(monkeypatch, quick, tmp_path):
     monkeypatch.setenv("TUTORIAL_CACHE", str(tmp_path))
     path = leaves.load(seed=3, plants_per_class=1, progress=False)["path"][0]
-    assert pathlib.Path(path).is_relative_to(tmp_path / f"leaves-v{leaves.VERSION}-seed3-1")
+    assert pathlib.Path(path).is_relative_to(tmp_path / f"leaves-v{leaves.VERSION}.{leaves.LAYOUT}-seed3-1")
     assert len(quick) == 6
 
 
@@ -214,3 +215,13 @@ def test_border_and_size_do_not_give_the_class_away(photos):
     model = RandomForestClassifier(100, random_state=0)
     guesses = cross_val_predict(model, features, photos["label"], groups=photos["group"], cv=GroupKFold(3))
     assert (guesses == photos["label"]).mean() < 1 / 6 + 3 * np.sqrt(1 / 6 * 5 / 6 / len(photos))
+
+
+def test_a_files_name_tells_nothing_of_its_class(tmp_path):
+    """720 photos, chance 1/6: by chance more than 0.23 would be right less than once in 100,000 times."""
+    rows = [leaves._row(tmp_path, *photo) for photo in leaves._photos(30)]
+    photos = pandas.DataFrame(rows, columns=["path", "label", "group", "mask"])
+    photos["label"] = photos["label"].astype("category")
+    told = shortcuts.predict("name", photos, None)
+    assert (told == photos["label"].cat.codes).mean() < 0.23
+    assert photos["path"].nunique() == photos["mask"].nunique() == 720

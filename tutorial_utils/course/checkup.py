@@ -1,5 +1,7 @@
 """The whole audit of a folder: what its files tell, and what a frozen base tells of its labels and shortcuts."""
 
+import pathlib
+
 import numpy as np
 import pandas
 import sklearn.linear_model
@@ -8,7 +10,8 @@ import sklearn.pipeline
 import sklearn.preprocessing
 
 from ..data import audit, copies, facts, shortcuts
-from ..insight import metrics
+from ..data import photos as photo_room
+from ..insight import metrics, plots
 from ..models import features
 
 FIRES = 0.25  # of the way from chance to what the frozen features reach
@@ -60,3 +63,30 @@ def cues(photos, looked, probabilities, seed=0):
         fires = cue not in shortcuts.MAY_DIFFER and score[1] > chance + FIRES * (subject - chance)
         found.append((cue, *score, chance, subject, fires))
     return pandas.DataFrame(found, columns=["cue", "accuracy", "low", "high", "chance", "subject", "fires"])
+
+
+def thumbnails(findings, most=12, columns=6, title=None):
+    """Return a Figure of the photos of the first `most` findings, each with what was found; gray if unreadable.
+
+    Where a finding is about two photos, the other stands after it.
+    """
+    images, titles = [], []
+    for row in findings[findings["path"] != ""].head(most).itertuples():
+        images.append(_picture(row.path))
+        titles.append(f"{row.kind}: {pathlib.Path(row.path).name}")
+        if pathlib.Path(row.other).is_file():
+            images.append(_picture(row.other))
+            titles.append(f"... and {pathlib.Path(row.other).parent.name}/{pathlib.Path(row.other).name}")
+        elif row.kind == "suspect_label":
+            titles[-1] = f"{pathlib.Path(row.path).parent.name}, or {row.other}?"
+    return plots.photo_grid(images, titles, columns, title or f"The first {len(images)} photos of what was found")
+
+
+def _picture(path, size=160):
+    """Return a photo in its own shape, uint8, or a gray square if it cannot be read."""
+    try:
+        image = photo_room.read_photo(path)
+    except photo_room.PhotoError:
+        return np.full((size, size, 3), 128, np.uint8)
+    step = max(1, max(image.shape[:2]) // (2 * size))
+    return image[::step, ::step]

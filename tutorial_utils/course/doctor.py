@@ -1,14 +1,13 @@
 """Is this machine ready for the course? One row a question, with what to do where the answer is no."""
 
 import importlib.metadata
-import os
 import platform
 import shutil
 import sys
 
 import pandas
 
-from .. import _files
+from .. import _files, _machine
 from ..models import backbones, lite0
 
 _NEEDED = ("keras", "numpy", "pandas", "pillow", "scikit-learn", "matplotlib", "seaborn", "ipywidgets", "papermill")
@@ -52,7 +51,7 @@ def _package(name):
 
 
 def _processors():
-    return "processor cores", str(os.cpu_count()), True, ""
+    return "processor cores", str(_machine.cores()), True, ""
 
 
 def _disk():

@@ -15,7 +15,7 @@ import tqdm.auto
 
 SIDE = 48  # pixels of a thumbnail's side
 KEPT = 8  # frequencies each way; the first of all, the mean brightness, is left out
-THRESHOLD = 0.95  # of the similarity, in -1 ... 1; see benchmarks/near_copies.csv
+THRESHOLD = 0.95  # of the similarity, in -1 ... 1; see benchmarks/audit.md
 _CROPS = (0.95, 0.9)  # shares of the side that a crop leaves
 _FLAT = 2.0  # gray levels; a thumbnail that varies less has nothing to compare
 _TYPICAL = 50  # how many photos the spectrum of an average photo counts for

@@ -1,7 +1,6 @@
 """What can be said of each photo by looking at it once: one row of facts a photo, whatever is wrong with its file."""
 
 import concurrent.futures
-import os
 import pathlib
 
 import numpy as np
@@ -10,7 +9,7 @@ import PIL.Image
 import PIL.ImageStat
 import tqdm.auto
 
-from .. import _check, _files
+from .. import _check, _files, _machine
 from . import copies
 from . import photos as photo_room
 
@@ -32,7 +31,7 @@ def of(photos, progress=True):
     paths = list(photos["path"])
     bar = tqdm.auto.tqdm(total=len(paths), desc="looking at photos", unit="photo", disable=not progress)
     rows = []
-    with bar, concurrent.futures.ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+    with bar, concurrent.futures.ThreadPoolExecutor(_machine.cores()) as pool:
         for start in range(0, len(paths), _WINDOW):
             for row in pool.map(of_one, paths[start : start + _WINDOW]):
                 rows.append(row)

@@ -8,7 +8,6 @@ import concurrent.futures
 import functools
 import itertools
 import multiprocessing
-import os
 import pathlib
 import shutil
 import uuid
@@ -17,10 +16,11 @@ import warnings
 import numpy as np
 from PIL import Image
 
-from .. import _check, _files
+from .. import _check, _files, _machine
 from . import leaf_camera, leaf_diseases, leaf_painter
 
 VERSION = 3  # one more with every change of the pixels
+LAYOUT = 1  # one more with every change of the files' names
 CLASS_NAMES = ("early_blight", "healthy", "late_blight", "leaf_spot", "powdery_mildew", "rust")
 PHOTOS_PER_PLANT = 4
 
@@ -49,7 +49,7 @@ def load(seed=0, plants_per_class=30, folder=None, progress=True):
 
 def set_name(seed, plants_per_class):
     """Return the name of a set, which holds everything that the pixels depend on."""
-    return f"leaves-v{VERSION}-seed{seed}-{plants_per_class}"
+    return f"leaves-v{VERSION}.{LAYOUT}-seed{seed}-{plants_per_class}"
 
 
 def _plants(plants_per_class):
@@ -63,10 +63,11 @@ def _photos(plants_per_class):
 
 
 def _row(folder, label, plant, shot):
-    """Return (path, label, group, mask) of one photo as plain strings."""
+    """Return (path, label, group, mask) of one photo as plain strings; a file's own name tells nothing of its class."""
     group = f"{label}-{plant:03d}"
-    path = folder / "photos" / label / f"{group}_{shot}.jpg"
-    mask = folder / "masks" / label / f"{group}_{shot}.png"
+    name = f"{_files.sha256_of(group.encode())[:8]}_{shot}"
+    path = folder / "photos" / label / f"{name}.jpg"
+    mask = folder / "masks" / label / f"{name}.png"
     return str(path), label, group, str(mask)
 
 
@@ -114,7 +115,7 @@ def _rename(part, folder, name):
 
 def _workers(plants):
     """Return how many processes to paint in: one for every core, but only this one for a few plants."""
-    return min(os.cpu_count() or 1, 16) if len(plants) > 12 else 1
+    return min(_machine.cores(), 16) if len(plants) > 12 else 1
 
 
 def _paint_all(folder, seed, plants, workers, progress):

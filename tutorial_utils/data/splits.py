@@ -145,16 +145,17 @@ def write(photos, path):
 
 
 def read(photos, path):
-    """Return a copy of the photos table with the splits that `path` (splits.csv) holds.
+    """Return a copy of the photos table with the splits and the groups that `path` (splits.csv) holds.
 
     Raises ValueError if the file lacks a photo of the table, or holds one that the table does not.
     """
     table = pandas.read_csv(path, dtype=str, keep_default_na=False)
-    if not {"path", "split"} <= set(table.columns) or not set(table["split"]) <= set(NAMES):
+    if not {"path", "split", "group"} <= set(table.columns) or not set(table["split"]) <= set(NAMES):
         raise ValueError(f"{path} is no table of splits (columns split,label,group,path). Make it with splits.write.")
-    kept = dict(zip(table["path"], table["split"], strict=True))
-    if set(kept) != set(photos["path"]):
-        odd = sorted(set(kept) ^ set(photos["path"]))
+    table = table.set_index("path")
+    kept = table["split"]
+    if set(kept.index) != set(photos["path"]):
+        odd = sorted(set(kept.index) ^ set(photos["path"]))
         raise ValueError(f"{path} was made for other photos: {len(odd)} differ, the first {odd[0]}. Split again.")
     split = pandas.Categorical(photos["path"].map(kept), categories=NAMES)
-    return photos.assign(split=split)
+    return photos.assign(split=split, group=photos["path"].map(table["group"]).astype(object))

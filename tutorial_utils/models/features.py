@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 import tqdm.auto
 
-from .. import _check
+from .. import _check, _machine
 from ..data import photos as photo_room
 from ..data import pipeline
 from . import forward, store, transfer
@@ -113,7 +113,7 @@ def _fill(kept, path_of, compute, progress):
     kept.check_room(len(missing))
     size = kept.shard_rows()
     bar = tqdm.auto.tqdm(total=len(missing), desc="activations", unit="photo", disable=not progress)
-    with bar, concurrent.futures.ThreadPoolExecutor(forward.workers()) as pool:
+    with bar, concurrent.futures.ThreadPoolExecutor(_machine.cores()) as pool:
         for first in range(0, len(missing), size):
             shard, rows = missing[first : first + size], []
             coming = pool.map(compute, [path_of[photo] for photo in shard], shard)

@@ -3,7 +3,6 @@
 import importlib.metadata
 import importlib.util
 import logging
-import os
 import threading
 
 import keras
@@ -47,11 +46,6 @@ def _choose(model, key):
             return _keras(model)
         _files.write_bytes(path, _digest(content) + content)
     return Lite(content), f"litert {importlib.metadata.version(_PACKAGE)}"
-
-
-def workers():
-    """Return how many photos to work on at once: the processor cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 class Lite:
