@@ -92,6 +92,7 @@ def summary(runs):
         }
     }
     both = sorted(rounds["ours"].keys() & rounds["tutorial"].keys())
+    found["rounds"] = len(both)
     if both:
         pairs = [(rounds["tutorial"][number], rounds["ours"][number]) for number in both]
         for phase in ("head", "finetune", "recipe"):
@@ -160,7 +161,7 @@ def main():
             options = {"way": way, "folder": folder, **settings}
             given = [word for name in OPTIONS for word in (f"--{name.replace('_', '-')}", options[name])]
             runs.append({**results.in_own_process("recipe", *given), "round": number})
-            results.add({**settings, "rounds": 1 + number, **summary(runs), "runs": runs}, arguments.results)
+            results.add({**settings, **summary(runs), "runs": runs}, arguments.results)
     finally:
         shutil.rmtree(folder)
     found = results.read(arguments.results)

@@ -144,7 +144,7 @@ def plot(found, path):
     head, tuning = ([row[phase] / 60 for row in rows] for phase in ("head", "finetune"))
     figure, ax = plt.subplots(figsize=(8, 0.5 * len(rows) + 1.4), layout="constrained")
     titles = [row["title"] for row in rows]
-    ax.barh(titles, head, color=plots.PALETTE["blue"], label="head, 20 epochs")
+    ax.barh(titles, head, color=plots.PALETTE["blue"], label="head")
     ax.barh(titles, tuning, left=head, color=plots.PALETTE["orange"], label="fine-tuning")
     for place, (first, second) in enumerate(zip(head, tuning, strict=True)):
         ax.annotate(f"{first + second:.1f}", (first + second, place), (4, 0), textcoords="offset points", va="center")

@@ -36,6 +36,7 @@ def test_ratios_are_taken_within_a_round():
     assert found["recipe_speedup"] == pytest.approx((160 / 52 + 200 / 44) / 2)
     assert found["head_over_one_pass"] == pytest.approx(2 / 1.6)
     assert found["accuracy_gain"] == 0.25
+    assert found["rounds"] == 2
     assert found["ways"]["ours"]["test_accuracy"] == 0.75
     assert found["ways"]["ours"]["recipe"] == 48  # the median of 52 and 44
     assert found["peak_memory_mb"] == 1001
