@@ -20,9 +20,7 @@ import pandas
 import PIL.Image
 
 from tutorial_utils import _files, _machine
-from tutorial_utils.course import checkup
 from tutorial_utils.data import audit, catalog, copies, facts, photos, shortcuts
-from tutorial_utils.models import backbones, features
 
 from . import results
 
@@ -89,6 +87,8 @@ def wrong_labels(table, rows, seed=0):
 
     rows : features of the photos
     """
+    from tutorial_utils.course import checkup
+
     rng = np.random.default_rng(seed)
     codes, classes = table["label"].cat.codes.to_numpy(), len(table["label"].cat.categories)
     before, _ = audit.suspects(codes, checkup.out_of_sample(table, rows, seed))
@@ -117,9 +117,10 @@ def speed(table, count=10_000, side=256):
     """
     folder = pathlib.Path(tempfile.mkdtemp(prefix="audit-"))
     try:
-        for number in range(count):
-            image = photos.decode(table["path"].iloc[number % len(table)])[0]
-            image.resize((side, side)).save(folder / f"{number:05d}.jpg", quality=90)
+        rng = np.random.default_rng(0)
+        for number in range(count):  # no two are alike: each is half one photo and half another
+            pair = (photos.decode(path)[0].resize((side, side)) for path in rng.choice(table["path"], 2, replace=False))
+            PIL.Image.blend(*pair, 0.5).save(folder / f"{number:05d}.jpg", quality=90)
         paths = table.iloc[:1].reindex(range(count)).assign(path=[str(folder / f"{n:05d}.jpg") for n in range(count)])
         facts.of(paths.head(count // 10), progress=False)
         before = results.peak_memory_mb()
@@ -213,6 +214,9 @@ def main():
     if arguments.speed_only:  # in a process of its own, for the sake of its memory
         print(json.dumps(speed(catalog.load(arguments.folders[0]), arguments.photos)))
         return
+    from tutorial_utils.course import checkup
+    from tutorial_utils.models import backbones, features
+
     backbone = backbones.get("efficientnet_lite0")
     found = {"backbone": backbone.name, "image_size": arguments.image_size, "sets": {}}
     for name in arguments.folders:

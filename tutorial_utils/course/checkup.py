@@ -66,19 +66,23 @@ def cues(photos, looked, probabilities, seed=0):
 
 
 def thumbnails(findings, most=12, columns=6, title=None):
-    """Return a Figure of the photos of the first `most` findings, each with what was found; gray if unreadable.
+    """Return a Figure of the photos of the worst findings, about `most`, each with what was found; gray if unreadable.
 
-    Where a finding is about two photos, the other stands after it.
+    Where a finding is about two photos, the other stands after it, and the pair is shown once.
     """
-    images, titles = [], []
-    for row in findings[findings["path"] != ""].head(most).itertuples():
-        images.append(_picture(row.path))
-        titles.append(f"{row.kind}: {pathlib.Path(row.path).name}")
-        if pathlib.Path(row.other).is_file():
-            images.append(_picture(row.other))
-            titles.append(f"... and {pathlib.Path(row.other).parent.name}/{pathlib.Path(row.other).name}")
-        elif row.kind == "suspect_label":
-            titles[-1] = f"{pathlib.Path(row.path).parent.name}, or {row.other}?"
+    images, titles, pairs = [], [], set()
+    for row in findings[findings["path"] != ""].itertuples():
+        path, other = pathlib.Path(row.path), pathlib.Path(row.other)
+        if len(titles) >= most or (pair := frozenset((path, other))) in pairs:
+            continue
+        images.append(_picture(path))
+        titles.append(f"{row.kind.replace('_', ' ')}: {path.name}")
+        if row.kind == "suspect_label":
+            titles[-1] = f"{path.parent.name}, or {row.other}?"
+        elif other.is_file():
+            pairs.add(pair)
+            images.append(_picture(other))
+            titles.append(f"... and {other.parent.name}: {other.name}")
     return plots.photo_grid(images, titles, columns, title or f"The first {len(images)} photos of what was found")
 
 

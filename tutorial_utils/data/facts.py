@@ -6,7 +6,6 @@ import pathlib
 import numpy as np
 import pandas
 import PIL.Image
-import PIL.ImageStat
 import tqdm.auto
 
 from .. import _check, _files, _machine
@@ -57,8 +56,8 @@ def of_one(path):
 
 def _of_pixels(image):
     """Return the facts that need pixels. image : upright RGB PIL image."""
-    small = image.resize((SEEN, SEEN), PIL.Image.Resampling.BOX)
-    gray = np.asarray(small.convert("L"), np.float32)
+    small = image.convert("L").resize((SEEN, SEEN), PIL.Image.Resampling.BOX)
+    gray = np.asarray(small, np.float32)
     laplacian = 4 * gray[1:-1, 1:-1] - gray[:-2, 1:-1] - gray[2:, 1:-1] - gray[1:-1, :-2] - gray[1:-1, 2:]
     contrast = float(gray.std())
     down, across = ([0, size // 2, size - 1] for size in (image.height, image.width))
@@ -67,7 +66,7 @@ def _of_pixels(image):
         "brightness": float(gray.mean()),
         "contrast": contrast,
         "sharpness": float(laplacian.std()) / max(contrast, 1.0),
-        "color": np.array(PIL.ImageStat.Stat(small).mean, np.float32),
+        "color": np.array(image.reduce(image.size).getpixel((0, 0)), np.float32),
         "border": np.array([image.getpixel(place) for place in around], np.uint8),
         "thumbnail": copies.thumbnail(small),
     }
