@@ -56,7 +56,7 @@ def test_says_what_is_the_matter_with_each_of_many_odd_files(odd_files, tmp_path
 
 
 def test_the_facts_of_a_missing_file_name_it(tmp_path):
-    row = facts.of_one(tmp_path / "gone.jpg")
+    row = facts.of(pandas.DataFrame({"path": [str(tmp_path / "gone.jpg")]}), progress=False).iloc[0]
     assert row["problem"] == "missing"
     assert "gone.jpg" in row["reason"]
 
@@ -134,7 +134,7 @@ def test_suspects_by_hand():
     assert rows.tolist() == [4]
     assert likely.tolist() == [0]
     photos = table([f"{number}.png" for number in range(5)], labels.astype(str))
-    looked = pandas.DataFrame([facts.of_one("gone")] * 5)
+    looked = facts.of(pandas.DataFrame({"path": ["gone"] * 5}), progress=False)
     found = audit.examine(photos, looked, probabilities, progress=False)
     assert found.loc[found["kind"] == "suspect_label", ["path", "other"]].to_numpy().tolist() == [["4.png", "0"]]
 
