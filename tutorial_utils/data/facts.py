@@ -32,17 +32,19 @@ def of(photos, progress=True):
     bar = tqdm.auto.tqdm(total=len(paths), desc="looking at photos", unit="photo", disable=not progress)
     rows = []
     with bar, concurrent.futures.ThreadPoolExecutor(_machine.cores()) as pool:
-        ahead = [pool.map(_look, window) for window in windows[:1]]
-        for window in [*windows[1:], []]:
-            ahead.append(pool.map(_look, window))  # the threads work on this one while we measure the one before
-            rows += _measured(list(ahead.pop(0)))
-            bar.update(len(rows) - bar.n)
+        ahead = []
+        for window in [*windows, []]:
+            gray = np.zeros((len(window), SEEN, SEEN), np.uint8)
+            ahead.append((pool.map(_look, window, gray), gray))  # the threads fill this one, we measure the one before
+            if len(ahead) > 1:
+                rows += _measured(*ahead.pop(0))
+                bar.update(len(rows) - bar.n)
     table = pandas.DataFrame(rows, index=photos.index, columns=list(_EMPTY))
     return table.assign(taken=pandas.to_datetime(table["taken"], format="%Y:%m:%d %H:%M:%S", errors="coerce"))
 
 
-def _look(path):
-    """Return the facts of one file as a dict, as described at `of`, with its small gray picture to be measured."""
+def _look(path, gray):
+    """Return the facts of one file as a dict, as described at `of`; draw it small into `gray`, uint8 (SEEN, SEEN)."""
     path = pathlib.Path(path)
     found = {**_EMPTY, "path": str(path)}
     try:
@@ -54,27 +56,30 @@ def _look(path):
     except OSError as error:
         return found | {"problem": "missing", "reason": f"{path} cannot be opened ({error.strerror})."}
     small = image.convert("L").resize((SEEN, SEEN), PIL.Image.Resampling.BOX)
+    gray[:] = small
     down, across = ([0, size // 2, size - 1] for size in (image.height, image.width))
     around = [(x, y) for y in down for x in across if (x, y) != (across[1], down[1])]
     return found | {
         **header._asdict(),
-        "small": np.asarray(small),
         "color": np.array(image.reduce(image.size).getpixel((0, 0)), np.float32),
         "border": np.array([image.getpixel(place) for place in around], np.uint8),
         "thumbnail": copies.thumbnail(small),
     }
 
 
-def _measured(rows):
-    """Return the rows with what their small gray pictures tell: all at once, which threads could not do any faster."""
-    seen = [row for row in rows if "small" in row]
-    if seen:
-        gray = np.stack([row.pop("small") for row in seen]).astype(np.float32)  # (photos, SEEN, SEEN)
-        around = gray[:, :-2, 1:-1] + gray[:, 2:, 1:-1] + gray[:, 1:-1, :-2] + gray[:, 1:-1, 2:]
-        laplacian = 4 * gray[:, 1:-1, 1:-1] - around
-        brightness, contrast = gray.mean(axis=(1, 2)), gray.std(axis=(1, 2))
-        sharpness = laplacian.std(axis=(1, 2)) / np.maximum(contrast, 1)
-        for row, *values in zip(seen, brightness, contrast, sharpness, strict=True):
+def _measured(rows, gray):
+    """Return the rows as a list, with what their gray pictures tell: all at once, which threads do no faster.
+
+    rows : what `_look` gives; gray : uint8 (photos, SEEN, SEEN)
+    """
+    rows = list(rows)  # waits until `gray` is drawn
+    gray = gray.astype(np.float32)
+    around = gray[:, :-2, 1:-1] + gray[:, 2:, 1:-1] + gray[:, 1:-1, :-2] + gray[:, 1:-1, 2:]
+    laplacian = 4 * gray[:, 1:-1, 1:-1] - around
+    brightness, contrast = gray.mean(axis=(1, 2)), gray.std(axis=(1, 2))
+    sharpness = laplacian.std(axis=(1, 2)) / np.maximum(contrast, 1)
+    for row, *values in zip(rows, brightness, contrast, sharpness, strict=True):
+        if not row["problem"]:
             row |= zip(("brightness", "contrast", "sharpness"), map(float, values), strict=True)
     return rows
 
