@@ -80,3 +80,24 @@ def test_an_audit_tells_a_clean_folder_from_others(tmp_path, make_photo, capsys)
 def test_an_audit_that_cannot_run_says_why(tmp_path, capsys):
     assert main.main(["audit", str(tmp_path / "none")]) == 2
     assert "There is no folder" in capsys.readouterr().err
+
+
+def test_a_deep_audit_doubts_a_label_and_names_a_shortcut(tmp_path, make_photo, capsys):
+    """Two classes that differ in color, border and all, 12 photos each, and one green photo among the brown ones."""
+    for number in range(12):
+        for label, color in [("green", (0, 150 + 5 * number, 0)), ("brown", (130 + 5 * number, 60, 0))]:
+            make_photo(tmp_path / "photos" / label / f"{(7 * number) % 12}.png", color, size=(80, 80))
+    make_photo(tmp_path / "photos" / "brown" / "odd.png", (0, 172, 0), size=(80, 80))
+    assert main.main(["audit", "--deep", str(tmp_path / "photos")]) == 1
+    said = capsys.readouterr().out
+    assert "suspect_label (1)" in said
+    assert "brown/odd.png <- green" in said
+    assert "eight pixels of the border" in said
+    assert "a shortcut" in next(line for line in said.splitlines() if "eight pixels" in line)
+
+
+def test_a_deep_audit_of_too_few_photos_says_so(tmp_path, make_photo, capsys):
+    make_photo(tmp_path / "photos" / "a" / "1.png", seed=1)
+    make_photo(tmp_path / "photos" / "b" / "1.png", seed=2)
+    assert main.main(["audit", "--deep", str(tmp_path / "photos")]) == 2
+    assert "All photos of the class 'a' belong to one group" in capsys.readouterr().err

@@ -18,6 +18,9 @@ def main(arguments=None):
     audit = commands.add_parser("audit", help="say what is wrong with a folder of class folders; changes nothing")
     audit.add_argument("folder", help="folder that holds one folder of photos a class, or a data set's name")
     audit.add_argument("--csv", action="store_true", help="print the findings as CSV")
+    audit.add_argument(
+        "--deep", action="store_true", help="also doubt labels and look for shortcuts, with a borrowed network"
+    )
     chosen = parser.parse_args(arguments)
     return {"doctor": _doctor, "course": _course, "audit": _audit}[chosen.command](chosen)
 
@@ -31,13 +34,42 @@ def _audit(chosen):
     except (ValueError, OSError) as error:
         print(error, file=sys.stderr)
         return 2
-    findings = audit.examine(photos)
+    try:
+        findings, cues = _examine(photos, chosen.deep)
+    except ValueError as error:
+        print(error, file=sys.stderr)
+        return 2
     if chosen.csv:
         findings.to_csv(sys.stdout, index=False, lineterminator="\n")
     else:
         print(f"{len(photos):,} photos, {photos['label'].nunique()} classes.")
         print(audit.report(findings, chosen.folder))
-    return int(findings["severity"].isin(["error", "warning"]).any())
+        if cues is not None:
+            print(_shortcuts(cues))
+    return int(findings["severity"].isin(["error", "warning"]).any() or (cues is not None and cues["fires"].any()))
+
+
+def _examine(photos, deep):
+    """Return (findings, cues), the second None unless `deep`."""
+    if deep:
+        from .course import checkup
+        from .models import backbones
+
+        return checkup.examine(photos, backbones.get("efficientnet_lite0"), 224)
+    from .data import audit
+
+    return audit.examine(photos), None
+
+
+def _shortcuts(cues):
+    """Return what the shortcut probe says as text, one line a cue."""
+    from .data import shortcuts
+
+    lines = [f"What else tells the class? Chance {cues['chance'][0]:.1%}, the pictures {cues['subject'][0]:.1%}."]
+    for row in cues.dropna(subset="accuracy").itertuples():
+        fires = "  <- a shortcut: a model may learn this instead of the subject" if row.fires else ""
+        lines.append(f"  {shortcuts.CUES[row.cue]}: {row.accuracy:.1%} ({row.low:.1%} to {row.high:.1%}){fires}")
+    return "\n".join(lines)
 
 
 def _doctor(_chosen):

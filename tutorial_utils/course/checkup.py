@@ -40,7 +40,7 @@ def out_of_sample(photos, rows, seed=0, folds=5):
     """
     scaled = sklearn.preprocessing.StandardScaler()
     model = sklearn.pipeline.make_pipeline(scaled, sklearn.linear_model.LogisticRegression(C=0.01, max_iter=2000))
-    parts = sklearn.model_selection.StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
+    parts = shortcuts.by_group(photos, folds, seed)
     labels = photos["label"].cat.codes
     options = {"groups": photos["group"], "cv": parts, "method": "predict_proba"}
     return sklearn.model_selection.cross_val_predict(model, rows, labels, **options)

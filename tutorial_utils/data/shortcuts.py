@@ -41,8 +41,23 @@ def predict(cue, photos, looked, folds=5, seed=0):
     if values is None or len(np.unique(values, axis=0)) < 2:
         return None
     model = _of_names(seed) if cue == "name" else _of_numbers(seed)
-    parts = sklearn.model_selection.StratifiedGroupKFold(folds, shuffle=True, random_state=_check.seed(seed))
+    parts = by_group(photos, folds, seed)
     return sklearn.model_selection.cross_val_predict(model, values, labels, groups=photos["group"], cv=parts)
+
+
+def by_group(photos, folds=5, seed=0):
+    """Return a scikit-learn splitter that holds back each group once, stratified; fewer folds where groups are few.
+
+    Raises ValueError if a class has one group only: nothing could be learned of it without that group.
+    """
+    groups = photos.groupby("label", observed=True)["group"].nunique()
+    if groups.min() < 2:
+        raise ValueError(
+            f"All photos of the class {groups.idxmin()!r} belong to one group, so no model can be asked about them "
+            "that did not learn from them. Add photos of other plants (or objects)."
+        )
+    number = min(folds, int(groups.min()))
+    return sklearn.model_selection.StratifiedGroupKFold(number, shuffle=True, random_state=_check.seed(seed))
 
 
 def chance(photos):
