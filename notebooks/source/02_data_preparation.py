@@ -55,11 +55,12 @@ photos[["label", "group"]].sample(5, random_state=seed)
 # ## Audit: what is wrong with these files?
 #
 # Folders of photos are never clean. A copy breaks off halfway, a text file ends up among the pictures, somebody saves
-# the same photo twice, or once in each of two classes. None of this stops you from training; it stops the training
-# after an hour, or worse, it does not. So look before. To see what an **audit** finds, take a few of the photos and
-# spoil them in seven ways:
+# the same photo twice, or once in each of two classes. None of this shows when a training starts. It stops after an
+# hour at a file that it does not name, or worse, it does not stop. So look before. To see what an **audit** finds, take
+# a few of the photos and spoil them in seven ways:
 
 # %%
+import pathlib
 import shutil
 
 import PIL.Image
@@ -131,7 +132,7 @@ from tutorial_utils.data import facts
 
 looked = facts.of(photos)
 findings = audit.examine(photos, looked)
-print(audit.report(findings))
+print(audit.report(findings, pathlib.Path(photos["path"][0]).parents[1]))
 assert not as_told or not (findings["severity"] == "error").any()
 
 # %% [markdown]
@@ -330,7 +331,8 @@ def guesses(x, groups, seed):
 from tutorial_utils.insight import metrics
 
 seeds = range(seed, seed + 5)
-by_photo = np.concatenate([guesses(x, looked_at["path"], one) for one in seeds])  # every photo a group of its own
+# with its path for a group, every photo is a group of its own
+by_photo = np.concatenate([guesses(x, looked_at["path"], one) for one in seeds])
 by_group = np.concatenate([guesses(x, looked_at["group"], one) for one in seeds])
 five_labels, five_groups = np.tile(labels, 5), np.tile(looked_at["group"], 5)
 leak = metrics.paired_difference(five_labels, by_photo, by_group, five_groups)
@@ -580,26 +582,30 @@ assert not as_told or not cues["fires"].any()
 # %%
 tables = run / "tables"
 shutil.rmtree(tables, ignore_errors=True)
+
+
+def lay_on_table(number, row):
+    """Write a photo with a gray border of its class's shade, with a little noise; return its path."""
+    noise = np.random.default_rng(number).integers(-3, 4, 3)
+    picture = np.full((160, 160, 3), 90 + 12 * class_names.index(row.label) + noise, np.uint8)
+    picture[4:-4, 4:-4] = read_photo(row.path, 152)
+    path = tables / row.label / f"{number:04d}.jpg"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    PIL.Image.fromarray(picture).save(path, quality=90)
+    return str(path)
+
+
 few_photos = photo_tools.sample(looked_at, 30, seed=seed)
-for number, row in enumerate(few_photos.itertuples()):
-    on_table = read_photo(row.path, 160).copy()
-    shade = (
-        np.array([90, 90, 90]) + 12 * class_names.index(row.label) + np.random.default_rng(number).integers(-3, 4, 3)
-    )
-    on_table[:4], on_table[-4:], on_table[:, :4], on_table[:, -4:] = (shade,) * 4
-    (tables / row.label).mkdir(parents=True, exist_ok=True)
-    PIL.Image.fromarray(on_table).save(tables / row.label / f"{number:04d}.jpg", quality=90)
-few_photos["path"] = [
-    str(tables / row.label / f"{number:04d}.jpg") for number, row in enumerate(few_photos.itertuples())
-]
+few_photos["path"] = [lay_on_table(number, row) for number, row in enumerate(few_photos.itertuples())]
+
+# %%
+shown = [read_photo(path) for path in few_photos.groupby("label", observed=True)["path"].first()]
+figure = plots.photo_grid(shown, titles=class_names, columns=6, title="Each class on a table of its own")
 plots.show(
-    plots.photo_grid(
-        [read_photo(path) for path in few_photos.groupby("label", observed=True)["path"].first()],
-        titles=class_names, columns=6, title="Each class on a table of its own",
-    ),
+    figure,
     "One photo of each class with a thin gray border, a little lighter from class to class",
     run / "figures" / "tables.png",
-)  # fmt: skip
+)
 
 # %%
 told_by_border = shortcuts.predict("border", few_photos, facts.of(few_photos, progress=False), seed=seed)
