@@ -704,6 +704,8 @@ summary = {
 }
 run_folder.finish(run, parameters=parameters, metrics=summary, photos=photos, backbone=borrowed)
 parts = photos["split"].value_counts()
+
+# %%
 print(f"Organized: {len(photos)} photos of {len(counts)} classes, audited and resized to {image_size} pixels.")
 print(
     f"Split by group: {parts['train']} train, {parts['val']} validation, {parts['test']} test photos, "
