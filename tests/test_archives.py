@@ -2,6 +2,7 @@
 
 import collections
 import io
+import multiprocessing
 import pathlib
 import stat
 import subprocess
@@ -105,6 +106,20 @@ def test_a_folder_that_is_there_stays(tmp_path):
     (tmp_path / "out").mkdir()
     _archives.unpack(tmp_path / "archive", tmp_path / "out")
     assert not list((tmp_path / "out").iterdir())
+
+
+def test_two_processes_unpack_the_same_archive(tmp_path):
+    (tmp_path / "archive").write_bytes(WHOLE["tar.gz"])
+    context = multiprocessing.get_context("fork")
+    arguments = (tmp_path / "archive", tmp_path / "out")
+    workers = [context.Process(target=_archives.unpack, args=arguments) for _ in range(4)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join(timeout=30)
+        assert worker.exitcode == 0
+    assert everything(tmp_path / "out") == FILES
+    assert {path.name for path in tmp_path.iterdir()} == {"archive", "out"}
 
 
 @pytest.mark.parametrize("name", BAD)

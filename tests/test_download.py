@@ -3,6 +3,7 @@
 import hashlib
 import http.server
 import multiprocessing
+import os
 import threading
 from typing import ClassVar
 
@@ -113,6 +114,20 @@ def test_the_next_call_goes_on_too(address):
     assert left() == [f"{SUM[:16]}-photos.zip.part"]
     assert fetch(address, "plain").read_bytes() == CONTENT
     assert Server.asked[-1] == ("plain", "bytes=4000-")
+
+
+def test_what_a_killed_process_left_is_taken_up_once_it_is_old(address):
+    path = _download.folder() / f"{SUM[:16]}-photos.zip"
+    path.parent.mkdir(parents=True)
+    left_behind = path.with_name(f"{path.name}.0123abcd.part")
+    left_behind.write_bytes(CONTENT[:120_000])
+    assert fetch(address, "plain").read_bytes() == CONTENT
+    assert left_behind.exists()  # young: its process may be alive
+    path.unlink()
+    os.utime(left_behind, (1, 1))
+    assert fetch(address, "plain").read_bytes() == CONTENT
+    assert Server.asked == [("plain", None), ("plain", "bytes=120000-")]
+    assert left() == [path.name]
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """Files from the network: over https, resumed after a break, kept only if their sha256 is right."""
 
+import glob
 import http.client
 import os
 import pathlib
@@ -46,7 +47,7 @@ def fetch(url, sha256, size, progress=None):
     path.parent.mkdir(parents=True, exist_ok=True)
     waiting = path.with_name(path.name + ".part")  # what an earlier call left; only one process can take it
     mine = path.with_name(f"{path.name}.{uuid.uuid4().hex[:8]}.part")
-    if not _rename(waiting, mine):
+    if not any(_rename(left, mine) for left in (waiting, *_abandoned(path))):
         mine.touch()
     try:
         _fill(url, mine, size, progress or (lambda count: None), by_hand)
@@ -102,6 +103,12 @@ def _append(url, path, size, progress):
 def _empty(path):
     os.truncate(path, 0)
     return 0
+
+
+def _abandoned(path):
+    """Return the beginnings of `path` that a killed process left: no byte has come for twice the time that we wait."""
+    parts = sorted(path.parent.glob(f"{glob.escape(path.name)}.*.part"), key=lambda part: -part.stat().st_size)
+    return [part for part in parts if time.time() - part.stat().st_mtime > 2 * TIMEOUT]
 
 
 def _rename(source, target):
