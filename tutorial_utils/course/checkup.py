@@ -26,11 +26,12 @@ def examine(photos, backbone, image_size, seed=0, progress=True):
     looked = facts.of(photos, progress)
     probabilities = np.full((len(photos), len(photos["label"].cat.categories)), np.nan)
     whole = np.flatnonzero(looked["problem"] == "")
-    part, seen = photos.iloc[whole].reset_index(drop=True), looked.iloc[whole].reset_index(drop=True)
-    part = part.assign(group=copies.merge(part["group"], copies.pairs(seen, progress)))
+    pairs = copies.pairs(looked, progress)
+    grouped = photos.assign(group=copies.merge(photos["group"], pairs))
+    part, seen = grouped.iloc[whole].reset_index(drop=True), looked.iloc[whole].reset_index(drop=True)
     rows = features.stored(part, backbone, image_size, progress=progress)[:]
     probabilities[whole] = out_of_sample(part, rows, seed)
-    return audit.examine(photos, looked, probabilities, progress), cues(part, seen, probabilities[whole], seed)
+    return audit.examine(photos, looked, probabilities, progress, pairs), cues(part, seen, probabilities[whole], seed)
 
 
 def out_of_sample(photos, rows, seed=0, folds=5):

@@ -74,20 +74,22 @@ KINDS = {
 }
 
 
-def examine(photos, looked=None, probabilities=None, progress=True):
+def examine(photos, looked=None, probabilities=None, progress=True, pairs=None):
     """Return the findings on a photos table: one row a finding, the worst first; changes no file (chapter 2).
 
     photos : photos table; with the column `split`, copies across splits are found too
     looked : its facts, as from facts.of; None looks at the photos now
     probabilities : float (photos, classes) of a model that did not learn from the photo in question; adds photos
         whose label is probably wrong
+    pairs : copies among them, as from copies.pairs; None searches for them now
     Returns a DataFrame with the columns `path` ("" for a whole class), `kind` (a key of KINDS), `severity` ("error",
     "warning", "note"), `meaning`, `action` and `other` (the other photo, or the other class).
     """
     _check.columns(photos, ["path", "label"])
     photos = photos.reset_index(drop=True)
     looked = facts.of(photos, progress) if looked is None else looked.reset_index(drop=True)
-    found = [*_files_of(photos, looked), *_pixels_of(photos, looked), *_copies_of(photos, looked, progress)]
+    pairs = copies.pairs(looked, progress) if pairs is None else pairs
+    found = [*_files_of(photos, looked), *_pixels_of(photos, looked), *_copies_of(photos, pairs)]
     found += _classes_of(photos)
     if probabilities is not None:
         found += _suspects_of(photos, probabilities)
@@ -197,14 +199,12 @@ def _pixels_of(photos, looked):
         yield from [(path, kind, "") for kind, true in kinds.items() if not row.problem and true][:1]
 
 
-def _copies_of(photos, looked, progress):
+def _copies_of(photos, pairs):
     """Yield (path, kind, other) for copies; of one kind each photo once, with the photo that is most like it."""
     path, label = photos["path"].to_numpy(), photos["label"].astype(str).to_numpy()
     split = photos["split"].astype(str).to_numpy() if "split" in photos else np.zeros(len(photos), str)
     found = {}
-    for one, other, same in (
-        copies.pairs(looked, progress).sort_values("similarity", ascending=False).itertuples(index=False)
-    ):
+    for one, other, same in pairs.sort_values("similarity", ascending=False).itertuples(index=False):
         if label[one] == label[other]:
             found.setdefault((path[other], "identical" if same == 1 else "similar"), path[one])
         else:
