@@ -29,13 +29,14 @@ def add(found, path=PATH):
     _files.write_json(path, {**read(path), **found})
 
 
-def in_own_process(module, *arguments):
-    """Run a benchmark's module in a process of its own, with an empty cache; return the JSON that it prints last.
+def in_own_process(module, *arguments, empty_cache=True):
+    """Run a benchmark's module in a process of its own; return the JSON that it prints last.
 
-    Its `disk_mb` is what it left in the cache.
+    Its `disk_mb` is what it left in the empty cache that it had; with empty_cache=False it has the usual one.
     """
     with tempfile.TemporaryDirectory() as cache:
-        environment = {**os.environ, "TUTORIAL_CACHE": cache, "TF_CPP_MIN_LOG_LEVEL": "2"}
+        environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "2"}
+        environment |= {"TUTORIAL_CACHE": cache} if empty_cache else {}
         command = [sys.executable, "-m", f"benchmarks.{module}", *map(str, arguments)]
         process = subprocess.run(command, env=environment, cwd=HERE.parent, capture_output=True, text=True)
         stored = sum(path.stat().st_size for path in pathlib.Path(cache).rglob("*") if path.is_file())
@@ -44,11 +45,12 @@ def in_own_process(module, *arguments):
     return {**json.loads(process.stdout.splitlines()[-1]), "disk_mb": stored / 1e6}
 
 
-def keep_table(name, table, command):
-    """Write benchmarks/<name>.csv, which a chapter may show: a DataFrame, with the day and the command; print it."""
+def keep_table(name, table, command, show=True):
+    """Write benchmarks/<name>.csv, which a chapter may show: a DataFrame, with the day and the command."""
     note = f"# {datetime.date.today()}, {command}\n"
     _files.write_text(HERE / f"{name}.csv", note + table.to_csv(index=False, lineterminator="\n"))
-    print(table.to_string(index=False))
+    if show:
+        print(table.to_string(index=False))
 
 
 def peak_memory_mb():
