@@ -5,6 +5,7 @@
 #
 # - unfreeze the last layers of the base, and train them at a very low learning rate,
 # - see the mistake that makes fine-tuning harm a model without any warning, and the one line that prevents it,
+# - see which learning rates are too high for this network and these photos,
 # - compare the usual recipe with a stronger one on the same photos,
 # - know when fine-tuning is worth its time.
 #
@@ -206,6 +207,43 @@ assert not as_told or careless[-1] > careless[0] > careful[-1]
 #
 # The flag `training=False` did not protect the layers: `fit` overrides it from outside. Setting `trainable = False`
 # on every BatchNormalization layer does. From here on, `transfer.unfreeze` takes care of it.
+
+# %% [markdown]
+# ## Which rate?
+#
+# The learning rate decides more than any other number, and there is a cheap way to look at it: take the frozen model,
+# let all its layers learn, and raise the rate a little with every batch, from one far too low to one far too high.
+# While the rate is too low, the loss stays about where it is. At last the steps become so large that they destroy what
+# was borrowed, and it climbs. (The model gets its weights back afterwards.)
+
+# %%
+from tutorial_utils.models import rates
+
+model.set_weights(start)
+transfer.unfreeze(borrowed.base)
+flipped = pipeline.batches(train, image_size, shuffle=True, augmentation=pipeline.augmentation(seed), seed=seed)
+sweep = rates.find(model, flipped, lowest=1e-6, highest=1e-1, steps=40)
+too_high = rates.too_high(sweep)
+
+# %%
+figure, ax = plt.subplots(figsize=(6.4, 3.4), layout="constrained")
+ax.semilogx(sweep["rate"], sweep["loss"], ".", color=plots.PALETTE["sky"], label="one batch")
+ax.semilogx(sweep["rate"], sweep["smoothed"], color=plots.PALETTE["blue"], label="running mean")
+for rate, name, color in [(1e-5, "usual recipe", "green"), (3e-4, "stronger recipe", "orange")]:
+    ax.axvline(rate, linestyle="--", color=plots.PALETTE[color], label=f"{name}, {rate:g}")
+ax.set(title=f"{borrowed.name}: raising the rate", xlabel="learning rate", ylabel="loss (cross-entropy, nats)")
+ax.legend(fontsize=8)
+plots.show(figure, "Loss of each batch and its running mean against the learning rate", run / "figures" / "rates.png")
+
+# %%
+lowest = sweep.loc[sweep["smoothed"].idxmin()]
+print(f"the running mean is lowest, {lowest['smoothed']:.2f}, at a rate of {lowest['rate']:.1e}")
+print(f"rate at which it is half as high again: {f'{too_high:.1e}' if too_high else 'not reached'}")
+assert not as_told or too_high > 3e-4
+
+# %% [markdown]
+# The picture names no best rate: every batch has other photos, and each step starts from where the one before ended.
+# But it shows which rates are too high for this network and these photos; compare them with the two dashed lines.
 
 # %% [markdown]
 # ## A stronger recipe
