@@ -52,12 +52,20 @@ def zip_link(name):
     return entry
 
 
+def bzip2(name):
+    entry = zipfile.ZipInfo(name)
+    entry.compress_type = zipfile.ZIP_BZIP2
+    return entry
+
+
 WHOLE = {
     "zip": as_zip(FILES.items()),
     "zip with folders": as_zip([("set/", b""), ("set/rust/", b""), *FILES.items()]),
     "tar.gz": as_tar(FILES.items()),
     "tar": as_tar(FILES.items(), "w:"),
     "tar with folders": as_tar([(special("set", tarfile.DIRTYPE), b""), *FILES.items()]),
+    "zip with ./": as_zip([("./", b""), *FILES.items()]),
+    "tar with a folder twice": as_tar([(special("set", tarfile.DIRTYPE), b"")] * 2 + [*FILES.items()]),
     "tar with ./": as_tar([(f"./{name}", content) for name, content in FILES.items()]),
 }
 GOOD = ("good.jpg", b"good")
@@ -67,6 +75,8 @@ BAD = {  # name: (bytes, words of the error)
     "zip absolute": (as_zip([GOOD, ("/evil", b"")]), "points out"),
     "zip drive": (as_zip([GOOD, ("C:/evil", b"")]), "points out"),
     "zip backslash": (as_zip([GOOD, ("..\\evil", b"")]), "cannot keep"),
+    "zip device name": (as_zip([GOOD, ("aux/NUL.jpg", b"")]), "cannot keep"),
+    "zip bzip2": (as_zip([GOOD, (bzip2("a"), b"0" * 1000)]), "fill the memory"),
     "zip star": (as_zip([GOOD, ("*.jpg", b"")]), "cannot keep"),
     "zip dot at the end": (as_zip([GOOD, ("a./b", b"")]), "cannot keep"),
     "zip link": (as_zip([GOOD, (zip_link("evil"), "/etc/passwd")]), "link"),

@@ -159,6 +159,14 @@ def test_offline_says_what_to_do_by_hand(address, monkeypatch):
     assert Server.asked == []
 
 
+def test_a_wrong_file_that_was_saved_by_hand_is_named(address):
+    path = _download.folder() / f"{SUM[:16]}-photos.zip"
+    path.parent.mkdir(parents=True)
+    path.write_text("<html>")
+    with pytest.raises(DownloadError, match=r"photos.zip is not the expected file .* Delete it"):
+        fetch(address, "plain")
+
+
 def test_plain_http_is_not_asked_elsewhere(address):
     with pytest.raises(DownloadError, match="not an https address"):
         _download.fetch("http://example.org/photos.zip", SUM, len(CONTENT))

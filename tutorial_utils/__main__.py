@@ -1,6 +1,7 @@
 """`python -m tutorial_utils course` executes the chapters; `doctor` checks the machine, `audit` a folder of photos."""
 
 import argparse
+import pathlib
 import sys
 
 
@@ -22,6 +23,9 @@ def main(arguments=None):
         "--deep", action="store_true", help="also doubt labels and look for shortcuts, with a borrowed network"
     )
     chosen = parser.parse_args(arguments)
+    for stream in (sys.stdout, sys.stderr):  # names of files may hold what a terminal cannot write
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
     return {"doctor": _doctor, "course": _course, "audit": _audit}[chosen.command](chosen)
 
 
@@ -34,23 +38,21 @@ def _audit(chosen):
     except (ValueError, OSError) as error:
         print(error, file=sys.stderr)
         return 2
-    try:
-        findings, cues = _examine(photos, chosen.deep)
-    except ValueError as error:
-        print(error, file=sys.stderr)
-        return 2
+    findings, cues, reason = _examine(photos, chosen.deep)
     if chosen.csv:
         findings.to_csv(sys.stdout, index=False, lineterminator="\n")
     else:
         print(f"{len(photos):,} photos, {photos['label'].nunique()} classes.")
-        print(audit.report(findings, chosen.folder))
+        print(audit.report(findings, pathlib.Path(photos["path"].iloc[0]).parents[1]))
         if cues is not None:
             print(_shortcuts(cues))
+    if reason:
+        print(reason, file=sys.stderr)
     return int(findings["severity"].isin(["error", "warning"]).any() or (cues is not None and cues["fires"].any()))
 
 
 def _examine(photos, deep):
-    """Return (findings, cues), the second None unless `deep`."""
+    """Return (findings, cues, reason), as checkup.examine does; cues is None and reason "" unless `deep`."""
     if deep:
         from .course import checkup
         from .models import backbones
@@ -58,7 +60,7 @@ def _examine(photos, deep):
         return checkup.examine(photos, backbones.get("efficientnet_lite0"), 224)
     from .data import audit
 
-    return audit.examine(photos), None
+    return audit.examine(photos), None, ""
 
 
 def _shortcuts(cues):

@@ -15,6 +15,7 @@ import zlib
 MOST_FILES = 100_000
 MOST_BYTES = 4 * 2**30  # of all files together, unpacked
 _MOST_AT_ONCE = 2**20  # bytes; nothing that an archive says makes us hold more in memory than a few of these
+_RESERVED = {"con", "prn", "aux", "nul", *(f"{kind}{number}" for kind in ("com", "lpt") for number in range(1, 10))}
 _BROKEN = (zipfile.BadZipFile, tarfile.TarError, zlib.error, struct.error, EOFError, OSError)
 _BROKEN += (NotImplementedError, RuntimeError, ValueError, IndexError, OverflowError, MemoryError)
 
@@ -55,7 +56,7 @@ def _write_all(archive, staged, most_files, most_bytes):
             for number, (name, problem, content) in enumerate(entries):
                 if number >= most_files:
                     raise ArchiveError(f"{archive} has more than {most_files:,} entries; it is not unpacked.")
-                problem = problem or _problem_of_name(name, seen)
+                problem = problem or _problem_of_name(name, seen, content is None)
                 if problem:
                     raise ArchiveError(f"{archive}: the entry {name!r} {problem}. Nothing of it is unpacked.")
                 if content is not None:
@@ -68,17 +69,19 @@ def _write_all(archive, staged, most_files, most_bytes):
         raise ArchiveError(f"{archive} could not be unpacked ({type(error).__name__}: {error}).") from error
 
 
-def _problem_of_name(name, seen):
+def _problem_of_name(name, seen, is_folder):
     """Return what is wrong with an entry's name, or None; remember it in `seen`."""
     parts = name.removeprefix("./").rstrip("/").split("/")
-    if parts == ["."]:
+    if parts in ([""], ["."]) and name in (".", "./"):
         return None  # the folder itself
     if not name or name.startswith("/") or ".." in parts or re.match("[A-Za-z]:", name):
         return "points out of the folder"
     if re.search(r'[\x00-\x1f\\:*?"<>|]', name) or any(part != part.rstrip(" .") or not part for part in parts):
         return "has a name that some systems cannot keep"
+    if any(part.split(".")[0].casefold() in _RESERVED for part in parts):
+        return "has a name that some systems cannot keep"
     key = "/".join(parts).casefold()
-    if key in seen and not name.endswith("/"):
+    if key in seen and not is_folder:
         return "comes twice"
     seen.add(key)
     return None
@@ -119,11 +122,14 @@ def _zip_entries(opened):
             problem = "is a link or a device"
         elif entry.flag_bits & 1:
             problem = "is encrypted"
+        elif entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            problem = "is packed in a way that can fill the memory"
         yield entry.filename, problem, None if entry.is_dir() or problem else _Later(opened, entry)
 
 
 def _tar_entries(opened):
-    for entry in opened:
+    while entry := opened.next():
+        opened.members = []  # tarfile would keep every header
         problem = None if entry.isreg() or entry.isdir() else "is a link or a device"
         yield entry.name, problem, opened.extractfile(entry) if entry.isreg() else None
     opened.fileobj.seek(opened.offset)  # tarfile takes a header that it cannot read for the end
@@ -153,7 +159,7 @@ class _Bounded:
 
     def read(self, size):
         """Return bytes; tarfile reads headers by this, of sizes that the archive names."""
-        if not 0 <= size <= 16 * _MOST_AT_ONCE:
+        if not 0 <= size <= _MOST_AT_ONCE:
             raise ArchiveError(f"A header of this archive says that it is {size:,} bytes long.")
         self._check(self.tell() + size)
         return self.stream.read(size)

@@ -38,17 +38,19 @@ def fetch(url, sha256, size, progress=None):
     """
     name = pathlib.PurePosixPath(urllib.parse.urlsplit(url).path).name
     path = folder() / f"{sha256[:16]}-{name}"
-    if path.is_file():
-        return path
     by_hand = f"By hand: fetch {url} and save it as {path}."
+    if path.is_file():  # it may have been put there by hand
+        if path.stat().st_size == size and _files.sha256(path) == sha256:
+            return path
+        raise DownloadError(f"{path} is not the expected file (its size or sha256 differs). Delete it, and try again.")
     if os.environ.get("TUTORIAL_OFFLINE") == "1":
         raise DownloadError(f"{name} is not here yet, and TUTORIAL_OFFLINE=1 forbids to fetch it. {by_hand}")
     _check_address(url)
     path.parent.mkdir(parents=True, exist_ok=True)
     waiting = path.with_name(path.name + ".part")  # what an earlier call left; only one process can take it
     mine = path.with_name(f"{path.name}.{uuid.uuid4().hex[:8]}.part")
-    if not any(_rename(left, mine) for left in (waiting, *_abandoned(path))):
-        mine.touch()
+    any(_rename(left, mine) for left in (waiting, *_abandoned(path)))
+    mine.touch()  # makes it, or says that it is in use again
     try:
         _fill(url, mine, size, progress or (lambda count: None), by_hand)
         if _files.sha256(mine) != sha256:
@@ -107,8 +109,16 @@ def _empty(path):
 
 def _abandoned(path):
     """Return the beginnings of `path` that a killed process left: no byte has come for twice the time that we wait."""
-    parts = sorted(path.parent.glob(f"{glob.escape(path.name)}.*.part"), key=lambda part: -part.stat().st_size)
-    return [part for part in parts if time.time() - part.stat().st_mtime > 2 * TIMEOUT]
+    parts = path.parent.glob(f"{glob.escape(path.name)}.*.part")
+    return [part for part in parts if 0 < _modified(part) < time.time() - 2 * TIMEOUT]
+
+
+def _modified(path):
+    """Return when a file was changed last, 0 if it is gone."""
+    try:
+        return path.stat().st_mtime
+    except FileNotFoundError:
+        return 0
 
 
 def _rename(source, target):

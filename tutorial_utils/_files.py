@@ -89,7 +89,7 @@ def write_bytes(path, data):
 
 def write_text(path, text):
     """Write text to `path` atomically, as UTF-8 with line feeds on every system."""
-    return write_bytes(path, text.encode("utf-8"))
+    return write_bytes(path, text.encode("utf-8", "surrogateescape"))  # names of files may be no UTF-8
 
 
 def write_json(path, value):

@@ -12,7 +12,8 @@ def test_a_folder_is_examined_whole(class_folders):
     wrong = class_folders / "ill" / "wrong.png"
     wrong.write_bytes((class_folders / "healthy" / "5.png").read_bytes() + b" ")
     photos = folders.load(class_folders, check=False)
-    findings, cues = checkup.examine(photos, backbones.get("efficientnet_lite0"), 32, progress=False)
+    findings, cues, reason = checkup.examine(photos, backbones.get("efficientnet_lite0"), 32, progress=False)
+    assert reason == ""
     kinds = findings.groupby("kind")["path"].apply(list)
     assert kinds["empty"] == [str(class_folders / "ill" / "0.png")]
     assert str(wrong) in kinds["suspect_label"]
@@ -57,3 +58,30 @@ def test_thumbnails_show_both_photos_of_a_pair_and_gray_for_what_cannot_be_read(
     assert titles == ["not a photo: broken.png", "label conflict: x.jpg", "... and ill: y.jpg"]
     assert (figure.axes[0].images[0].get_array() == 128).all()
     assert figure.axes[2].images[0].get_array().shape == (70, 80, 3)
+
+
+def test_a_class_of_which_nothing_can_be_read_hides_no_finding(class_folders):
+    (class_folders / "lost").mkdir()
+    for number in range(4):
+        (class_folders / "lost" / f"{number}.png").write_bytes(b"")
+    photos = folders.load(class_folders, check=False)
+    findings, cues, reason = checkup.examine(photos, backbones.get("efficientnet_lite0"), 32, progress=False)
+    assert (findings["kind"] == "empty").sum() == 4
+    assert cues is not None
+    assert reason == ""
+    for path in (class_folders / "ill").iterdir():
+        path.write_bytes(b"")
+    findings, cues, reason = checkup.examine(photos, backbones.get("efficientnet_lite0"), 32, progress=False)
+    assert (findings["kind"] == "empty").sum() == 14
+    assert cues is None
+    assert "fewer than two classes have photos that can be read" in reason
+
+
+def test_a_cue_at_chance_does_not_fire_where_the_subject_does_worse(monkeypatch):
+    photos = pandas.DataFrame(
+        {"label": pandas.Categorical(["a"] * 150 + ["b"] * 50), "group": [str(n) for n in range(200)]}
+    )
+    labels = photos["label"].cat.codes.to_numpy()
+    monkeypatch.setattr(checkup.shortcuts, "predict", lambda *_, **__: np.zeros(200, int))  # always the larger class
+    said = np.eye(2)[np.where(np.arange(200) < 80, labels, 1 - labels)]  # 40 % right
+    assert not checkup.cues(photos, None, said)["fires"].any()

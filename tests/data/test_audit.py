@@ -4,6 +4,7 @@ import sys
 import hostile
 import numpy as np
 import pandas
+import PIL.Image
 import pytest
 
 from tutorial_utils.data import audit, facts, splits
@@ -153,3 +154,32 @@ def test_copies_share_a_split(folder):
         assert "leak" not in set(audit.examine(split, looked, progress=False)["kind"])
     apart = [seed for seed in range(20) if "leak" in set(audit.examine(splits.assign(photos, seed), looked)["kind"])]
     assert apart  # without the facts some splits do part the copies
+
+
+@pytest.mark.parametrize("size", [(40, 30), (4032, 3024)])
+def test_the_mean_color_is_that_of_small_and_large_photos(tmp_path, size):
+    PIL.Image.new("RGB", size, (255, 128, 10)).save(tmp_path / "one.png")
+    row = facts.of(pandas.DataFrame({"path": [str(tmp_path / "one.png")]}), progress=False).iloc[0]
+    assert row["color"].tolist() == [255, 128, 10]
+
+
+@pytest.mark.parametrize("size", [(1, 1), (200, 2), (2, 200), (3, 3)])
+def test_the_border_has_eight_pixels_whatever_the_size(tmp_path, size):
+    PIL.Image.new("RGB", size, (9, 8, 7)).save(tmp_path / "one.png")
+    row = facts.of(pandas.DataFrame({"path": [str(tmp_path / "one.png")]}), progress=False).iloc[0]
+    assert row["border"].tolist() == [[9, 8, 7]] * 8
+
+
+def test_files_that_are_equally_broken_may_stand_in_two_splits(tmp_path, make_photo):
+    photos = table([make_photo(tmp_path / f"{number}.png", seed=number, size=(80, 80)) for number in range(24)])
+    photos = photos.assign(label=pandas.Categorical(["a", "b"] * 12), group=photos["path"])
+    for path in photos["path"].iloc[:6]:
+        open(path, "w").close()
+    photos.index = range(100, 124)
+    splits.assign(photos, looked=facts.of(photos, progress=False))
+
+
+def test_a_class_without_photos_makes_no_warning(recwarn):
+    rows, _ = audit.suspects([0, 0, 1], np.array([[0.9, 0.1, 0.0], [0.8, 0.2, 0.0], [0.3, 0.7, 0.0]]))
+    assert len(rows) == 0
+    assert not recwarn.list

@@ -131,3 +131,9 @@ def test_a_set_that_is_not_here_and_cannot_be_fetched(served, monkeypatch):
     monkeypatch.setenv("TUTORIAL_OFFLINE", "1")
     with pytest.raises(OSError, match=r"train.zip is not here yet.*By hand: fetch http.*train.zip and save it as"):
         catalog.load("small")
+
+
+def test_tiles_of_one_region_share_a_group():
+    pattern = catalog.cards()["colorectal_histology"]["group"]
+    assert catalog._group("x/1A11_CRC-Prim-HE-07_022.tif_Row_601_Col_151.tif", pattern) == "CRC-Prim-HE-07_022"
+    assert catalog._group("x/other.tif", pattern) == "x/other.tif"

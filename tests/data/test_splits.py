@@ -95,8 +95,8 @@ def test_says_what_gave_way():
     )
     said = splits.gave_way(splits.assign(photos))
     assert said == (
-        "a: 80 / 10 / 10 % of its 10 photos in train / val / test instead of 70 / 10 / 20 %, "
-        "for its 3 groups cannot be divided."
+        "a: 80 / 10 / 10 % of its 10 photos in train / val / test instead of 70 / 10 / 20 %; "
+        "none of its 3 groups may be divided."
     )
 
 
@@ -112,4 +112,10 @@ def test_a_split_through_a_group_is_not_kept():
     photos = table("ab", 3, 2)
     photos["split"] = ["test", "train", "val"] * 4
     with pytest.raises(ValueError, match=r"the same group stands in two splits: .*drop"):
+        splits.assign(photos)
+
+
+def test_a_split_with_other_names_is_refused_by_name():
+    photos = table("ab", 3, 2).assign(split="validation")
+    with pytest.raises(ValueError, match=r"may hold train, val, test; it holds 'validation'"):
         splits.assign(photos)

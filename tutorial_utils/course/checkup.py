@@ -18,20 +18,38 @@ FIRES = 0.25  # of the way from chance to what the frozen features reach
 
 
 def examine(photos, backbone, image_size, seed=0, progress=True):
-    """Return (findings, cues): data.audit's findings with suspect labels among them, and the table of shortcuts.
+    """Return (findings, cues, reason): data.audit's findings with suspect labels, the table of shortcuts, and "".
 
     photos : photos table; backbone : from backbones.get
     Photos that cannot be read are found and left out of what follows. Copies share a group in all cross-validation.
+    Where too few photos are left to ask a model, the findings are what the files tell, cues is None and `reason` says
+    why.
     """
     looked = facts.of(photos, progress)
-    probabilities = np.full((len(photos), len(photos["label"].cat.categories)), np.nan)
-    whole = np.flatnonzero(looked["problem"] == "")
     pairs = copies.pairs(looked, progress)
+    probabilities, table, reason = None, None, ""
+    try:
+        probabilities, table = _ask(photos, looked, pairs, backbone, image_size, seed, progress)
+    except ValueError as error:
+        reason = f"Labels and shortcuts could not be judged: {error}"
+    return audit.examine(photos, looked, probabilities, progress, pairs), table, reason
+
+
+def _ask(photos, looked, pairs, backbone, image_size, seed, progress):
+    """Return (probabilities of all photos, NaN where there are none; cues)."""
+    whole = np.flatnonzero(looked["problem"] == "")
     grouped = photos.assign(group=copies.merge(photos["group"], pairs))
     part, seen = grouped.iloc[whole].reset_index(drop=True), looked.iloc[whole].reset_index(drop=True)
+    part["label"] = part["label"].cat.remove_unused_categories()
+    names = list(part["label"].cat.categories)
+    if len(names) < 2:
+        raise ValueError("fewer than two classes have photos that can be read.")
     rows = features.stored(part, backbone, image_size, progress=progress)[:]
-    probabilities[whole] = out_of_sample(part, rows, seed)
-    return audit.examine(photos, looked, probabilities, progress, pairs), cues(part, seen, probabilities[whole], seed)
+    said = out_of_sample(part, rows, seed)
+    every = list(photos["label"].cat.categories)
+    probabilities = np.full((len(photos), len(every)), np.nan)
+    probabilities[np.ix_(whole, [every.index(name) for name in names])] = said
+    return probabilities, cues(part, seen, said, seed)
 
 
 def out_of_sample(photos, rows, seed=0, folds=5):
@@ -61,7 +79,7 @@ def cues(photos, looked, probabilities, seed=0):
     for cue in shortcuts.CUES:
         said = shortcuts.predict(cue, photos, looked, seed=seed)
         score = (np.nan,) * 3 if said is None else metrics.accuracy(labels, said, photos["group"])[:3]
-        fires = cue not in shortcuts.MAY_DIFFER and score[1] > chance + FIRES * (subject - chance)
+        fires = cue not in shortcuts.MAY_DIFFER and score[1] > chance + FIRES * max(0, subject - chance)
         found.append((cue, *score, chance, subject, fires))
     return pandas.DataFrame(found, columns=["cue", "accuracy", "low", "high", "chance", "subject", "fires"])
 

@@ -1,6 +1,5 @@
 """What is wrong with a folder of photos, before any model learns from it: a table of findings, and what to do."""
 
-import os
 import pathlib
 from typing import NamedTuple
 
@@ -121,8 +120,13 @@ def report(findings, root=""):
 
 
 def _named(path, other, root):
-    near = [os.path.relpath(each, root) if root and os.path.isabs(each) else each for each in (path, other)]
-    return " <- ".join(each for each in near if each)
+    return " <- ".join(_near(each, root) for each in (path, other) if each)
+
+
+def _near(path, root):
+    """Return a path relative to `root` if it lies inside, else as it is."""
+    inside = root and pathlib.Path(path).is_relative_to(root)
+    return str(pathlib.Path(path).relative_to(root)) if inside else path
 
 
 def clean(photos, findings, folder):
@@ -154,7 +158,11 @@ def suspects(labels, probabilities):
     """
     labels, probabilities = np.asarray(labels), np.asarray(probabilities, float)
     count, classes = probabilities.shape
-    means = np.array([np.nanmean(probabilities[labels == each, each]) for each in range(classes)])  # self-confidence
+    means = np.full(classes, np.inf)  # of a class's own probability; a class without photos is nobody's likeliest
+    for each in range(classes):
+        own = probabilities[labels == each, each]
+        if not np.isnan(own).all():
+            means[each] = np.nanmean(own)
     sure = np.where(probabilities >= means, probabilities, -1)
     likely = sure.argmax(axis=1)
     own = probabilities[np.arange(count), labels]

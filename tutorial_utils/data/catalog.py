@@ -2,6 +2,7 @@
 
 import importlib.util
 import pathlib
+import re
 
 import pandas
 import tqdm
@@ -72,9 +73,17 @@ def _fetched(card, check_photos):
             parts[-1] = parts[-1].assign(split=archive["split"])
     photos = pandas.concat(parts, ignore_index=True)
     photos["label"] = pandas.Categorical(photos["label"].astype(str), categories=sorted(card["classes"]))
+    if "group" in card:
+        photos["group"] = [_group(path, card["group"]) for path in photos["path"]]
     if check_photos:
         folders.check_headers(photos["path"])
     return photos
+
+
+def _group(path, pattern):
+    """Return the part of a file's name that photos of one group share, or the path where there is none."""
+    found = re.search(pattern, pathlib.Path(path).name)
+    return found.group() if found else path
 
 
 def _unpacked(card, archive):

@@ -58,10 +58,12 @@ def _look(path, gray):
     small = image.convert("L").resize((SEEN, SEEN), PIL.Image.Resampling.BOX)
     gray[:] = small
     down, across = ([0, size // 2, size - 1] for size in (image.height, image.width))
-    around = [(x, y) for y in down for x in across if (x, y) != (across[1], down[1])]
+    around = [(x, y) for row, y in enumerate(down) for column, x in enumerate(across) if (row, column) != (1, 1)]
     return found | {
         **header._asdict(),
-        "color": np.array(image.reduce(image.size).getpixel((0, 0)), np.float32),
+        "color": np.asarray(image.resize((8, 8), PIL.Image.Resampling.BOX, reducing_gap=2.0), np.float32).mean(
+            axis=(0, 1)
+        ),
         "border": np.array([image.getpixel(place) for place in around], np.uint8),
         "thumbnail": copies.thumbnail(small),
     }

@@ -84,7 +84,8 @@ def _groups(root, photos):
     if not {"class", "file", "group"} <= set(table.columns):
         raise ValueError(f"{manifest} needs the columns class,file,group; it has {','.join(table.columns)}.")
     named = {str(root / row["class"] / row["file"]): row["group"] for _, row in table.iterrows()}
-    unknown = [path for path in named if path not in set(photos["path"])]
+    known = set(photos["path"])
+    unknown = [path for path in named if path not in known]
     if unknown:
         raise ValueError(
             f"{manifest} names {len(unknown)} file(s) that are not there, the first {unknown[0]}. "

@@ -45,6 +45,9 @@ def assign(photos, seed=0, fractions=(0.7, 0.1, 0.2), looked=None):
 
 def _kept(photos, looked, pairs):
     """Return a copy of the table with the split that it brought, once it is known to be clean."""
+    odd = sorted(set(photos["split"].astype(str)) - set(NAMES))
+    if odd:
+        raise ValueError(f"The column split may hold {', '.join(NAMES)}; it holds {odd[0]!r}. Rename or drop it.")
     photos = photos.assign(split=pandas.Categorical(photos["split"], categories=NAMES))
     _check_complete(photos)
     try:
@@ -68,8 +71,8 @@ def gave_way(photos, fractions=(0.7, 0.1, 0.2), tolerance=0.05):
         if np.abs(shares - fractions).max() > tolerance:
             got, wanted = (" / ".join(f"{100 * share:.0f}" for share in each) for each in (shares, fractions))
             sentences.append(
-                f"{label}: {got} % of its {len(rows)} photos in {' / '.join(NAMES)} instead of {wanted} %, "
-                f"for its {rows['group'].nunique()} groups cannot be divided."
+                f"{label}: {got} % of its {len(rows)} photos in {' / '.join(NAMES)} instead of {wanted} %; "
+                f"none of its {rows['group'].nunique()} groups may be divided."
             )
     return "\n".join(sentences)
 
@@ -78,7 +81,8 @@ def _check_apart(photos, looked, pairs):
     """Raise AssertionError if a path, a group, a file's bytes or a near-copy stands in two splits."""
     names = {"path": photos["path"], "group": photos["group"]}
     if looked is not None:
-        names["bytes"] = looked["sha256"].where(looked["sha256"] != "", photos["path"])
+        readable = (looked["problem"] == "").to_numpy()  # files that are equally broken are no copies of a photo
+        names["bytes"] = np.where(readable, looked["sha256"], photos["path"])
     for name, values in names.items():
         splits_of = photos["split"].astype(str).groupby(np.asarray(values, str)).nunique()
         assert (splits_of == 1).all(), f"the same {name} stands in two splits: {splits_of.idxmax()}"
