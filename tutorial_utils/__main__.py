@@ -44,8 +44,8 @@ def _audit(chosen):
     else:
         print(f"{len(photos):,} photos, {photos['label'].nunique()} classes.")
         print(audit.report(findings, pathlib.Path(photos["path"].iloc[0]).parents[1]))
-        if cues is not None:
-            print(_shortcuts(cues))
+    if cues is not None:
+        print(_shortcuts(cues), file=sys.stderr if chosen.csv else sys.stdout)
     if reason:
         print(reason, file=sys.stderr)
     return int(findings["severity"].isin(["error", "warning"]).any() or (cues is not None and cues["fires"].any()))

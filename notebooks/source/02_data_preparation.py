@@ -102,7 +102,7 @@ from tutorial_utils.insight import plots
 
 spoiled = catalog.load(practice, check_photos=False)
 found = audit.examine(spoiled, progress=False)
-figure = checkup.thumbnails(found, title="What the audit found in the practice folder")
+figure = checkup.thumbnails(found, spoiled, title="What the audit found in the practice folder")
 plots.show(figure, "The spoiled photos, each with what was found", run / "figures" / "practice.png")
 
 # %%
@@ -141,7 +141,7 @@ assert not as_told or not (findings["severity"] == "error").any()
 
 # %%
 if (findings["path"] != "").any():
-    figure = checkup.thumbnails(findings, title="What the audit found in this chapter's photos")
+    figure = checkup.thumbnails(findings, photos, title="What the audit found in this chapter's photos")
     plots.show(figure, "Photos that the audit names, each with what was found", run / "figures" / "findings.png")
 
 # %%

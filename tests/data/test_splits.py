@@ -1,3 +1,4 @@
+import numpy as np
 import pandas
 import pytest
 
@@ -119,3 +120,11 @@ def test_a_split_with_other_names_is_refused_by_name():
     photos = table("ab", 3, 2).assign(split="validation")
     with pytest.raises(ValueError, match=r"may hold train, val, test; it holds 'validation'"):
         splits.assign(photos)
+
+
+def test_too_few_groups_after_merging_copies_are_explained():
+    photos = table("ab", 3, 1)
+    thumbnails = [np.random.default_rng(row // 2).integers(0, 256, (48, 48), np.uint8) for row in range(6)]
+    looked = pandas.DataFrame({"problem": "", "sha256": [str(row // 2) for row in range(6)], "thumbnail": thumbnails})
+    with pytest.raises(ValueError, match=r"in \d group.*\(3 pairs of photos are so alike"):
+        splits.assign(photos, looked=looked)

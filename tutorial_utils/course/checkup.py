@@ -84,12 +84,14 @@ def cues(photos, looked, probabilities, seed=0):
     return pandas.DataFrame(found, columns=["cue", "accuracy", "low", "high", "chance", "subject", "fires"])
 
 
-def thumbnails(findings, most=12, columns=6, title=None):
+def thumbnails(findings, photos, most=12, columns=6, title=None):
     """Return a Figure of the photos of the worst findings, about `most`, each with what was found; gray if unreadable.
 
+    findings : as from audit.examine of the photos table `photos`
     Where a finding is about two photos, the other stands after it, and the pair is shown once.
     """
     images, titles, pairs = [], [], set()
+    labels = dict(zip(photos["path"], photos["label"].astype(str), strict=True))
     for row in findings[findings["path"] != ""].itertuples():
         path, other = pathlib.Path(row.path), pathlib.Path(row.other)
         if len(titles) >= most or (pair := frozenset((path, other))) in pairs:
@@ -97,11 +99,11 @@ def thumbnails(findings, most=12, columns=6, title=None):
         images.append(_picture(path))
         titles.append(f"{row.kind.replace('_', ' ')}: {path.name}")
         if row.kind == "suspect_label":
-            titles[-1] = f"{path.parent.name}, or {row.other}?"
+            titles[-1] = f"{labels[row.path]}, or {row.other}?"
         elif other.is_file():
             pairs.add(pair)
             images.append(_picture(other))
-            titles.append(f"... and {other.parent.name}: {other.name}")
+            titles.append(f"... and {labels[row.other]}: {other.name}")
     return plots.photo_grid(images, titles, columns, title or f"The first {len(images)} photos of what was found")
 
 

@@ -72,6 +72,11 @@ def _fetched(card, check_photos):
         if "split" in archive:
             parts[-1] = parts[-1].assign(split=archive["split"])
     photos = pandas.concat(parts, ignore_index=True)
+    lacking = sorted(set(card["classes"]) - set(photos["label"].astype(str)))
+    if lacking:
+        raise ValueError(
+            f"{folder} holds no {card['suffix']} photos of {lacking[0]!r}, against the card {card['name']}."
+        )
     photos["label"] = pandas.Categorical(photos["label"].astype(str), categories=sorted(card["classes"]))
     if "group" in card:
         photos["group"] = [_group(path, card["group"]) for path in photos["path"]]

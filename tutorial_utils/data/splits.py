@@ -30,7 +30,13 @@ def assign(photos, seed=0, fractions=(0.7, 0.1, 0.2), looked=None):
     if len(fractions) != 3 or min(fractions) <= 0 or abs(sum(fractions) - 1) > 1e-9:
         raise ValueError(f"fractions must be three positive shares that sum to 1; got {fractions!r}.")
     counts = pandas.crosstab(photos["group"], photos["label"])  # (groups, classes)
-    _check_groups(counts)
+    try:
+        _check_groups(counts)
+    except ValueError as error:
+        if pairs is None or not len(pairs):
+            raise
+        alike = f"{len(pairs)} pairs of photos are so alike that they count as one group; looked=None keeps them apart."
+        raise ValueError(f"{error} ({alike})") from None
     rng = np.random.default_rng(_check.seed(seed))
     counts = counts.iloc[rng.permutation(len(counts))]
     counts = counts.iloc[np.argsort(-counts.sum(axis=1).to_numpy(), kind="stable")]
