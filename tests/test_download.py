@@ -130,6 +130,24 @@ def test_what_a_killed_process_left_is_taken_up_once_it_is_old(address):
     assert left() == [path.name]
 
 
+def test_a_beginning_that_is_taken_up_is_no_longer_old(address, monkeypatch):
+    """Or a second process would take it from the first before the first byte has come."""
+    waiting = _download.folder() / f"{SUM[:16]}-photos.zip.part"
+    waiting.parent.mkdir(parents=True)
+    waiting.write_bytes(CONTENT[:1000])
+    os.utime(waiting, (1, 1))
+    fill, seen = _download._fill, []
+
+    def look_and_fill(url, path, *rest):
+        seen.append(_download._abandoned(waiting.with_suffix("")))
+        fill(url, path, *rest)
+
+    monkeypatch.setattr(_download, "_fill", look_and_fill)
+    assert fetch(address, "plain").read_bytes() == CONTENT
+    assert seen == [[]]
+    assert Server.asked == [("plain", "bytes=1000-")]
+
+
 @pytest.mark.parametrize(
     ("way", "words"),
     [
