@@ -462,9 +462,10 @@ for name, difference in costs.items():
 assert not as_told or costs["red and blue swapped"].low > max(0, costs["flipped and turned"].value)
 
 # %% [markdown]
-# Of the two changes, the one that costs more touches what tells the classes apart; training on it would ask the network
-# to overlook just that. So choose augmentations by asking: would the label still be right? A digit 6 must not be turned
-# to a 9, an X-ray not mirrored when left and right matter, a leaf not be given other colors when yellowing is the sign.
+# A change that costs accuracy takes away something that the classifier goes by, and if that is the sign itself,
+# training on such photos asks the network to overlook it. So choose augmentations by asking: would the label still be
+# right? A digit 6 must not be turned to a 9, an X-ray not mirrored when left and right matter, a leaf not be given
+# other colors when yellowing is the sign.
 
 # %% [markdown]
 # ## The mistake that everyone copies: `/ 255`

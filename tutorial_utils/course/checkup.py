@@ -97,14 +97,19 @@ def thumbnails(findings, photos, most=12, columns=6, title=None):
         if len(titles) >= most or (pair := frozenset((path, other))) in pairs:
             continue
         images.append(_picture(path))
-        titles.append(f"{row.kind.replace('_', ' ')}: {path.name}")
+        titles.append(f"{row.kind.replace('_', ' ')}: {_short(path)}")
         if row.kind == "suspect_label":
             titles[-1] = f"{labels[row.path]}, or {row.other}?"
         elif other.is_file():
             pairs.add(pair)
             images.append(_picture(other))
-            titles.append(f"... and {labels[row.other]}: {other.name}")
+            titles.append(f"... and {labels[row.other]}: {_short(other)}")
     return plots.photo_grid(images, titles, columns, title or f"The first {len(images)} photos of what was found")
+
+
+def _short(path):
+    """Return a file's name, cut so that it fits above a thumbnail."""
+    return path.name if len(path.name) <= 16 else f"{path.stem[:8]}...{path.suffix}"
 
 
 def _picture(path, size=160):

@@ -31,7 +31,7 @@ def browse_cards(cards):
     def show(name):
         card = cards[name]
         classes = "".join(f"<li><b>{name}</b>: {text}</li>" for name, text in card["classes"].items())
-        facts = f"{card['photos']} photos in {card['groups']} groups, {card['license']}"
+        facts = f"{card['photos']} photos; groups: {card['groups']}; {card['license']}"
         return f"<p><b>{card['title']}</b><br>{facts}<br>From: {card['source']}</p><ul>{classes}</ul>"
 
     start = "leaves" if "leaves" in cards else next(iter(cards))
