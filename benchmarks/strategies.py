@@ -1,25 +1,19 @@
 """Which strategy is best for how many photos: a head, the last layers, or all layers, each really trained.
 
-    python -m benchmarks.strategies FOLDER ... [--seeds 3] [--image-size 128]
+    python -m benchmarks.strategies FOLDER ... [--seeds 3]
 
-For each set, number of photos a class and seed: the test photos are a fifth of the set, the same for every number; of
-the rest as many photos as asked are drawn, a fifth of which validates. Every run is kept in benchmarks/strategies.csv
-as it ends, and the same command goes on where it was stopped.
+For each set, number of photos a class and seed: the test photos are a fifth of the set; of the rest as many photos as
+asked are drawn, a fifth of which validates. The drawn photos are first tried out as the adviser would (course/trials),
+then each strategy is trained on them, and a small network from scratch; the test photos are opened once for each.
 """
 
 import argparse
-import json
-import pathlib
 import time
 
-import pandas
-import tqdm
-
-from . import results
+from . import cells
 
 NUMBERS = (5, 10, 25, 50, 100)  # photos a class, where there are as many
-PATH = results.HERE / "strategies.csv"
-KEYS = ["set", "backbone", "image_size", "photos_per_class", "seed"]
+LAYERS = (16, 32, 64, 128)  # filters of the network from scratch, that of chapter 3
 
 
 def parts(photos, number, seed):
@@ -39,86 +33,108 @@ def parts(photos, number, seed):
     return (*(drawn.iloc[rows].reset_index(drop=True) for rows in (learn, ask)), test)
 
 
-def run(name, backbone_name, image_size, number, seed):
-    """Train each strategy on one draw of photos; return a list of rows, [] where a class has too few photos."""
+def measure(photos, set, backbone, image_size, photos_per_class, seed):
+    """Try one draw of photos out and train each strategy on it; return a list of rows, one if there are too few."""
     import keras
+    import pandas
 
-    from tutorial_utils.data import catalog, pipeline
+    from tutorial_utils.course import trials
+    from tutorial_utils.data import pipeline
     from tutorial_utils.insight import metrics
-    from tutorial_utils.models import backbones, features, training, transfer
+    from tutorial_utils.models import backbones
 
-    found = parts(catalog.load(name), number, seed)
+    found = parts(photos, photos_per_class, seed)
     if found is None:
-        return []
+        return [{"strategy": "too few photos"}]
     train, validation, test = found
-    backbone = backbones.get(backbone_name, fallback=None)
-    borrowed, classes = backbone.base.get_weights(), len(train["label"].cat.categories)
-    val_batches, test_batches = (pipeline.batches(table, image_size) for table in (validation, test))
-    augmented = pipeline.batches(
-        train, image_size, shuffle=True, augmentation=pipeline.augmentation(seed=seed), seed=seed
-    )
-
-    def last(head):
-        training.fine_tune_stored(backbone, head, train, validation, image_size, views=4, seed=seed)
-
-    def every(head):
-        training.fine_tune(transfer.join(backbone, head, image_size), backbone.base, augmented, val_batches)
-
-    rows = []
-    for strategy, tune in {"head": None, "last": last, "all": every}.items():
+    borrowed = backbones.get(backbone, fallback=None)
+    drawn = pandas.concat([train, validation], ignore_index=True)
+    signals, _ = trials.run(drawn, borrowed, image_size, seed=seed, progress=False)
+    signals = {f"trial_{name}": value for name, value in signals.items()}
+    weights, rows = borrowed.base.get_weights(), []
+    for strategy in STRATEGIES:
         keras.utils.set_random_seed(seed)
+        borrowed.base.set_weights(weights)
         started = time.perf_counter()
-        backbone.base.set_weights(borrowed)
-        transfer.freeze(backbone.base)
-        head = transfer.closed_head(
-            features.stored(train, backbone, image_size, progress=False)[:], pipeline.labels(train), classes
-        )
-        if tune:
-            tune(head)
+        upright = signals["trial_turning"] > 0
+        model = STRATEGIES[strategy](borrowed, train, validation, image_size, upright, seed)
         seconds = time.perf_counter() - started
-        labels, probabilities = metrics.predict(transfer.join(backbone, head, image_size), test_batches)
+        labels, probabilities = metrics.predict(model, pipeline.batches(test, model.input_shape[1]))
         score = metrics.accuracy(labels, probabilities.argmax(axis=1), test["group"])
         sizes = {"n_train": len(train), "n_val": len(validation), "n_test": len(test)}
         scores = {"accuracy": score.value, "low": score.low, "high": score.high}
-        rows.append({"strategy": strategy, **sizes, **scores, "seconds": round(seconds, 1)})
+        rows.append({"strategy": strategy, **sizes, **scores, "seconds": round(seconds, 1), **signals})
     return rows
 
 
-def kept():
-    """Return the rows that were measured so far, as a DataFrame."""
-    return pandas.read_csv(PATH, comment="#") if PATH.is_file() else pandas.DataFrame(columns=KEYS)
+def _head(backbone, train, validation, image_size, upright, seed):
+    from tutorial_utils.models import training
+
+    model, _ = training.frozen(backbone, train, validation, image_size)
+    return model
+
+
+def _last(backbone, train, validation, image_size, upright, seed):
+    from tutorial_utils.models import training
+
+    model = _head(backbone, train, validation, image_size, upright, seed)
+    head = model.layers[-1]
+    training.fine_tune_stored(backbone, head, train, validation, image_size, views=4, upright=upright, seed=seed)
+    return model
+
+
+def _all(backbone, train, validation, image_size, upright, seed):
+    from tutorial_utils.data import pipeline
+    from tutorial_utils.models import training
+
+    model = _head(backbone, train, validation, image_size, upright, seed)
+    change = pipeline.augmentation(seed, upright)
+    batches = pipeline.batches(train, image_size, shuffle=True, augmentation=change, seed=seed)
+    training.fine_tune(model, backbone.base, batches, pipeline.batches(validation, image_size))
+    return model
+
+
+def _scratch(backbone, train, validation, image_size, upright, seed, side=96, epochs=20):
+    import keras
+
+    from tutorial_utils.data import pipeline
+    from tutorial_utils.models import training
+
+    model = keras.Sequential([keras.Input((side, side, 3)), keras.layers.Rescaling(1 / 127.5, offset=-1)])
+    for filters in LAYERS:
+        model.add(keras.layers.Conv2D(filters, 3, padding="same", activation="relu"))
+        model.add(keras.layers.MaxPooling2D())
+    model.add(keras.layers.GlobalAveragePooling2D())
+    model.add(keras.layers.Dropout(0.2, seed=seed))
+    model.add(keras.layers.Dense(len(train["label"].cat.categories), activation="softmax"))
+    model.compile(keras.optimizers.Adam(1e-3), loss="sparse_categorical_crossentropy", metrics=["accuracy"])
+    change = pipeline.augmentation(seed, upright)
+    batches = pipeline.batches(train, side, shuffle=True, augmentation=change, seed=seed)
+    training.fit(model, batches, pipeline.batches(validation, side), epochs)
+    return model
+
+
+STRATEGIES = {"head": _head, "last": _last, "all": _all, "scratch": _scratch}
 
 
 def main():
     """Measure what is not yet kept, keep each run as it ends, and print the means."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("folders", nargs="+", help="folders of class folders, or data sets' names")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--image-size", type=int, default=128)
     parser.add_argument("--backbone", default="efficientnet_lite0")
-    parser.add_argument("--one", nargs=2, type=int, help=argparse.SUPPRESS)
+    cells.options(parser)
     arguments = parser.parse_args()
-    settings = (arguments.backbone, arguments.image_size)
-    if arguments.one:
-        print(json.dumps({"rows": run(arguments.folders[0], *settings, *arguments.one)}))
-        return
-    done = {tuple(row) for row in kept()[KEYS].itertuples(index=False)}
     # the small numbers of every set first, so that a table that is cut short is still one of all sets
-    cells = [
-        (folder, number, seed) for seed in range(arguments.seeds) for number in NUMBERS for folder in arguments.folders
+    grid = [
+        {"set": name, "backbone": arguments.backbone, "image_size": arguments.image_size}
+        | {"photos_per_class": number, "seed": seed}
+        for seed in range(arguments.seeds)
+        for number in NUMBERS
+        for name in cells.sets(arguments)
     ]
-    for folder, number, seed in tqdm.tqdm(cells, unit="cell"):
-        key = (pathlib.Path(folder).name, *settings, number, seed)
-        if key in done:
-            continue
-        where = pathlib.Path(folder).resolve() if pathlib.Path(folder).is_dir() else folder
-        options = ("--backbone", settings[0], "--image-size", settings[1], "--one", number, seed)
-        rows = results.in_own_process("strategies", where, *options, empty_cache=False)["rows"]
-        if rows:
-            new = pandas.DataFrame([dict(zip(KEYS, key, strict=True)) | row for row in rows])
-            table = pandas.concat([kept(), new]) if PATH.is_file() else new
-            results.keep_table("strategies", table, "python -m benchmarks.strategies", show=False)
-    means = kept().groupby(["set", "photos_per_class", "strategy"])["accuracy"].mean().unstack()
+    table = cells.run("strategies", grid, measure, arguments, "python -m benchmarks.strategies")
+    means = table.groupby(["set", "photos_per_class", "strategy"])["accuracy"].mean().unstack()
     print((100 * means).round(1).to_string())
 
 

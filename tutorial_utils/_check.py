@@ -1,5 +1,7 @@
 """Argument checks: each raises one sentence that names the argument and says what to do."""
 
+import re
+
 
 def integer(name, value, low, high):
     """Return `value` if it is a whole number from `low` to `high`; raise ValueError otherwise."""
@@ -12,6 +14,13 @@ def choice(name, value, allowed):
     """Return `value` if it is one of `allowed`; raise ValueError otherwise."""
     if value not in allowed:
         raise ValueError(f"{name} must be one of {', '.join(map(repr, allowed))}; got {value!r}.")
+    return value
+
+
+def file_name(name, value):
+    """Return `value` if it can name a file everywhere: letters, digits, - and _; raise ValueError otherwise."""
+    if not isinstance(value, str) or not re.fullmatch(r"[A-Za-z0-9_-]{1,60}", value):
+        raise ValueError(f"{name} must be 1 to 60 letters, digits, - or _; got {value!r}.")
     return value
 
 

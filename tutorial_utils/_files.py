@@ -1,5 +1,6 @@
 """Folders, hashes and atomic writes (standard library only)."""
 
+import errno
 import hashlib
 import json
 import os
@@ -62,10 +63,12 @@ def sha256_of(data):
     return hashlib.sha256(data).hexdigest()
 
 
-def replace_with(path, write):
+def replace_with(path, write, durable=False):
     """Make the file `path` by `write(temporary_path)`: a reader sees the old file or the new one, never half.
 
     The temporary file has the same suffix and stands in the same folder; it is removed if `write` fails.
+    durable : wait until the disk has it, so that it is whole after a power cut too
+    Raises OSError that names the file if the disk is full; what was there before is still there then.
     """
     path = pathlib.Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -73,10 +76,17 @@ def replace_with(path, write):
     os.close(handle)
     try:
         write(pathlib.Path(name))
+        if durable:
+            with open(name, "rb+") as file:
+                os.fsync(file.fileno())
         umask = os.umask(0)
         os.umask(umask)
         os.chmod(name, 0o666 & ~umask)  # mkstemp makes files that only their owner can read
         os.replace(name, path)
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise OSError(error.errno, "the disk is full; make room and run this again", str(path)) from None
+        raise
     finally:
         pathlib.Path(name).unlink(missing_ok=True)
     return path

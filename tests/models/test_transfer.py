@@ -4,8 +4,9 @@ import sys
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
-from tutorial_utils.models import backbones, transfer
+from tutorial_utils.models import backbones, training, transfer
 
 
 @pytest.fixture
@@ -166,3 +167,37 @@ def test_a_base_that_cannot_be_cut_is_refused():
 )
 def test_about_fifty_layers_end_at_a_block(name, expected):
     assert transfer.cut(backbones.build(name), 50) == expected
+
+
+QUICK = ("mobilenet_v2", "resnet50", "efficientnet_b0", "efficientnet_lite0", "vgg16")
+
+
+@pytest.mark.parametrize(
+    "name", [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in backbones.NAMES]
+)
+def test_fine_tuning_moves_no_statistics_in_any_backbone(name):
+    """Random weights, two photos, every layer unfrozen, one epoch: other weights move, the statistics do not."""
+    base = backbones.build(name)
+    backbone = backbones.Backbone(name, name, base, backbones.preprocessing(name), "none", "", "", "")
+    model = transfer.join(backbone, transfer.dense_head(base.output_shape[-1], 2, units=4), 32)
+    images = np.random.default_rng(0).uniform(0, 255, (2, 32, 32, 3)).astype("float32")
+    photos = tf.data.Dataset.from_tensors((images, np.array([0, 1])))
+    before, weights, after = transfer.batch_norm_statistics(base), model.get_weights(), []
+
+    def note(epoch, logs):  # before the better epoch's weights are put back
+        after.append((transfer.batch_norm_statistics(base), model.get_weights()))
+
+    tf.config.run_functions_eagerly(True)  # one step: tracing it would take longer than the step
+    try:
+        options = dict(epochs=1, learning_rate=1e-2, decay=False)
+        options["callbacks"] = [keras.callbacks.LambdaCallback(on_epoch_end=note)]
+        training.fine_tune(model, base, photos, photos, **options)
+    finally:
+        tf.config.run_functions_eagerly(False)
+    ((statistics, learned),) = after
+    layers = [layer for layer in base.layers if isinstance(layer, keras.layers.BatchNormalization)]
+    assert len(before) == len(statistics) == 2 * len(layers)
+    assert (len(layers) > 0) == (not name.startswith("vgg"))
+    for old, new in zip(before, statistics, strict=True):
+        np.testing.assert_array_equal(old, new)
+    assert sum(not np.array_equal(old, new) for old, new in zip(weights, learned, strict=True)) > len(base.layers) / 9

@@ -1,9 +1,12 @@
 """From the photos table to batches of pixels: read, batch, prefetch; the same order for the same seed."""
 
 import hashlib
+import json
+
+import numpy as np
 
 from .. import _check, _quiet
-from .photos import FITS, read_photo
+from .photos import FITS, fingerprint, read_photo
 
 _quiet.import_tensorflow()
 
@@ -27,28 +30,76 @@ def batches(photos, image_size, batch_size=32, shuffle=False, augmentation=None,
     _check.image_size(image_size)
     _check.integer("batch_size", batch_size, 1, 4096)
     _check.choice("fit", fit, FITS)
-    dataset = tf.data.Dataset.from_tensor_slices((photos["path"].to_numpy(str), labels(photos)))
-    read, keep = _reader(image_size, fit), len(photos) * image_size**2 * 3 <= _KEEP_BYTES
-    if keep:
-        dataset = dataset.map(read, num_parallel_calls=tf.data.AUTOTUNE).cache()
-    if shuffle:  # pixels where they are kept, else paths only
-        dataset = dataset.shuffle(len(photos), seed=_check.seed(seed), reshuffle_each_iteration=True)
-    if not keep:
-        dataset = dataset.map(read, num_parallel_calls=tf.data.AUTOTUNE)
+    about = {"image_size": image_size, "fit": fit, "augmentation": augmentation and _described(augmentation)}
+    passes = Passes(len(photos), shuffle, seed, augmentation, lambda: {"photos": fingerprint(photos), **about})
+    read, classes = _reader(photos["path"].to_numpy(str), image_size, fit), tf.constant(labels(photos))
+
+    def load(row):
+        image = tf.ensure_shape(tf.numpy_function(read, [row], tf.uint8), (image_size, image_size, 3))
+        return image, tf.gather(classes, row)
+
+    dataset = passes.rows().map(load, num_parallel_calls=tf.data.AUTOTUNE)
     dataset = dataset.batch(batch_size).map(lambda images, labels: (tf.cast(images, tf.float32), labels))
     if augmentation is not None:  # one call at a time: its random numbers come in a fixed order
         dataset = dataset.map(lambda images, labels: (augmentation(images, training=True), labels))
-    return steady(dataset.prefetch(2))
+    return steady(dataset.prefetch(2), passes)
 
 
-def steady(dataset):
-    """Return a tf.data.Dataset whose epochs follow each other without a pause.
+class Passes:
+    """The passes through a dataset; what pass number n draws at random depends on the seed and on n alone.
+
+    next : int, the number of the pass that comes next; set it, and the dataset goes on from there
+    augmentation : None, or a Keras model whose random layers each pass starts afresh
+    describe : function that returns a dict of plain values, what the batches depend on
+    """
+
+    def __init__(self, count, shuffle, seed, augmentation=None, describe=dict):
+        self.count, self.shuffle, self.seed = count, shuffle, _check.seed(seed)
+        self.variables = augmentation.variables if augmentation is not None else []
+        self.describe, self.next = describe, 0
+
+    def about(self):
+        """Return a dict of plain values: what the batches depend on."""
+        return {"shuffle": self.shuffle, "data_seed": self.seed, **self.describe()}
+
+    def rows(self):
+        """Return a tf.data.Dataset of the numbers of the rows, int64, in the order of each pass."""
+        begun = tf.data.Dataset.range(1).flat_map(
+            lambda _: tf.data.Dataset.from_tensor_slices(
+                tf.ensure_shape(tf.numpy_function(self._begin, [], tf.int64), (self.count,))
+            )
+        )
+        return begun.apply(tf.data.experimental.assert_cardinality(self.count))
+
+    def _begin(self):
+        number, self.next = self.next, self.next + 1
+        restart_random_layers(self.variables, self.seed, number)
+        return order(self.count, self.seed, number) if self.shuffle else np.arange(self.count)
+
+
+def order(count, seed, number):
+    """Return the rows 0 ... count - 1, int64 (count,), in the order of pass `number`."""
+    return np.random.default_rng([seed, number]).permutation(count)
+
+
+def restart_random_layers(variables, seed, number):
+    """Let the random layers (flips, dropout) whose variables are among these draw what pass `number` draws."""
+    rng = np.random.default_rng([seed, number, 1])
+    for variable in variables:
+        if variable.name == "seed_generator_state":
+            variable.assign(rng.integers(2**31, size=2))
+
+
+def steady(dataset, passes):
+    """Return a tf.data.Dataset whose epochs follow each other without a pause, with the attribute `passes`.
 
     tf.data tunes itself in a thread that sleeps in between, and an epoch does not end until it wakes; so it is off.
     """
     options = tf.data.Options()
     options.autotune.enabled = False
-    return dataset.with_options(options)
+    dataset = dataset.with_options(options)
+    dataset.passes = passes
+    return dataset
 
 
 def labels(photos):
@@ -57,26 +108,39 @@ def labels(photos):
     return photos["label"].cat.codes.to_numpy("int32")
 
 
-def _reader(image_size, fit):
-    """Return the function that reads one photo inside tf.data."""
+def _reader(paths, image_size, fit):
+    """Return the function from a row's number to its pixels; they are kept in memory if all of them fit."""
+    pixels, keep = {}, len(paths) * image_size**2 * 3 <= _KEEP_BYTES
 
-    def read(path, label):
-        image = tf.numpy_function(lambda name: read_photo(name.decode(), image_size, fit), [path], tf.uint8)
-        return tf.ensure_shape(image, (image_size, image_size, 3)), label
+    def read(row):
+        row = int(row)
+        if row in pixels:
+            return pixels[row]
+        image = read_photo(str(paths[row]), image_size, fit)
+        if keep:
+            pixels[row] = image
+        return image
 
     return read
 
 
-def augmentation(seed=0, flips=("horizontal", "vertical"), quarter_turns=True):
+def _described(augmentation):
+    """Return the settings of a Keras model, without the names that Keras numbers anew each time, as JSON."""
+    return json.dumps([{**layer.get_config(), "name": ""} for layer in augmentation.layers], default=str)
+
+
+def augmentation(seed=0, upright=False):
     """Return Keras layers that flip and turn images at random; they act with training=True only (chapter 2).
 
-    flips : modes of keras.layers.RandomFlip, a layer each; quarter_turns : turn squares by 0, 90, 180 or 270 degrees
-    Every pixel keeps its value: nothing is blurred, no corner has to be made up. A leaf is the same leaf upside
-    down, so all of this is safe here; for digits or shoes it would not be.
+    upright : the photos have an up and a down, as shoes and digits do: they are mirrored only
+    Else squares are turned by 0, 90, 180 or 270 degrees too: a leaf is the same leaf upside down. Every pixel keeps
+    its value: nothing is blurred, no corner has to be made up.
     """
     # Keras 3.15: the mode "horizontal_and_vertical" draws once, and so flips both ways or not at all
-    layers = [keras.layers.RandomFlip(mode, seed=_check.seed(seed) + 1 + place) for place, mode in enumerate(flips)]
-    return keras.Sequential([*layers, RandomTranspose(seed=seed)] if quarter_turns else layers, name="augmentation")
+    layers = [keras.layers.RandomFlip("horizontal", seed=_check.seed(seed) + 1)]
+    if not upright:
+        layers += [keras.layers.RandomFlip("vertical", seed=seed + 2), RandomTranspose(seed=seed)]
+    return keras.Sequential(layers, name="augmentation")
 
 
 class RandomTranspose(keras.layers.Layer):
@@ -97,13 +161,13 @@ class RandomTranspose(keras.layers.Layer):
         return keras.ops.where(drawn < 0.5, keras.ops.transpose(images, (0, 2, 1, 3)), images)
 
 
-def view(image, key):
+def view(image, key, upright=False):
     """Return a photo flipped and turned as `augmentation` does, drawn by `key` alone: for storing (chapter 4).
 
     image : uint8 (side, side, 3); key : str, the same key gives the same view
-    Returns uint8 (side, side, 3), one of the eight ways to lay down a square.
+    Returns uint8 (side, side, 3), one of the eight ways to lay down a square; of the two to mirror it, if `upright`.
     """
-    draw = hashlib.sha256(key.encode()).digest()[0]
+    draw = hashlib.sha256(key.encode()).digest()[0] & (1 if upright else 7)
     image = image[:, ::-1] if draw & 1 else image
     image = image[::-1] if draw & 2 else image
     return image.transpose(1, 0, 2) if draw & 4 else image

@@ -31,11 +31,23 @@ def extractor(backbone, image_size, cut=None):
     return keras.Model(images, prefix(backbone.preprocess(images), training=False), name="extractor")
 
 
-def stored(photos, backbone, image_size, cut=None, view=None, seed=0, dtype="float32", fit="stretch", progress=True):
+def stored(
+    photos,
+    backbone,
+    image_size,
+    cut=None,
+    view=None,
+    upright=False,
+    seed=0,
+    dtype="float32",
+    fit="stretch",
+    progress=True,
+):
     """Return the activations of a photos table, in its order: those on disk are read, the others computed (chapter 3).
 
     backbone, cut : as for `extractor`; the layers up to the cut must not learn as long as the result is in use
     view : None for the photo as it is; 1, 2, ... for a version of it that is flipped and turned, drawn by `seed`
+    upright : the photos have an up and a down: such a version is mirrored only, and not turned
     dtype : "float32", or "float16" for half of the disk
     progress : show a bar over the photos that are computed
     Returns store.Rows: `rows[3]`, `rows[[5, 2]]` or `rows[:]` gives float32 (n, ...). Found by content: by the
@@ -51,6 +63,7 @@ def stored(photos, backbone, image_size, cut=None, view=None, seed=0, dtype="flo
     about = _about(model, backbone, image_size, cut, fit)
     function, means = forward.fastest(model, about["model"])
     drawn = {} if view is None else {"view": view, "seed": _check.seed(seed), "views": pipeline.VIEWS_VERSION}
+    drawn |= {"upright": True} if drawn and upright else {}
     kept = store.Store({**about, "means": means, **drawn}, model.output_shape[1:], dtype)
     paths = photos["path"].to_numpy(str)
     ids = store.photo_ids(paths)
@@ -58,7 +71,7 @@ def stored(photos, backbone, image_size, cut=None, view=None, seed=0, dtype="flo
     def compute(path, photo):
         image = photo_room.read_photo(path, image_size, fit)  # uint8 (h, w, 3)
         if view is not None:
-            image = pipeline.view(image, f"{seed}/{view}/{photo}")
+            image = pipeline.view(image, f"{seed}/{view}/{photo}", upright)
         return function(image.astype(np.float32))
 
     _fill(kept, dict(zip(ids, paths, strict=True)), compute, progress)
@@ -72,24 +85,25 @@ def batches(versions, labels, batch_size=32, shuffle=False, seed=0):
     shuffle : a new order every epoch, drawn by `seed`; it is the order of pipeline.batches
     In one epoch each photo comes once, in one version; over as many epochs as there are versions, in each of them.
     """
-    number, versions_count, served = len(labels), len(versions), iter(range(10**18))
+    classes = tf.constant(labels)
+
+    def describe():
+        return {"activations": store.digest(versions), "labels": hashlib.sha256(np.asarray(labels)).hexdigest()}
 
     def read(rows):
-        wanted = np.array([(next(served) // number + row) % versions_count for row in rows])  # a photo's turn
+        turns = (passes.next - 1 + rows) % len(versions)  # which version it is a photo's turn for
         read = np.empty((len(rows), *versions[0].shape[1:]), np.float32)
-        for version in np.unique(wanted):
-            here = wanted == version
+        for version in np.unique(turns):
+            here = turns == version
             read[here] = versions[version][rows[here]]
         return read
 
     def load(rows):
         activations = tf.numpy_function(read, [rows], tf.float32)
-        return tf.ensure_shape(activations, (None, *versions[0].shape[1:])), tf.gather(labels, rows)
+        return tf.ensure_shape(activations, (None, *versions[0].shape[1:])), tf.gather(classes, rows)
 
-    dataset = tf.data.Dataset.range(number)
-    if shuffle:
-        dataset = dataset.shuffle(number, seed=_check.seed(seed), reshuffle_each_iteration=True)
-    return pipeline.steady(dataset.batch(batch_size).map(load).prefetch(2))
+    passes = pipeline.Passes(len(labels), shuffle, seed, describe=describe)
+    return pipeline.steady(passes.rows().batch(batch_size).map(load).prefetch(2), passes)
 
 
 def _about(model, backbone, image_size, cut, fit):

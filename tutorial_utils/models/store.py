@@ -139,7 +139,7 @@ class Rows:
         files = sorted({path for path, _ in found.values()})
         number = {path: place for place, path in enumerate(files)}
         self.shape = (len(ids), *store.shape)
-        self._store, self._files = store, files
+        self.store, self.ids, self._files = store, tuple(ids), files
         self._file = np.array([number[found[name][0]] for name in ids])
         self._row = np.array([found[name][1] for name in ids])
 
@@ -152,7 +152,7 @@ class Rows:
         read = np.empty((len(files), *self.shape[1:]), np.float32)
         for number in np.unique(files):
             here = np.flatnonzero(files == number)
-            read[here] = _map(self._files[number], self._store)[places[here]]
+            read[here] = _map(self._files[number], self.store)[places[here]]
         return read[0] if one else read
 
     def __array__(self, dtype=None, copy=None):
@@ -162,6 +162,12 @@ class Rows:
 def photo_ids(paths):
     """Return the sha256 of each file's bytes: what a photo is known by, wherever it lies."""
     return [_files.sha256(path) for path in paths]
+
+
+def digest(versions):
+    """Return the sha256 (hex) of what a list of Rows holds: by photos and by meaning, without reading a row."""
+    text = "\n".join(f"{rows.store.folder.name} {_name(rows.ids)}" for rows in versions)
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _name(ids):

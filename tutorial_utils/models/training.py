@@ -8,7 +8,7 @@ import tqdm.keras
 
 from .. import _check
 from ..data import pipeline
-from . import features, head_epochs, transfer
+from . import checkpoints, features, head_epochs, transfer
 
 
 def frozen(backbone, train, validation, image_size, head="closed", epochs=20, seed=0):
@@ -40,21 +40,24 @@ def train_head(head, train, validation, epochs=20, learning_rate=1e-3, seed=0):
 
     train, validation : (features, labels), float (photos, channels) and int (photos,)
     AdamW on batches of 32 photos, as Keras's `fit` would do it, and with the same result; but an epoch is a single
-    call: there is so little to compute that `fit` would spend most of its time between the steps.
+    call: there is so little to compute that `fit` would spend most of its time between the steps. What epoch number
+    n draws at random depends on the seed and on n alone.
     """
-    best, rng = BestEpoch(), np.random.default_rng(_check.seed(seed))
+    best, draws = BestEpoch(), checkpoints.SameDraws(seed=_check.seed(seed))
+    draws.set_model(head)
     best.set_model(head)
     epoch = head_epochs.epoch(head, train, validation, learning_rate)
     try:
         best.on_epoch_end(0, epoch([]))
         for number in tqdm.auto.trange(epochs, desc="epochs"):
-            best.on_epoch_end(1 + number, epoch(rng.permutation(len(train[1]))))
+            draws.on_epoch_begin(number)
+            best.on_epoch_end(1 + number, epoch(pipeline.order(len(train[1]), seed, number)))
     finally:
         best.restore()
     return best.history()
 
 
-def fine_tune(model, base, train, validation, epochs=8, learning_rate=3e-4, last=None, decay=True, callbacks=()):
+def fine_tune(model, base, train, validation, epochs=8, learning_rate=3e-4, last=None, decay=True, **others):
     """Phase 2: let the base learn at a small rate, in place; return the history (chapter 4).
 
     model : joined model whose head is trained already, or its suffix (`fine_tune_stored`); base : its base
@@ -62,12 +65,13 @@ def fine_tune(model, base, train, validation, epochs=8, learning_rate=3e-4, last
     last : how many of the base's last layers learn, None for all; BatchNormalization never does
     decay : let the rate rise over the first fifth of the steps and then fall to 0 along half a cosine, else keep it
         constant; at its full height from the first step, it would undo much of what was borrowed
+    others : `callbacks`, `run_dir` and `name` of `fit`; with a run_dir the training cannot be lost
     Uses AdamW. The model ends with the weights of the epoch that `BestEpoch` keeps, the state before the first epoch
     included (row 0 of the history); so too when it is interrupted.
     """
     transfer.unfreeze(base, last)
     _compile(model, _warm_up_and_decay(learning_rate, epochs * int(train.cardinality())) if decay else learning_rate)
-    return fit(model, train, validation, epochs, callbacks, errors=1)
+    return fit(model, train, validation, epochs, errors=1, **others)
 
 
 def fine_tune_stored(
@@ -78,18 +82,19 @@ def fine_tune_stored(
     image_size,
     last=50,
     views=1,
+    upright=False,
     epochs=8,
     learning_rate=1e-4,
     decay=True,
-    callbacks=(),
     seed=0,
     dtype="float32",
+    **others,
 ):
     """Phase 2 for about the last `last` layers, on stored activations: the layers before them run once a photo.
 
     backbone, head : as for transfer.join, which gives the whole model before and after; both change in place
     train, validation : photos tables; views : how many versions of each training photo are stored and drawn in
-        turn, one an epoch: the photo as it is, then ones that are flipped and turned
+        turn, one an epoch: the photo as it is, then ones that are flipped and turned (mirrored only if `upright`)
     The other arguments are those of `fine_tune` and features.stored. Returns the history, as `fine_tune` does.
     """
     _check.integer("views", views, 1, 100)
@@ -97,33 +102,54 @@ def fine_tune_stored(
     name, last = transfer.cut(base, last)
     transfer.freeze(base)
     kept = dict(backbone=backbone, image_size=image_size, cut=name, seed=seed, dtype=dtype)
-    versions = [features.stored(train, view=number or None, **kept) for number in range(views)]
+    versions = [features.stored(train, view=number or None, upright=upright, **kept) for number in range(views)]
     suffix = transfer.join_suffix(base, head, name)
     batches = features.batches(versions, pipeline.labels(train), shuffle=True, seed=seed)
     val_batches = features.batches([features.stored(validation, **kept)], pipeline.labels(validation))
-    return fine_tune(suffix, base, batches, val_batches, epochs, learning_rate, last, decay, callbacks)
+    return fine_tune(suffix, base, batches, val_batches, epochs, learning_rate, last, decay, **others)
 
 
-def fit(model, train, validation, epochs, callbacks=(), errors=0):
+def fit(model, train, validation, epochs, callbacks=(), errors=0, run_dir=None, name="training"):
     """Fit a compiled model and keep the epoch that `BestEpoch` chooses, with a progress bar.
 
+    run_dir : a folder where the state of the training is kept after every epoch, under `name`. If it is killed, the
+        same call goes on from there and ends as if nothing had happened; a finished training is only read. If
+        something that it depends on has changed, that is printed, and it starts anew (see checkpoints.Checkpoint).
     Returns a DataFrame indexed by epoch; row 0 is the state before training (validation columns only); the column
     `kept` is True for the epoch whose weights the model ends with.
     """
-    best = BestEpoch(validation, errors)
+    best, callbacks = BestEpoch(validation, errors), list(callbacks)
+    kept, done = None, 0
+    if run_dir is not None:
+        about = checkpoints.about(model, train, validation, callbacks, epochs=epochs, errors=errors)
+        kept = checkpoints.Checkpoint(run_dir, name, about)
+        done, epochs = kept.epochs, kept.epochs if kept.stopped else epochs
+        if done:
+            print(
+                f"{name}: {'finished before, so it is only read' if kept.finished else f'goes on after epoch {done}'}."
+            )
+    if kept and kept.finished:
+        kept.restore_best(best)
+        best.set_model(model)
+        best.restore()
+        return best.history()
     model.optimizer.build(model.trainable_variables)  # else Keras does so while it traces a step, and traces it twice
-    bar = tqdm.keras.TqdmCallback(verbose=0, desc="epochs")
+    watching = [checkpoints.SameDraws(train), best, *callbacks]
+    bar = tqdm.keras.TqdmCallback(verbose=0, desc="epochs", initial=done)
     try:
         model.fit(
             train,
             validation_data=validation,
+            initial_epoch=done,
             epochs=epochs,
             shuffle=False,  # the batches come shuffled already
             verbose=0,
-            callbacks=[best, bar, *callbacks],
+            callbacks=[*watching, bar, *([checkpoints.Keeper(kept, best, callbacks)] if kept else [])],
         )
     finally:
         best.restore()
+    if kept:
+        kept.finish(best)
     return best.history()
 
 

@@ -1,0 +1,68 @@
+"""How good the adviser's advice is on sets that it has not seen: from strategies.csv, one set left out at a time.
+
+    python -m benchmarks.adviser
+
+Regret: how many points the strategy that it advises is below the one that was best in hindsight for that set and that
+number of photos, over the seeds. Writes adviser.csv (one row a cell) and adviser.md.
+"""
+
+import pandas
+
+from tutorial_utils import _files
+from tutorial_utils.course import adviser, measured
+
+from . import results
+
+
+def judge(table):
+    """Return one row for each set, number and seed: what was advised, what it brought, what else would have."""
+    table = table[table["strategy"].isin(adviser.STRATEGIES)]
+    keys, rows = ["set", "photos_per_class", "seed"], []
+    for key, cell in table.groupby(keys):
+        evidence = table[table["set"] != key[0]]
+        signals = {name.removeprefix("trial_"): value for name, value in cell.iloc[0].items() if "trial_" in name}
+        expected, lead = adviser.predict(signals, evidence)
+        truth = cell.set_index("strategy")["accuracy"]
+        advised = expected["accuracy"].idxmax()
+        held = (expected["low"] <= truth[expected.index]) & (truth[expected.index] <= expected["high"])
+        row = dict(zip(keys, key, strict=True)) | {"advised": advised, "sure": lead[advised] > 0}
+        rows.append(row | truth.to_dict() | {"accuracy": truth[advised], "held": held.mean()})
+    return pandas.DataFrame(rows)
+
+
+def regrets(judged):
+    """Return the mean regret of the advice and of always doing the same, in points, as a Series."""
+    names = list(adviser.STRATEGIES)
+    means = judged.groupby(["set", "photos_per_class"])[[*names, "accuracy"]].mean()
+    best = means[names].max(axis=1)
+    found = {f"always {name}": (best - means[name]).mean() for name in names}
+    return 100 * pandas.Series({"as advised": (best - means["accuracy"]).mean(), **found})
+
+
+def main():
+    """Judge the adviser and write what was found."""
+    table, caption = measured.read("strategies")
+    judged = judge(table)
+    found = regrets(judged)
+    results.keep_table("adviser", judged, "python -m benchmarks.adviser", show=False)
+    means = judged.groupby(["set", "photos_per_class"])[[*adviser.STRATEGIES, "accuracy"]].mean().mul(100).round(1)
+    means["advised"] = judged.groupby(["set", "photos_per_class"])["advised"].agg(", ".join)
+    lines = ["| set | photos a class | head | last | all | as advised | advised, by seed |", "| --- " * 7 + "|"]
+    for (name, number), row in means.iterrows():
+        lines.append(f"| {name} | {number} | " + " | ".join(map(str, row.tolist())) + " |")
+    parts = [
+        "# How good the advice is",
+        f"{caption}; each set judged by an adviser that knows the others only. Accuracies in %, means over the seeds.",
+        "\n".join(lines),
+        "Mean regret against the best strategy in hindsight for that set and number, in points: "
+        + ", ".join(f"{name} {value:.2f}" for name, value in found.items())
+        + ".",
+        f"The {100 * adviser.LEVEL:.0f} % intervals of the expected accuracies hold the measured one in "
+        f"{judged['held'].mean():.0%} of {len(judged) * len(adviser.STRATEGIES)} cases.",
+    ]
+    _files.write_text(results.HERE / "adviser.md", "\n\n".join(parts) + "\n")
+    print("\n\n".join(parts[3:]))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,139 @@
+"""Which defaults fine-tuning should have: one thing changed at a time, over several sets and seeds.
+
+    python -m benchmarks.choices FOLDER ... [--seeds 3] [--photos-per-class 25 100]
+
+Of each set a few photos a class are drawn from those outside its test photos; a fifth of them validates, and chooses
+the epoch. What is drawn neither for this nor for the test scores the recipes, so the test stays closed.
+"""
+
+import argparse
+
+import keras
+import numpy as np
+
+from . import cells, strategies
+
+RECIPES = {
+    "default": {},
+    "rate 1e-4": {"learning_rate": 1e-4},
+    "rate 1e-3": {"learning_rate": 1e-3},
+    "constant 1e-5, last 50": {"learning_rate": 1e-5, "decay": False, "last": 50},
+    "batches of 8": {"batch_size": 8},
+    "100 steps at least": {"steps": 100},
+    "early blocks slower": {"slower": 0.85},
+    "not augmented": {"augmented": False},
+}
+
+
+def measure(photos, set, image_size, photos_per_class, seed):
+    """Train every recipe on one draw of photos; return a list of rows."""
+    from tutorial_utils.data import pipeline
+    from tutorial_utils.insight import metrics
+    from tutorial_utils.models import backbones, training
+
+    train, validation, test = strategies.parts(photos, photos_per_class, seed)
+    used = {*train["path"], *validation["path"], *test["path"]}
+    asked = photos[~photos["path"].isin(used)].reset_index(drop=True)
+    asked = asked.sample(min(len(asked), 400), random_state=seed).reset_index(drop=True)
+    backbone = backbones.get("efficientnet_lite0", fallback=None)
+    borrowed = backbone.base.get_weights()
+    tables = {name: pipeline.batches(table, image_size) for name, table in [("val", validation), ("asked", asked)]}
+    rows = []
+    for name, recipe in {"frozen": None, **RECIPES}.items():
+        keras.utils.set_random_seed(seed)
+        backbone.base.set_weights(borrowed)
+        head = (recipe or {}).get("head", "closed")
+        model, _ = training.frozen(backbone, train, validation, image_size, head=head, seed=seed)
+        if recipe is not None:
+            tune(model, backbone.base, train, tables["val"], image_size, seed, **recipe)
+        labels, probabilities = metrics.predict(model, tables["asked"])
+        loss = -np.log(np.clip(probabilities[np.arange(len(labels)), labels], 1e-7, 1)).mean()
+        score = metrics.accuracy(labels, probabilities.argmax(axis=1), asked["group"])
+        rows.append({"recipe": name, "n": len(asked), "accuracy": score.value, "loss": float(loss)})
+    return rows
+
+
+def tune(
+    model,
+    base,
+    train,
+    val_batches,
+    image_size,
+    seed,
+    augmented=True,
+    batch_size=32,
+    steps=0,
+    slower=None,
+    epochs=8,
+    learning_rate=3e-4,
+    head=None,
+    **options,
+):
+    """Fine-tune a model by one recipe, in place."""
+    from tutorial_utils.data import pipeline
+    from tutorial_utils.models import training
+
+    change = pipeline.augmentation(seed=seed) if augmented else None
+    batches = pipeline.batches(train, image_size, batch_size, shuffle=True, augmentation=change, seed=seed)
+    epochs = max(epochs, -(-steps // int(batches.cardinality())))
+    if slower is None:
+        training.fine_tune(model, base, batches, val_batches, epochs, learning_rate, **options)
+        return
+    from tutorial_utils.models import transfer
+
+    transfer.unfreeze(base)
+    schedule = training._warm_up_and_decay(learning_rate, epochs * int(batches.cardinality()))
+    optimizer = SlowerBelow(schedule, rate_factors(base, slower))
+    model.compile(optimizer=optimizer, loss="sparse_categorical_crossentropy", metrics=["accuracy"])
+    training.fit(model, batches, val_batches, epochs, errors=1)
+
+
+def rate_factors(base, slower):
+    """Return {variable path: factor of the rate}: `slower` to the power of the blocks that come after the layer."""
+    from tutorial_utils.models import transfer
+
+    after = sorted(transfer.cuts(base).values())
+    layers = [(len(base.layers) - 1 - place, layer) for place, layer in enumerate(base.layers)]
+    return {
+        weight.path: slower ** sum(number <= behind for number in after)
+        for behind, layer in layers
+        for weight in layer.trainable_weights
+    }
+
+
+class SlowerBelow(keras.optimizers.AdamW):
+    """AdamW whose rate is multiplied by a factor for each variable, by its path."""
+
+    def __init__(self, learning_rate, factors):
+        super().__init__(learning_rate)
+        self.factors = factors
+
+    def update_step(self, gradient, variable, learning_rate):
+        """Take one step for one variable."""
+        path = self._trainable_variables[self._get_variable_index(variable)].path
+        super().update_step(gradient, variable, learning_rate * self.factors.get(path, 1.0))
+
+
+def main():
+    """Measure what is not yet kept, and print each recipe's gain over the default, in points."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--image-size", type=int, default=128)
+    parser.add_argument("--photos-per-class", type=int, nargs="+", default=[25])
+    cells.options(parser)
+    arguments = parser.parse_args()
+    grid = [
+        {"set": name, "image_size": arguments.image_size, "photos_per_class": number, "seed": seed}
+        for number in arguments.photos_per_class
+        for seed in range(arguments.seeds)
+        for name in cells.sets(arguments)
+    ]
+    table = cells.run("choices", grid, measure, arguments, "python -m benchmarks.choices")
+    by = table.pivot_table(index="recipe", columns="set", values="accuracy", sort=False)
+    print((100 * by.assign(mean=by.mean(axis=1))).round(1).to_string())
+    by = table.pivot_table(index="recipe", columns="set", values="loss", sort=False)
+    print(by.assign(mean=by.mean(axis=1)).round(3).to_string())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,174 @@
+"""A training that is broken off and run again ends as the unbroken one, to the last bit."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tutorial_utils.data import folders, pipeline
+from tutorial_utils.models import checkpoints, training
+
+EPOCHS = 6
+
+
+class BreakOff(keras.callbacks.Callback):
+    """Raise KeyboardInterrupt in the middle of an epoch, as Ctrl-C does."""
+
+    def __init__(self, at):
+        super().__init__()
+        self._at, self.begun = at, []
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.begun.append(epoch)
+
+    def on_train_batch_end(self, batch, logs=None):
+        if self.begun[-1] == self._at and batch == 1:
+            raise KeyboardInterrupt
+
+
+@pytest.fixture
+def photos(class_folders):
+    return folders.load(class_folders)
+
+
+def train(photos, run_dir=None, at=None, callbacks=(), rate=0.01, seed=3):
+    """Train a tiny network with dropout on shuffled, flipped photos; return (history, weights, epochs begun)."""
+    keras.utils.set_random_seed(seed)
+    model = keras.Sequential(
+        [
+            keras.Input((32, 32, 3)),
+            keras.layers.Rescaling(1 / 255),
+            keras.layers.Conv2D(4, 3, strides=8),
+            keras.layers.Flatten(),
+            keras.layers.Dropout(0.3, seed=seed),
+            keras.layers.Dense(2, activation="softmax"),
+        ]
+    )
+    model.compile(keras.optimizers.AdamW(rate), loss="sparse_categorical_crossentropy", metrics=["accuracy"])
+    change = pipeline.augmentation(seed)
+    batches = pipeline.batches(photos, 32, batch_size=8, shuffle=True, augmentation=change, seed=seed)
+    watch = BreakOff(at)
+    options = dict(callbacks=[*callbacks, watch], run_dir=run_dir, name="tiny")
+    try:
+        history = training.fit(model, batches, pipeline.batches(photos, 32), EPOCHS, **options)
+    except KeyboardInterrupt:
+        history = None
+    return history, model.get_weights(), watch.begun
+
+
+def same(one, two):
+    (history, weights, _), (other, others, _) = one, two
+    assert history.equals(other)
+    for ours, theirs in zip(weights, others, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+@pytest.fixture
+def unbroken(photos):
+    return train(photos)
+
+
+def test_a_training_that_was_broken_off_ends_as_the_unbroken_one(photos, unbroken, tmp_path):
+    assert train(photos, tmp_path, at=2)[2] == [0, 1, 2]
+    assert train(photos, tmp_path, at=4)[2] == [2, 3, 4]
+    resumed = train(photos, tmp_path)
+    assert resumed[2] == [4, 5]
+    same(resumed, unbroken)
+
+
+def test_another_seed_draws_something_else(photos, unbroken):
+    assert not unbroken[0].equals(train(photos, seed=4)[0])
+
+
+def test_a_finished_training_is_not_run_again(photos, unbroken, tmp_path):
+    train(photos, tmp_path)
+    again = train(photos, tmp_path)
+    assert again[2] == []
+    same(again, unbroken)
+
+
+def test_a_changed_parameter_is_named_and_the_old_training_found_again(photos, unbroken, tmp_path, capsys):
+    train(photos, tmp_path, at=3)
+    capsys.readouterr()
+    changed = train(photos, tmp_path, rate=0.02)
+    assert "learning_rate is 0.02" in capsys.readouterr().out
+    assert changed[2] == list(range(EPOCHS))
+    same(changed, train(photos, rate=0.02))
+    resumed = train(photos, tmp_path)
+    assert resumed[2] == [3, 4, 5]
+    same(resumed, unbroken)
+    assert train(photos, tmp_path, rate=0.02)[2] == []
+
+
+def test_other_photos_are_another_training(photos, tmp_path, capsys):
+    train(photos, tmp_path)
+    train(photos.iloc[1:].reset_index(drop=True), tmp_path)
+    assert "training photos changed" in capsys.readouterr().out
+
+
+def test_callbacks_go_on_waiting_where_they_were(photos, tmp_path):
+    """With patience 1 and a delta that no epoch reaches, EarlyStopping ends after the second epoch; so it does when
+    the training is broken off between them, and its end is known when it is run a third time."""
+
+    def stop():
+        return [keras.callbacks.EarlyStopping(monitor="val_loss", min_delta=10, patience=2)]
+
+    whole = train(photos, callbacks=stop())
+    assert whole[2] == [0, 1, 2]
+    assert train(photos, tmp_path, at=2, callbacks=stop())[2] == [0, 1, 2]
+    resumed = train(photos, tmp_path, callbacks=stop())
+    assert resumed[2] == [2]
+    same(resumed, whole)
+    assert train(photos, tmp_path, callbacks=stop())[2] == []
+
+
+def test_a_reduced_rate_stays_reduced(photos, tmp_path):
+    def reduce():
+        return [keras.callbacks.ReduceLROnPlateau(monitor="val_loss", min_delta=10, patience=1, factor=0.1)]
+
+    whole = train(photos, callbacks=reduce())
+    train(photos, tmp_path, at=4, callbacks=reduce())
+    same(train(photos, tmp_path, callbacks=reduce()), whole)
+
+
+def test_a_damaged_file_is_said_and_the_training_starts_anew(photos, unbroken, tmp_path, capsys):
+    train(photos, tmp_path, at=3)
+    (path,) = (tmp_path / "trainings").iterdir()
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 255
+    path.write_bytes(content)
+    resumed = train(photos, tmp_path)
+    assert "damaged" in capsys.readouterr().out
+    assert resumed[2] == list(range(EPOCHS))
+    same(resumed, unbroken)
+
+
+def test_a_full_disk_is_a_sentence_and_leaves_the_last_good_state(photos, unbroken, tmp_path):
+    """The kernel refuses to write files above a limit, as it refuses where no room is left."""
+    resource = pytest.importorskip("resource", reason="needs a system with limits for a process")
+    train(photos, tmp_path, at=2)
+    (path,) = (tmp_path / "trainings").iterdir()
+    before, limits = path.read_bytes(), resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (len(before) // 2, limits[1]))
+    try:
+        with pytest.raises(OSError, match=r"cannot be written.*its state after epoch 2\. Make room and run this again"):
+            train(photos, tmp_path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert [each.name for each in (tmp_path / "trainings").iterdir()] == ["tiny.npz"]
+    assert path.read_bytes() == before
+    same(train(photos, tmp_path), unbroken)
+
+
+def test_plain_datasets_can_be_trained_too(tmp_path):
+    model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1, use_bias=False, kernel_initializer="ones")])
+    model.compile(optimizer=keras.optimizers.SGD(0.25), loss="mse")
+    batches = tf.data.Dataset.from_tensor_slices((np.ones((4, 1)), np.zeros((4, 1)))).batch(4)
+    training.fit(model, batches, batches, 2, run_dir=tmp_path)
+    assert model.get_weights()[0] == pytest.approx(0.25)  # halved twice
+
+
+@pytest.mark.parametrize("name", ["", "a/b", "..", 3])
+def test_a_name_must_be_good_for_a_file(name, tmp_path):
+    with pytest.raises(ValueError, match="name must be"):
+        checkpoints.Checkpoint(tmp_path, name, {})

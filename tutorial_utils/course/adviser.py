@@ -1,0 +1,159 @@
+"""A head, the last layers or all of them? Advice for the photos at hand, and how sure it is.
+
+What the trials of a minute find (`trials`) is compared with what they found where every strategy was then really
+trained: the table benchmarks/strategies.csv. Its command and day are in its caption, how good the advice was on sets
+that the adviser had not seen in benchmarks/adviser.md.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+import pandas
+import scipy.stats
+
+from ..data import pipeline
+from ..insight import metrics
+from . import measured, trials
+
+STRATEGIES = {
+    "head": "a head on the frozen base",
+    "last": "fine-tuning the last layers",
+    "all": "fine-tuning all layers",
+}
+RATES = {"head": None, "last": 1e-4, "all": 3e-4}
+LEVEL = 0.9  # share of cases that an interval should hold
+_PENALTY = 10.0  # of the ridge regression, in rows of the table
+
+
+class Advice(NamedTuple):
+    """What to do with some photos, and why."""
+
+    strategy: str  # a key of STRATEGIES
+    sure: bool  # whether the others are worse by more than chance explains
+    expected: pandas.DataFrame  # indexed by strategy: accuracy, low, high, as fractions
+    learning_rate: float | None
+    upright: bool  # mirror the photos only, do not turn them
+    reasons: str
+    collect: list[str]  # the two classes of which more photos would help most; [] if none stands out
+    signals: dict  # what the trials found
+
+    def __str__(self):
+        return f"{self.reasons} (trials: {self.signals['seconds']:.0f} s)"
+
+
+def advise(photos, backbone, image_size, seed=0, evidence=None, progress=True):
+    """Return an Advice for a photos table, within about a minute on two processor cores.
+
+    photos : those to learn from, training and validation; never the test photos
+    backbone : from backbones.get; unchanged afterwards
+    evidence : a table like benchmarks/strategies.csv; None for that one
+    Raises ValueError that names a class whose photos all belong to one group.
+    """
+    signals, said = trials.run(photos, backbone, image_size, seed, progress)
+    if evidence is None:
+        evidence, _ = measured.read("strategies")
+    expected, lead = predict(signals, evidence)
+    strategy = expected["accuracy"].idxmax()
+    sure, collect = lead[strategy] > 0, _weakest(photos, said)
+    reasons = _reasons(signals, expected, strategy, sure, collect, evidence)
+    return Advice(strategy, sure, expected, RATES[strategy], signals["turning"] > 0, reasons, collect, signals)
+
+
+def predict(signals, evidence):
+    """Return (expected, lead): the accuracy of each strategy, and by how much each surely leads the next best.
+
+    expected : DataFrame indexed by strategy: `accuracy`, `low`, `high`, fractions; the interval is to hold LEVEL
+    lead : {strategy: lower end of its lead over the best of the others}, fractions
+    How far a strategy lands from the cross-validated accuracy of the frozen head is a ridge regression on the
+    signals; its errors are those on sets left out of it.
+    """
+    table = evidence[evidence["strategy"].isin(STRATEGIES)].dropna(subset=["accuracy"])
+    x = _columns(pandas.DataFrame([signals]))
+    values, errors = {}, {}
+    for strategy in STRATEGIES:
+        rows = table[table["strategy"] == strategy]
+        known, gain = _columns(rows.rename(columns=lambda name: name.removeprefix("trial_"))), _gain(rows)
+        values[strategy] = float(signals["frozen"] + _ridge(known, gain, x)[0])
+        errors[strategy] = _left_out(known, gain, rows["set"].to_numpy())
+    half = {name: _half_width(error, values[name]) for name, error in errors.items()}
+    expected = pandas.DataFrame(
+        {
+            name: {"accuracy": value, "low": value - half[name], "high": value + half[name]}
+            for name, value in values.items()
+        }
+    ).T.clip(0, 1)
+    lead = {}
+    for name in STRATEGIES:
+        other = max((each for each in STRATEGIES if each != name), key=values.get)
+        width = float(np.quantile(np.abs(errors[name] - errors[other]), LEVEL))
+        lead[name] = values[name] - values[other] - width
+    return expected, lead
+
+
+def _columns(table):
+    """Return the signals as an array (rows, columns), each on a scale on which a step means much the same."""
+    per_class = np.log2(table["photos_per_class"].to_numpy(float))
+    frozen = table["frozen"].to_numpy(float)
+    slope = frozen - table["frozen_half"].to_numpy(float)
+    rest = [np.nan_to_num(table[name].to_numpy(float)) for name in trials.SIGNALS[3:]]
+    return np.column_stack([per_class, frozen, slope, *rest])
+
+
+def _gain(rows):
+    return (rows["accuracy"] - rows["trial_frozen"]).to_numpy(float)
+
+
+def _ridge(known, gain, x):
+    """Return the predictions for the rows of x: ridge regression on standardized columns, the mean unpenalized."""
+    mean, scale = known.mean(axis=0), np.maximum(known.std(axis=0), 1e-9)
+    a, b = (known - mean) / scale, (x - mean) / scale
+    weights = np.linalg.solve(a.T @ a + _PENALTY * np.eye(a.shape[1]), a.T @ (gain - gain.mean()))
+    return gain.mean() + np.clip(b, -2.5, 2.5) @ weights
+
+
+def _left_out(known, gain, sets):
+    """Return the errors of the regression, each set predicted by the others."""
+    errors = np.empty(len(gain))
+    for name in np.unique(sets):
+        out = sets == name
+        errors[out] = gain[out] - _ridge(known[~out], gain[~out], known[out])
+    return errors
+
+
+def _half_width(errors, value):
+    return float(np.quantile(np.abs(errors), LEVEL))
+
+
+def _weakest(photos, probabilities):
+    """Return the two classes that the frozen base mixes up most, [] if chance alone might bring such a pair about."""
+    labels, names = pipeline.labels(photos), list(photos["label"].cat.categories)
+    counts = metrics.confusion(labels, probabilities.argmax(axis=1), len(names))
+    pair, pairs = metrics.most_confused(counts, names), len(names) * (len(names) - 1) / 2
+    if pair is None or len(names) < 3:
+        return []
+    mistakes = counts.sum() - np.trace(counts)
+    by_chance = pairs * scipy.stats.poisson.sf(pair.count - 1, mistakes / pairs)
+    return [pair.first, pair.second] if by_chance < 0.05 else []
+
+
+def _reasons(signals, expected, strategy, sure, collect, evidence):
+    """Return the advice in plain sentences: what was found, what follows."""
+    known = evidence.drop_duplicates(["set", "photos_per_class", "seed"])["trial_distance"]
+    far = "further from" if signals["distance"] > known.median() else "nearer to"
+    found = (
+        f"With {signals['photos_per_class']:.0f} photos a class a head on the frozen base is right in "
+        f"{signals['frozen']:.0%} ({signals['frozen_half']:.0%} with half of them); the photos are {far} what the base "
+        "knows than most of those that this is compared with. In a short trial, fine-tuning changed that by "
+        f"{100 * signals['last']:+.0f} points (last layers) and {100 * signals['all']:+.0f} points (all layers)."
+    )
+    row = expected.loc[strategy]
+    range_ = f"expect {row['accuracy']:.0%} right, {row['low']:.0%} to {row['high']:.0%}"
+    if sure:
+        follows = f"Do this: {STRATEGIES[strategy]}; {range_}."
+    else:
+        follows = (
+            f"These are too few photos to tell the strategies apart; the best bet is {STRATEGIES[strategy]}: {range_}."
+        )
+    if collect:
+        follows += f" Collect more photos of {collect[0]} and {collect[1]}: they are mixed up most."
+    return f"{found} {follows}"

@@ -1,0 +1,121 @@
+"""What a minute of cheap trials tells of some photos, before anything is trained in earnest: the adviser's evidence."""
+
+import time
+
+import keras
+import numpy as np
+import sklearn.metrics
+
+from ..data import photos as photo_room
+from ..data import pipeline, shortcuts
+from ..models import features, training, transfer
+from . import checkup
+
+MOST = 400  # photos that are tried out; more would take more than a minute
+SIGNALS = ("photos_per_class", "frozen", "frozen_half", "distance", "turning", "last", "last_loss", "all", "all_loss")
+
+
+def run(photos, backbone, image_size, seed=0, progress=True):
+    """Return (signals, probabilities): what the trials found, and what the frozen base says of each photo.
+
+    photos : photos table, every class in at least two groups; backbone : from backbones.get, unchanged afterwards
+    signals : dict of floats. photos_per_class : their mean number. frozen, frozen_half : accuracy of a head on the
+        frozen base, cross-validated by group, learning from four fifths and from half of the photos. distance,
+        turning : see there. last, all : by how much fine-tuning the last layers, or all, changed the accuracy of
+        photos held back (half of at most MOST), as fractions; last_loss, all_loss : the loss, in nats. seconds : what
+        it took.
+    probabilities : float (photos, classes), cross-validated
+    Raises ValueError that names a class whose photos all belong to one group.
+    """
+    started = time.perf_counter()
+    labels, rows = pipeline.labels(photos), features.stored(photos, backbone, image_size, progress=progress)[:]
+    classes = len(photos["label"].cat.categories)
+    said = checkup.out_of_sample(photos, rows, seed)
+    halves = [checkup.out_of_sample(photos, rows, seed + each, folds=2) for each in range(3)]
+    found = {"photos_per_class": len(photos) / classes, "classes": classes}
+    found["frozen"] = _accuracy(labels, said)
+    found["frozen_half"] = float(np.mean([_accuracy(labels, half) for half in halves]))
+    found["distance"] = distance(photos, backbone, image_size, seed)
+    few = photos if len(photos) <= MOST else photo_room.sample(photos, MOST // classes, seed=seed)
+    found["turning"] = turning(few, backbone, image_size, seed)
+    upright, borrowed = found["turning"] > 0, backbone.base.get_weights()
+    try:
+        for name, trial in {"last": _last, "all": _all}.items():
+            tables = [trial(*halves, backbone, image_size, upright, seed) for halves in _halves(few, seed, name)]
+            for score, signal in {"val_accuracy": name, "val_loss": f"{name}_loss"}.items():
+                found[signal] = float(np.mean([table[score].iloc[-1] - table[score].iloc[0] for table in tables]))
+            backbone.base.set_weights(borrowed)
+    finally:
+        backbone.base.set_weights(borrowed)
+        transfer.freeze(backbone.base)
+    return found | {"seconds": round(time.perf_counter() - started, 1)}, said
+
+
+def distance(photos, backbone, image_size, seed=0, most=64):
+    """Return how far photos are from those that the base knows: 0 and up, in standard deviations of its channels.
+
+    The last BatchNormalization layer remembers the mean and the variance of each channel over the photos that the
+    base learned from; the distance is the root mean square, over the channels, of how far the mean over these photos
+    lies from that. NaN for a base without such a layer.
+    """
+    layers = [layer for layer in backbone.base.layers if isinstance(layer, keras.layers.BatchNormalization)]
+    if not layers:
+        return float("nan")
+    some = photos.sample(min(most, len(photos)), random_state=seed)
+    before = keras.Model(backbone.base.inputs, layers[-1].input)
+    means = [
+        np.mean(before.predict_on_batch(backbone.preprocess(images)), axis=(1, 2))
+        for images, _ in pipeline.batches(some, image_size)
+    ]
+    mean, variance = (keras.ops.convert_to_numpy(each) for each in (layers[-1].moving_mean, layers[-1].moving_variance))
+    return float(np.sqrt(np.mean((np.concatenate(means).mean(axis=0) - mean) ** 2 / (variance + layers[-1].epsilon))))
+
+
+def turning(photos, backbone, image_size, seed=0):
+    """Return the change of a frozen head's loss, in nats, if the photos it learns from are turned, not only mirrored.
+
+    Cross-validated by group: it learns from each photo as it is and from one more version of it. Above 0 the photos
+    have an up and a down, as shoes have, and turned ones mislead.
+    """
+    rows = features.stored(photos, backbone, image_size, progress=False)[:]
+    views = [
+        features.stored(photos, backbone, image_size, view=1, upright=upright, seed=seed, progress=False)[:]
+        for upright in (True, False)
+    ]
+    labels, losses = pipeline.labels(photos), [[], []]
+    for learn, ask in shortcuts.by_group(photos, 5, seed).split(photos, labels, photos["group"]):
+        for found, more in zip(losses, views, strict=True):
+            model = checkup.head().fit(np.concatenate([rows[learn], more[learn]]), np.tile(labels[learn], 2))
+            said = model.predict_proba(rows[ask])[np.arange(len(ask)), labels[ask]]
+            found += np.log(np.maximum(said, 1e-7)).tolist()
+    mirrored, turned = -np.mean(losses, axis=1)
+    return float(turned - mirrored)
+
+
+def _accuracy(labels, probabilities):
+    return float(sklearn.metrics.accuracy_score(labels, probabilities.argmax(axis=1)))
+
+
+def _halves(photos, seed, name):
+    """Yield (learn, ask), photos tables; all layers are tried out one way round only."""
+    parts = list(shortcuts.by_group(photos, 2, seed).split(photos, photos["label"], photos["group"]))
+    for learn, ask in parts[: 1 if name == "all" else 2]:
+        yield photos.iloc[learn].reset_index(drop=True), photos.iloc[ask].reset_index(drop=True)
+
+
+def _head(learn, backbone, image_size):
+    transfer.freeze(backbone.base)
+    rows = features.stored(learn, backbone, image_size, progress=False)[:]
+    return transfer.closed_head(rows, pipeline.labels(learn), len(learn["label"].cat.categories))
+
+
+def _last(learn, ask, backbone, image_size, upright, seed):
+    head = _head(learn, backbone, image_size)
+    return training.fine_tune_stored(backbone, head, learn, ask, image_size, views=2, upright=upright, seed=seed)
+
+
+def _all(learn, ask, backbone, image_size, upright, seed):
+    model = transfer.join(backbone, _head(learn, backbone, image_size), image_size)
+    change = pipeline.augmentation(seed, upright)
+    batches = pipeline.batches(learn, image_size, batch_size=16, shuffle=True, augmentation=change, seed=seed)
+    return training.fine_tune(model, backbone.base, batches, pipeline.batches(ask, image_size), epochs=4)
