@@ -20,7 +20,7 @@ def judge(table):
     keys, rows = ["set", "photos_per_class", "seed"], []
     for key, cell in table.groupby(keys):
         evidence = table[table["set"] != key[0]]
-        signals = {name.removeprefix("trial_"): value for name, value in cell.iloc[0].items() if "trial_" in name}
+        signals = adviser.found_by_trials(cell).iloc[0].to_dict()
         expected, lead = adviser.predict(signals, evidence)
         truth = cell.set_index("strategy")["accuracy"]
         advised = expected["accuracy"].idxmax()

@@ -89,7 +89,8 @@ def _all(backbone, train, validation, image_size, upright, seed):
 
     model = _head(backbone, train, validation, image_size, upright, seed)
     change = pipeline.augmentation(seed, upright)
-    batches = pipeline.batches(train, image_size, shuffle=True, augmentation=change, seed=seed)
+    size = training.batch_size(len(train))
+    batches = pipeline.batches(train, image_size, size, shuffle=True, augmentation=change, seed=seed)
     training.fine_tune(model, backbone.base, batches, pipeline.batches(validation, image_size))
     return model
 

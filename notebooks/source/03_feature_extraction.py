@@ -259,7 +259,8 @@ scratch.compile(optimizer=keras.optimizers.Adam(1e-3), loss="sparse_categorical_
 
 # %%
 augmented = pipeline.batches(train, side, shuffle=True, augmentation=pipeline.augmentation(seed), seed=seed)
-scratch_history = training.fit(scratch, augmented, pipeline.batches(validation, side), epochs=20)
+small_val = pipeline.batches(validation, side)
+scratch_history = training.fit(scratch, augmented, small_val, epochs=20, run_dir=run, name="from_scratch")
 models = {"from scratch": scratch, **models}
 print(f"from scratch: {scratch_history['val_accuracy'].max():.1%} right on validation photos at best")
 

@@ -84,3 +84,37 @@ def test_too_many_photos_for_memory_come_in_the_same_order(photos, monkeypatch):
 def test_no_thread_tunes_the_batches(photos):
     """Else it holds up the end of every epoch for as long as it sleeps."""
     assert pipeline.batches(photos, 32).options().autotune.enabled is False
+
+
+def test_a_pass_draws_the_same_again_when_it_is_called_by_its_number(tmp_path, make_photo):
+    """Photos of random pixels, so that a flip shows. Pass 1 is another than pass 0, and the same in a new dataset."""
+    for number in range(6):
+        make_photo(tmp_path / f"class{number % 2}" / f"{number}.png", size=(32, 32), seed=number)
+    photos = folders.load(tmp_path)
+
+    def passes(first, seed=2):
+        batches = pipeline.batches(
+            photos, 32, batch_size=6, shuffle=True, augmentation=pipeline.augmentation(seed), seed=seed
+        )
+        batches.passes.next = first
+        return [next(iter(batches))[0].numpy() for _ in range(2)]
+
+    zero, one = passes(0)
+    one_again, two = passes(1)
+    np.testing.assert_array_equal(one, one_again)
+    sums = [np.sort(each.reshape(6, -1)[:, :96].sum(axis=1)) for each in (zero, one, two)]  # whatever the order
+    assert not np.array_equal(sums[0], sums[1])  # so other flips too
+    assert not np.array_equal(sums[1], sums[2])
+    assert not np.array_equal(passes(0, seed=3)[0], zero)
+
+
+def test_upright_photos_are_mirrored_only():
+    image = np.arange(2 * 16 * 16 * 3, dtype=np.float32).reshape(2, 16, 16, 3)
+    augment = pipeline.augmentation(seed=1, upright=True)
+    seen = [np.asarray(augment(image, training=True)) for _ in range(8)]
+    rows = {tuple(np.sort(each[0, :, 0, 0] // 48).astype(int)) for each in seen}
+    assert rows == {tuple(range(16))}  # the rows stay where they are
+    assert {float(each[0, 0, 0, 0]) for each in seen} == {0.0, 45.0}  # the columns are mirrored in some
+    pixels = image[0].astype(np.uint8)
+    views = [pipeline.view(pixels, f"{number}", upright=True) for number in range(20)]
+    assert {view.tobytes() for view in views} == {pixels.tobytes(), pixels[:, ::-1].tobytes()}

@@ -72,7 +72,7 @@ def predict(signals, evidence):
     values, errors = {}, {}
     for strategy in STRATEGIES:
         rows = table[table["strategy"] == strategy]
-        known, gain = _columns(rows.rename(columns=lambda name: name.removeprefix("trial_"))), _gain(rows)
+        known, gain = _columns(found_by_trials(rows)), (rows["accuracy"] - rows["trial_frozen"]).to_numpy(float)
         values[strategy] = float(signals["frozen"] + _ridge(known, gain, x)[0])
         errors[strategy] = _left_out(known, gain, rows["set"].to_numpy())
     half = {name: _half_width(error, values[name]) for name, error in errors.items()}
@@ -99,8 +99,10 @@ def _columns(table):
     return np.column_stack([per_class, frozen, slope, *rest])
 
 
-def _gain(rows):
-    return (rows["accuracy"] - rows["trial_frozen"]).to_numpy(float)
+def found_by_trials(rows):
+    """Return what the trials found, of rows of the evidence, under the names that trials.run gives."""
+    found = rows[[name for name in rows if name.startswith("trial_")]]
+    return found.rename(columns=lambda name: name.removeprefix("trial_"))
 
 
 def _ridge(known, gain, x):

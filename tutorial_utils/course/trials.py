@@ -117,5 +117,7 @@ def _last(learn, ask, backbone, image_size, upright, seed):
 def _all(learn, ask, backbone, image_size, upright, seed):
     model = transfer.join(backbone, _head(learn, backbone, image_size), image_size)
     change = pipeline.augmentation(seed, upright)
-    batches = pipeline.batches(learn, image_size, batch_size=16, shuffle=True, augmentation=change, seed=seed)
-    return training.fine_tune(model, backbone.base, batches, pipeline.batches(ask, image_size), epochs=4)
+    size = training.batch_size(len(learn))
+    batches = pipeline.batches(learn, image_size, size, shuffle=True, augmentation=change, seed=seed)
+    epochs = max(4, -(-training.STEPS // 2 // int(batches.cardinality())))  # half of what the recipe takes
+    return training.fine_tune(model, backbone.base, batches, pipeline.batches(ask, image_size), epochs)

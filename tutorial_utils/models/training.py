@@ -10,6 +10,8 @@ from .. import _check
 from ..data import pipeline
 from . import checkpoints, features, head_epochs, transfer
 
+STEPS = 100  # of fine-tuning, at least
+
 
 def frozen(backbone, train, validation, image_size, head="closed", epochs=20, seed=0):
     """Phase 1: return (model, history): a head on the frozen base; the base sees each photo once (chapter 3).
@@ -57,11 +59,12 @@ def train_head(head, train, validation, epochs=20, learning_rate=1e-3, seed=0):
     return best.history()
 
 
-def fine_tune(model, base, train, validation, epochs=8, learning_rate=3e-4, last=None, decay=True, **others):
+def fine_tune(model, base, train, validation, epochs=None, learning_rate=3e-4, last=None, decay=True, **others):
     """Phase 2: let the base learn at a small rate, in place; return the history (chapter 4).
 
     model : joined model whose head is trained already, or its suffix (`fine_tune_stored`); base : its base
     train, validation : batches of (images, labels), as from pipeline.batches
+    epochs : None for 8, or as many more as make STEPS steps where the photos are few
     last : how many of the base's last layers learn, None for all; BatchNormalization never does
     decay : let the rate rise over the first fifth of the steps and then fall to 0 along half a cosine, else keep it
         constant; at its full height from the first step, it would undo much of what was borrowed
@@ -69,8 +72,10 @@ def fine_tune(model, base, train, validation, epochs=8, learning_rate=3e-4, last
     Uses AdamW. The model ends with the weights of the epoch that `BestEpoch` keeps, the state before the first epoch
     included (row 0 of the history); so too when it is interrupted.
     """
+    steps = int(train.cardinality())  # an epoch
+    epochs = max(8, -(-STEPS // steps)) if epochs is None else epochs
     transfer.unfreeze(base, last)
-    _compile(model, _warm_up_and_decay(learning_rate, epochs * int(train.cardinality())) if decay else learning_rate)
+    _compile(model, _warm_up_and_decay(learning_rate, epochs * steps) if decay else learning_rate)
     return fit(model, train, validation, epochs, errors=1, **others)
 
 
@@ -83,7 +88,7 @@ def fine_tune_stored(
     last=50,
     views=1,
     upright=False,
-    epochs=8,
+    epochs=None,
     learning_rate=1e-4,
     decay=True,
     seed=0,
@@ -104,9 +109,18 @@ def fine_tune_stored(
     kept = dict(backbone=backbone, image_size=image_size, cut=name, seed=seed, dtype=dtype)
     versions = [features.stored(train, view=number or None, upright=upright, **kept) for number in range(views)]
     suffix = transfer.join_suffix(base, head, name)
-    batches = features.batches(versions, pipeline.labels(train), shuffle=True, seed=seed)
+    batches = features.batches(versions, pipeline.labels(train), batch_size(len(train)), shuffle=True, seed=seed)
     val_batches = features.batches([features.stored(validation, **kept)], pipeline.labels(validation))
     return fine_tune(suffix, base, batches, val_batches, epochs, learning_rate, last, decay, **others)
+
+
+def batch_size(photos):
+    """Return how many photos a step of fine-tuning should learn from: 32 from 512 photos on, fewer below, at least 8.
+
+    photos : how many there are to learn from. With few photos, batches of 32 would make too few steps; smaller ones
+    make more of them in the same time (benchmarks/choices.csv).
+    """
+    return max(8, min(32, photos // 16))
 
 
 def fit(model, train, validation, epochs, callbacks=(), errors=0, run_dir=None, name="training"):

@@ -1,0 +1,94 @@
+import numpy as np
+import pandas
+import pytest
+
+from benchmarks import adviser as benchmark
+from tutorial_utils.course import adviser, trials
+from tutorial_utils.data import folders
+from tutorial_utils.models import backbones
+
+
+def table(gains, sets=("a", "b", "c"), noise=0.0, seeds=4):
+    """Cells in which each strategy lands so far from the frozen head's 0.6; signals are noise, the same for each."""
+    rng, rows = np.random.default_rng(0), []
+    for name in sets:
+        for number in (5, 50):
+            for seed in range(seeds):
+                signals = {f"trial_{signal}": rng.normal() for signal in trials.SIGNALS}
+                signals |= {"trial_photos_per_class": number, "trial_frozen": 0.6, "trial_frozen_half": 0.5}
+                cell = {"set": name, "photos_per_class": number, "seed": seed} | signals
+                for strategy, gain in gains.items():
+                    rows.append(cell | {"strategy": strategy, "accuracy": 0.6 + gain + noise * rng.normal()})
+    return pandas.DataFrame(rows)
+
+
+SIGNALS = {name: 0.0 for name in trials.SIGNALS} | {"photos_per_class": 20, "frozen": 0.7, "frozen_half": 0.6}
+
+
+def test_what_always_held_is_expected_again():
+    """All layers always brought 10 points over the frozen head: 0.7 becomes 0.8, without doubt."""
+    expected, lead = adviser.predict(SIGNALS, table({"head": 0, "last": 0.05, "all": 0.1}))
+    assert expected["accuracy"].tolist() == pytest.approx([0.7, 0.75, 0.8])
+    assert (expected["high"] - expected["low"]).max() < 1e-6
+    assert lead["all"] == pytest.approx(0.05)
+    assert lead["head"] < 0
+
+
+def test_noise_makes_it_unsure_and_the_interval_wide():
+    expected, lead = adviser.predict(SIGNALS, table({"head": 0, "last": 0.01, "all": 0.02}, noise=0.05))
+    assert max(lead.values()) < 0
+    width = expected["high"] - expected["low"]
+    assert width.between(0.1, 0.5).all()  # 1.64 deviations of 0.05 each way are 0.16
+
+
+def test_other_strategies_in_the_table_are_left_out():
+    with_scratch = table({"head": 0, "last": 0.05, "all": 0.1, "scratch": -0.3})
+    expected, _ = adviser.predict(SIGNALS, with_scratch)
+    assert list(expected.index) == ["head", "last", "all"]
+
+
+def test_regret_is_counted_against_the_best_in_hindsight():
+    """Set a: best is all (0.8); advised head, 0.7, and all, 0.8, in its two seeds. Set b: head is best, and advised."""
+    rows = [("a", 5, 0, 0.7, 0.6, 0.8, 0.7), ("a", 5, 1, 0.7, 0.6, 0.8, 0.8), ("b", 5, 0, 0.9, 0.9, 0.5, 0.9)]
+    names = ["set", "photos_per_class", "seed", "head", "last", "all", "accuracy"]
+    found = benchmark.regrets(pandas.DataFrame(rows, columns=names))
+    assert found["as advised"] == pytest.approx(100 * (0.05 + 0) / 2)
+    assert found["always head"] == pytest.approx(100 * (0.1 + 0) / 2)
+    assert found["always all"] == pytest.approx(100 * (0 + 0.4) / 2)
+
+
+def test_the_judged_set_is_left_out():
+    """In set c all layers harm, elsewhere they help: an adviser that has not seen c recommends them there."""
+    elsewhere = table({"head": 0, "last": 0.05, "all": 0.1}, sets=("a", "b"))
+    here = table({"head": 0, "last": -0.2, "all": -0.3}, sets=("c",))
+    judged = benchmark.judge(pandas.concat([elsewhere, here]))
+    assert set(judged.loc[judged["set"] == "c", "advised"]) == {"all"}
+    assert judged.loc[judged["set"] == "c", "held"].max() < 0.5
+
+
+@pytest.mark.parametrize(("mixed", "named"), [(20, ["rust", "spot"]), (2, [])])
+def test_the_pair_that_is_mixed_up_is_named_unless_it_may_be_chance(mixed, named):
+    """40 photos each of five classes, two mistakes elsewhere a class."""
+    names = ["blight", "healthy", "mosaic", "rust", "spot"]
+    labels = np.repeat(np.arange(5), 40)
+    said = labels.copy()
+    for each in range(5):
+        said[40 * each : 40 * each + 2] = [(each + 1) % 5, (each + 2) % 5]
+    said[120 + 5 : 120 + 5 + mixed] = 4
+    photos = pandas.DataFrame({"label": pandas.Categorical.from_codes(labels, names)})
+    assert adviser._weakest(photos, np.eye(5)[said]) == named
+
+
+@pytest.mark.slow
+def test_advice_for_photos_that_are_easy(class_folders):
+    advice = adviser.advise(
+        folders.load(class_folders),
+        backbones.get("efficientnet_lite0"),
+        32,
+        evidence=table({"head": 0, "last": -0.01, "all": -0.02}, noise=0.005),
+        progress=False,
+    )
+    assert advice.strategy == "head"
+    assert advice.learning_rate is None
+    assert "a head on the frozen base" in str(advice)
+    assert "With 10 photos a class" in str(advice)
