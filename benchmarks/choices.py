@@ -25,31 +25,42 @@ RECIPES = {
 }
 
 
+def draw(photos, number, seed):
+    """Return (train, validation, asked): `number` photos a class, and at most 400 that are drawn for nothing else."""
+    train, validation, test = strategies.parts(photos, number, seed)
+    used = {*train["path"], *validation["path"], *test["path"]}
+    asked = photos[~photos["path"].isin(used)].reset_index(drop=True)
+    return train, validation, asked.sample(min(len(asked), 400), random_state=seed).reset_index(drop=True)
+
+
+def score(predicted, asked):
+    """Return {"n", "accuracy", "loss"} of (labels, probabilities), as from metrics.predict."""
+    from tutorial_utils.insight import metrics
+
+    labels, probabilities = predicted
+    loss = -np.log(np.clip(probabilities[np.arange(len(labels)), labels], 1e-7, 1)).mean()
+    right = metrics.accuracy(labels, probabilities.argmax(axis=1), asked["group"])
+    return {"n": len(asked), "accuracy": right.value, "loss": float(loss)}
+
+
 def measure(photos, set, image_size, photos_per_class, seed):
     """Train every recipe on one draw of photos; return a list of rows."""
     from tutorial_utils.data import pipeline
     from tutorial_utils.insight import metrics
     from tutorial_utils.models import backbones, training
 
-    train, validation, test = strategies.parts(photos, photos_per_class, seed)
-    used = {*train["path"], *validation["path"], *test["path"]}
-    asked = photos[~photos["path"].isin(used)].reset_index(drop=True)
-    asked = asked.sample(min(len(asked), 400), random_state=seed).reset_index(drop=True)
+    train, validation, asked = draw(photos, photos_per_class, seed)
     backbone = backbones.get("efficientnet_lite0", fallback=None)
     borrowed = backbone.base.get_weights()
-    tables = {name: pipeline.batches(table, image_size) for name, table in [("val", validation), ("asked", asked)]}
+    val_batches, ask_batches = (pipeline.batches(table, image_size) for table in (validation, asked))
     rows = []
     for name, recipe in {"frozen": None, **RECIPES}.items():
         keras.utils.set_random_seed(seed)
         backbone.base.set_weights(borrowed)
-        head = (recipe or {}).get("head", "closed")
-        model, _ = training.frozen(backbone, train, validation, image_size, head=head, seed=seed)
+        model, _ = training.frozen(backbone, train, validation, image_size, seed=seed)
         if recipe is not None:
-            tune(model, backbone.base, train, tables["val"], image_size, seed, **recipe)
-        labels, probabilities = metrics.predict(model, tables["asked"])
-        loss = -np.log(np.clip(probabilities[np.arange(len(labels)), labels], 1e-7, 1)).mean()
-        score = metrics.accuracy(labels, probabilities.argmax(axis=1), asked["group"])
-        rows.append({"recipe": name, "n": len(asked), "accuracy": score.value, "loss": float(loss)})
+            tune(model, backbone.base, train, val_batches, image_size, seed, **recipe)
+        rows.append({"recipe": name} | score(metrics.predict(model, ask_batches), asked))
     return rows
 
 
@@ -66,7 +77,6 @@ def tune(
     slower=None,
     epochs=8,
     learning_rate=3e-4,
-    head=None,
     **options,
 ):
     """Fine-tune a model by one recipe, in place."""
@@ -114,6 +124,16 @@ class SlowerBelow(keras.optimizers.AdamW):
         super().update_step(gradient, variable, learning_rate * self.factors.get(path, 1.0))
 
 
+def grid(arguments):
+    """Return the cells of the parsed arguments: every set, number of photos a class and seed."""
+    return [
+        {"set": name, "image_size": arguments.image_size, "photos_per_class": number, "seed": seed}
+        for number in arguments.photos_per_class
+        for seed in range(arguments.seeds)
+        for name in cells.sets(arguments)
+    ]
+
+
 def main():
     """Measure what is not yet kept, and print each recipe's gain over the default, in points."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -122,13 +142,7 @@ def main():
     parser.add_argument("--photos-per-class", type=int, nargs="+", default=[25])
     cells.options(parser)
     arguments = parser.parse_args()
-    grid = [
-        {"set": name, "image_size": arguments.image_size, "photos_per_class": number, "seed": seed}
-        for number in arguments.photos_per_class
-        for seed in range(arguments.seeds)
-        for name in cells.sets(arguments)
-    ]
-    table = cells.run("choices", grid, measure, arguments, "python -m benchmarks.choices")
+    table = cells.run("choices", grid(arguments), measure, arguments, "python -m benchmarks.choices")
     by = table.pivot_table(index="recipe", columns="set", values="accuracy", sort=False)
     print((100 * by.assign(mean=by.mean(axis=1))).round(1).to_string())
     by = table.pivot_table(index="recipe", columns="set", values="loss", sort=False)

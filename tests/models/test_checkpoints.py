@@ -122,6 +122,19 @@ def test_callbacks_go_on_waiting_where_they_were(photos, tmp_path):
     assert train(photos, tmp_path, callbacks=stop())[2] == []
 
 
+def test_a_log_has_one_header_and_callbacks_that_only_watch_make_no_other_training(photos, tmp_path):
+    """The log is added when the training goes on: it has the epochs from there, and one line of names."""
+
+    def log():
+        return [keras.callbacks.CSVLogger(tmp_path / "log.csv", append=True)]
+
+    train(photos, tmp_path, at=2)
+    assert train(photos, tmp_path, at=4, callbacks=log())[2] == [2, 3, 4]
+    assert train(photos, tmp_path, callbacks=log())[2] == [4, 5]
+    lines = (tmp_path / "log.csv").read_text().splitlines()
+    assert [line.split(",")[0] for line in lines] == ["epoch", "2", "3", "4", "5"]
+
+
 def test_a_reduced_rate_stays_reduced(photos, tmp_path):
     def reduce():
         return [keras.callbacks.ReduceLROnPlateau(monitor="val_loss", min_delta=10, patience=1, factor=0.1)]

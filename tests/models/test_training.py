@@ -145,12 +145,12 @@ def test_which_epoch_is_kept(tolerance, losses, kept):
     assert best.history()["kept"].tolist() == [place == kept for place in range(len(losses))]
 
 
-def test_the_standard_error_of_a_mean_loss():
+def test_thestandard_error_of_a_mean_loss():
     """Losses ln 2 and ln 4: their deviation is ln 2 / 2, so the error of the mean of 4 is ln 2 / 4."""
     model = keras.Sequential([keras.Input((2,)), keras.layers.Softmax()])
     logits = np.log(np.array([[0.5, 0.5], [0.75, 0.25], [0.5, 0.5], [0.75, 0.25]], np.float32))
     batches = in_order(logits, np.array([0, 1, 1, 1]))
-    assert training._standard_error(model, batches) == pytest.approx(np.log(2) / 4, rel=1e-5)
+    assert training.standard_error(model, batches) == pytest.approx(np.log(2) / 4, rel=1e-5)
 
 
 def test_fine_tuning_on_stored_activations_changes_the_joined_model(parts):

@@ -10,7 +10,18 @@ import pandas
 from .. import _files, _machine
 from ..models import backbones, lite0
 
-_NEEDED = ("keras", "numpy", "pandas", "pillow", "scikit-learn", "matplotlib", "seaborn", "ipywidgets", "papermill")
+_NEEDED = (
+    "keras",
+    "numpy",
+    "pandas",
+    "pillow",
+    "scikit-learn",
+    "matplotlib",
+    "seaborn",
+    "tensorboard",
+    "ipywidgets",
+    "papermill",
+)
 
 
 def examine(backbone="mobilenet_v2"):

@@ -17,6 +17,7 @@ from ..data import pipeline
 
 _VERSION = 1  # of the file
 _PLAIN = (bool, int, float, type(None))
+_WATCHERS = (keras.callbacks.CSVLogger, keras.callbacks.ModelCheckpoint, keras.callbacks.TensorBoard)
 
 
 class Checkpoint:
@@ -63,12 +64,14 @@ class Checkpoint:
             os.replace(self.path, self.before)
         return {}, {}
 
-    def keep(self, epochs, best, model, callbacks):
+    def keep(self, epochs, best, model, callbacks, begun):
         """Put the state after so many epochs on disk: of a compiled model, its BestEpoch and the other callbacks.
+
+        begun : what each of the callbacks had come to when the training began
 
         Raises OSError in plain words if the disk is full; the last good state is still there then.
         """
-        numbers, lists = _of_callbacks(callbacks)
+        numbers, lists = _changed(callbacks, begun)
         lists |= {"weights": model.get_weights(), "optimizer": _values(model.optimizer.variables)}
         self._write({"epochs": epochs, "stopped": bool(model.stop_training), "callbacks": numbers}, best, lists)
 
@@ -122,17 +125,19 @@ class Keeper(keras.callbacks.Callback):
 
     def __init__(self, checkpoint, best, others):
         super().__init__()
-        self.checkpoint, self.best, self.others = checkpoint, best, list(others)
+        self.checkpoint, self.best = checkpoint, best
+        self.others = [callback for callback in others if not _only_watches(callback)]
 
     def on_train_begin(self, logs=None):
         """Take up the state on disk, if there is one: the other callbacks have just begun anew."""
+        self._begun = [_come_to(callback) for callback in self.others]
         if self.checkpoint.state:
             self.checkpoint.restore_best(self.best)
             self.checkpoint.restore(self.model, self.others)
 
     def on_epoch_end(self, epoch, logs=None):
         """Put the state on disk."""
-        self.checkpoint.keep(epoch + 1, self.best, self.model, self.others)
+        self.checkpoint.keep(epoch + 1, self.best, self.model, self.others, self._begun)
 
 
 class SameDraws(keras.callbacks.Callback):
@@ -194,6 +199,8 @@ def _settings(callbacks):
     """Return the numbers that callbacks were made with, and what they monitor, as a flat dict of plain values."""
     found = {}
     for callback in callbacks:
+        if _only_watches(callback):
+            continue
         kind = type(callback).__name__
         found[kind] = "used"
         for name in _arguments(callback):
@@ -203,15 +210,32 @@ def _settings(callbacks):
     return found
 
 
-def _of_callbacks(callbacks):
-    """Return what callbacks have come to since they were made: (their numbers, their lists of arrays by name)."""
+def _only_watches(callback):
+    """Return whether a callback leaves the training alone: those of Keras that do, any with `only_watches` set."""
+    return isinstance(callback, _WATCHERS) or getattr(callback, "only_watches", False)
+
+
+def _come_to(callback):
+    """Return what a callback has come to, in public attributes that it was not made with, by name."""
+    given = _arguments(callback)
+    found = {name: value for name, value in vars(callback).items() if name[0] != "_" and name not in given}
+    return {
+        name: value for name, value in found.items() if isinstance(value, (*_PLAIN, np.number)) or _is_weights(value)
+    }
+
+
+def _changed(callbacks, begun):
+    """Return what callbacks have come to since training began: (their numbers, their lists of arrays by name).
+
+    begun : what each had come to by then
+    """
     numbers, arrays = [], {}
-    for place, callback in enumerate(callbacks):
-        come = {name: value for name, value in vars(callback).items() if name[0] != "_"}
-        come = {name: value for name, value in come.items() if name not in _arguments(callback)}
+    for place, (callback, before) in enumerate(zip(callbacks, begun, strict=True)):
+        come = _come_to(callback)
         lists = [name for name, value in come.items() if _is_weights(value)]
         arrays |= {f"callback{place}/{name}": come[name] for name in lists}
-        plain = {name: value for name, value in come.items() if isinstance(value, (*_PLAIN, np.number))}
+        plain = {name: value for name, value in come.items() if name not in lists}
+        plain = {name: value for name, value in plain.items() if name not in before or before[name] != value}
         numbers.append({"numbers": plain, "arrays": lists})
     return numbers, arrays
 

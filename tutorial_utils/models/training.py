@@ -139,9 +139,8 @@ def fit(model, train, validation, epochs, callbacks=(), errors=0, run_dir=None, 
         kept = checkpoints.Checkpoint(run_dir, name, about)
         done, epochs = kept.epochs, kept.epochs if kept.stopped else epochs
         if done:
-            print(
-                f"{name}: {'finished before, so it is only read' if kept.finished else f'goes on after epoch {done}'}."
-            )
+            then = "finished before, so it is only read" if kept.finished else f"goes on after epoch {done}"
+            print(f"{name}: {then}.")
     if kept and kept.finished:
         kept.restore_best(best)
         best.set_model(model)
@@ -188,7 +187,7 @@ class BestEpoch(keras.callbacks.Callback):
     def on_train_begin(self, logs=None):
         """Score the model as it comes."""
         if self.errors:
-            self.tolerance = self.errors * _standard_error(self.model, self.validation)
+            self.tolerance = self.errors * standard_error(self.model, self.validation)
         scores = self.model.evaluate(self.validation, verbose=0, return_dict=True)
         self._note({f"val_{name}": value for name, value in scores.items()})
 
@@ -213,7 +212,7 @@ class BestEpoch(keras.callbacks.Callback):
         return table.assign(kept=table.index == self.kept)
 
 
-def _standard_error(model, batches):
+def standard_error(model, batches):
     """Return the standard error of a classifier's mean cross-entropy over batches of (images, labels), in nats."""
     losses = [
         keras.losses.sparse_categorical_crossentropy(labels, model.predict_on_batch(images))
