@@ -95,7 +95,7 @@ def tune(
     schedule = training._warm_up_and_decay(learning_rate, epochs * int(batches.cardinality()))
     optimizer = SlowerBelow(schedule, rate_factors(base, slower))
     model.compile(optimizer=optimizer, loss="sparse_categorical_crossentropy", metrics=["accuracy"])
-    training.fit(model, batches, val_batches, epochs, errors=1)
+    training.fit(model, batches, val_batches, epochs, rule="accuracy")
 
 
 def rate_factors(base, slower):

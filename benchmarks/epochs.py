@@ -39,6 +39,16 @@ def rules(history, n_val, loss_error):
     }
 
 
+def standard_error(model, batches):
+    """Return the standard error of a classifier's mean cross-entropy over batches of (images, labels), in nats."""
+    losses = [
+        keras.losses.sparse_categorical_crossentropy(labels, model.predict_on_batch(images))
+        for images, labels in batches
+    ]
+    losses = np.concatenate(losses)
+    return losses.std() / len(losses) ** 0.5
+
+
 class Weights(keras.callbacks.Callback):
     """Keep a model's weights after every epoch, the start included."""
 
@@ -69,7 +79,7 @@ def measure(photos, set, image_size, photos_per_class, seed):
         keras.utils.set_random_seed(seed)
         backbone.base.set_weights(borrowed)
         model, _ = training.frozen(backbone, train, validation, image_size)
-        error = training.standard_error(model, val_batches)
+        error = standard_error(model, val_batches)
         weights = Weights(model)
         options = dict(learning_rate=rate, callbacks=[weights])
         if strategy == "all":

@@ -124,33 +124,32 @@ def test_the_same_seed_gives_the_same_head():
 
 
 @pytest.mark.parametrize(
-    ("tolerance", "losses", "kept"),
+    ("rule", "scores", "kept"),
     [
-        (0, [0.9, 0.5, 0.6, 0.55, 0.8], 1),
-        (0.1, [0.9, 0.5, 0.6, 0.55, 0.8], 3),  # 0.55 is level with 0.5, 0.8 is not
-        (0.1, [0.5, 0.9, 0.8], 0),
-        (0.1, [0.5, 0.55, 0.2, 0.35], 2),  # 0.55 was level with 0.5, but not with 0.2
+        ("loss", [0.9, 0.5, 0.6, 0.55, 0.8], 1),
+        ("loss", [0.5, 0.9, 0.5], 2),  # of two as low, the later
+        ("accuracy", [0.5, 0.8, 0.7, 0.75, 0.6], 3),  # 25 photos: the error at 0.8 is 0.08, so 0.75 is level with it
+        ("accuracy", [0.9, 0.7, 0.8], 0),  # the error at 0.9 is 0.06
+        ("accuracy", [0.5, 0.42, 0.9, 0.8], 2),  # 0.42 was level with 0.5, but not with 0.9
+        ("accuracy", [1.0, 0.96, 1.0], 2),  # where all are right, there is no error
     ],
 )
-def test_which_epoch_is_kept(tolerance, losses, kept):
+def test_which_epoch_is_kept(rule, scores, kept):
     model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1, use_bias=False)])
-    best = training.BestEpoch(None)
+    best = training.BestEpoch(None, rule)
     best.set_model(model)
-    best.tolerance = tolerance
-    for epoch, loss in enumerate(losses):
+    best.photos = 25
+    for epoch, score in enumerate(scores):
         model.set_weights([np.array([[float(epoch)]])])
-        best.on_epoch_end(epoch, {"val_loss": loss})
+        best.on_epoch_end(epoch, {f"val_{rule}": score})
     best.restore()
     assert model.get_weights()[0] == kept
-    assert best.history()["kept"].tolist() == [place == kept for place in range(len(losses))]
+    assert best.history()["kept"].tolist() == [place == kept for place in range(len(scores))]
 
 
-def test_thestandard_error_of_a_mean_loss():
-    """Losses ln 2 and ln 4: their deviation is ln 2 / 2, so the error of the mean of 4 is ln 2 / 4."""
-    model = keras.Sequential([keras.Input((2,)), keras.layers.Softmax()])
-    logits = np.log(np.array([[0.5, 0.5], [0.75, 0.25], [0.5, 0.5], [0.75, 0.25]], np.float32))
-    batches = in_order(logits, np.array([0, 1, 1, 1]))
-    assert training.standard_error(model, batches) == pytest.approx(np.log(2) / 4, rel=1e-5)
+def test_an_unknown_rule_is_refused():
+    with pytest.raises(ValueError, match="rule must be one of"):
+        training.BestEpoch(None, "luck")
 
 
 def test_fine_tuning_on_stored_activations_changes_the_joined_model(parts):

@@ -20,7 +20,7 @@ STRATEGIES = {
     "last": "fine-tuning the last layers",
     "all": "fine-tuning all layers",
 }
-RATES = {"head": None, "last": 1e-4, "all": 3e-4}
+RATES = {"head": None, "last": 3e-4, "all": 3e-4}
 LEVEL = 0.9  # share of cases that an interval should hold
 _PENALTY = 10.0  # of the ridge regression, in rows of the table
 

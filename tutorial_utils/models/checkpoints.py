@@ -80,9 +80,9 @@ class Checkpoint:
         self._write({"epochs": self.epochs, "finished": True}, best, {})
 
     def _write(self, state, best, lists):
-        history = {"rows": best.rows, "kept": best.kept, "tolerance": best.tolerance}
+        history = {"rows": best.rows, "kept": best.kept}
         state = {"version": _VERSION, "about": self.about, "history": history, **state}
-        lists = {"best": best.weights, **lists}
+        lists = {"best": best.weights or [], **lists}
         arrays = {f"{name}/{place}": value for name, values in lists.items() for place, value in enumerate(values)}
         text = np.frombuffer(json.dumps(state, default=float).encode(), np.uint8)
         try:
@@ -109,8 +109,8 @@ class Checkpoint:
     def restore_best(self, best):
         """Put the history and the best epoch's weights back into a BestEpoch."""
         history = self.state["history"]
-        best.rows, best.kept, best.tolerance = history["rows"], history["kept"], history["tolerance"]
-        best.weights = self._list("best")
+        best.rows, best.kept = history["rows"], history["kept"]
+        best.weights = self._list("best") or None  # none, if no epoch had a loss that is a number
 
     def _list(self, name):
         count = sum(key.rpartition("/")[0] == name for key in self.arrays)

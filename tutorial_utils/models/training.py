@@ -1,7 +1,6 @@
 """The two-phase recipe: a head on the frozen base, then the base itself at a small rate."""
 
 import keras
-import numpy as np
 import pandas
 import tqdm.auto
 import tqdm.keras
@@ -76,7 +75,7 @@ def fine_tune(model, base, train, validation, epochs=None, learning_rate=3e-4, l
     epochs = max(8, -(-STEPS // steps)) if epochs is None else epochs
     transfer.unfreeze(base, last)
     _compile(model, _warm_up_and_decay(learning_rate, epochs * steps) if decay else learning_rate)
-    return fit(model, train, validation, epochs, errors=1, **others)
+    return fit(model, train, validation, epochs, rule="accuracy", **others)
 
 
 def fine_tune_stored(
@@ -89,7 +88,7 @@ def fine_tune_stored(
     views=1,
     upright=False,
     epochs=None,
-    learning_rate=1e-4,
+    learning_rate=3e-4,
     decay=True,
     seed=0,
     dtype="float32",
@@ -123,19 +122,20 @@ def batch_size(photos):
     return max(8, min(32, photos // 16))
 
 
-def fit(model, train, validation, epochs, callbacks=(), errors=0, run_dir=None, name="training"):
+def fit(model, train, validation, epochs, callbacks=(), rule="loss", run_dir=None, name="training"):
     """Fit a compiled model and keep the epoch that `BestEpoch` chooses, with a progress bar.
 
     run_dir : a folder where the state of the training is kept after every epoch, under `name`. If it is killed, the
         same call goes on from there and ends as if nothing had happened; a finished training is only read. If
         something that it depends on has changed, that is printed, and it starts anew (see checkpoints.Checkpoint).
+    rule : how `BestEpoch` chooses, "loss" or "accuracy"
     Returns a DataFrame indexed by epoch; row 0 is the state before training (validation columns only); the column
     `kept` is True for the epoch whose weights the model ends with.
     """
-    best, callbacks = BestEpoch(validation, errors), list(callbacks)
+    best, callbacks = BestEpoch(validation, rule), list(callbacks)
     kept, done = None, 0
     if run_dir is not None:
-        about = checkpoints.about(model, train, validation, callbacks, epochs=epochs, errors=errors)
+        about = checkpoints.about(model, train, validation, callbacks, epochs=epochs, rule=rule)
         kept = checkpoints.Checkpoint(run_dir, name, about)
         done, epochs = kept.epochs, kept.epochs if kept.stopped else epochs
         if done:
@@ -167,27 +167,28 @@ def fit(model, train, validation, epochs, callbacks=(), errors=0, run_dir=None, 
 
 
 class BestEpoch(keras.callbacks.Callback):
-    """Remember the weights of the epoch with the lowest validation loss, the start included.
+    """Remember the weights of the best epoch on the validation photos, the start included.
 
     validation : batches of (images, labels), to score the start; None where it is noted as an epoch of its own
-    errors : keep the latest epoch whose loss is at most so many standard errors above the lowest. 1 suits fine-tuning:
-        so few photos cannot tell such epochs apart, and in the latest the rate has fallen furthest (the
-        one-standard-error rule of Hastie et al. 2009, section 7.10). The error is that of the start's mean loss.
+    rule : "loss", the lowest loss; or "accuracy", the latest epoch whose accuracy is at most a standard error below the
+        highest. So few photos cannot tell such epochs apart, and in the latest the rate has fallen furthest; the loss
+        would often keep the start, whose head is unsure where it errs, while fine-tuning makes more photos right and
+        the model surer of all (benchmarks/epochs.csv; the one-standard-error rule: Hastie et al. 2009, section 7.10).
     """
 
-    def __init__(self, validation=None, errors=0):
+    def __init__(self, validation=None, rule="loss"):
         super().__init__()
+        _check.choice("rule", rule, ("loss", "accuracy"))
         self.validation = validation
-        self.errors = errors
-        self.tolerance = 0.0
+        self.rule = rule
+        self.photos = 0
         self.rows = []
         self.weights = None
         self.kept = None
 
     def on_train_begin(self, logs=None):
         """Score the model as it comes."""
-        if self.errors:
-            self.tolerance = self.errors * standard_error(self.model, self.validation)
+        self.photos = sum(len(labels) for _, labels in self.validation)
         scores = self.model.evaluate(self.validation, verbose=0, return_dict=True)
         self._note({f"val_{name}": value for name, value in scores.items()})
 
@@ -197,9 +198,15 @@ class BestEpoch(keras.callbacks.Callback):
 
     def _note(self, row):
         self.rows.append(row)
-        if row["val_loss"] <= min(each["val_loss"] for each in self.rows) + self.tolerance:
+        if self._is_best():
             self.kept = len(self.rows) - 1
             self.weights = self.model.get_weights()
+
+    def _is_best(self):
+        if self.rule == "loss":
+            return self.rows[-1]["val_loss"] <= min(row["val_loss"] for row in self.rows)
+        best = max(row["val_accuracy"] for row in self.rows)
+        return self.rows[-1]["val_accuracy"] >= best - (best * (1 - best) / self.photos) ** 0.5
 
     def restore(self):
         """Put the weights of the epoch to keep back."""
@@ -210,16 +217,6 @@ class BestEpoch(keras.callbacks.Callback):
         """Return the scores as a DataFrame indexed by epoch; its column `kept` is True for one epoch."""
         table = pandas.DataFrame(self.rows).rename_axis("epoch")
         return table.assign(kept=table.index == self.kept)
-
-
-def standard_error(model, batches):
-    """Return the standard error of a classifier's mean cross-entropy over batches of (images, labels), in nats."""
-    losses = [
-        keras.losses.sparse_categorical_crossentropy(labels, model.predict_on_batch(images))
-        for images, labels in batches
-    ]
-    losses = np.concatenate(losses)
-    return losses.std() / len(losses) ** 0.5
 
 
 def _warm_up_and_decay(learning_rate, steps):
