@@ -14,6 +14,7 @@ import numpy as np
 from . import cells, strategies
 
 RECIPES = {
+    "frozen": None,
     "rate 3e-4, batches of 32": {},
     "rate 1e-4": {"learning_rate": 1e-4},
     "rate 1e-3": {"learning_rate": 1e-3},
@@ -21,7 +22,11 @@ RECIPES = {
     "batches of 8": {"batch_size": 8},
     "100 steps at least": {"steps": 100},
     "early blocks slower": {"slower": 0.85},
-    "not augmented": {"augmented": False},
+    "not augmented": {"augmentation": None},
+    # from here on with the defaults that the others led to
+    "defaults": {"batch_size": None, "steps": 100},
+    "defaults, mirrored only": {"batch_size": None, "steps": 100, "augmentation": "mirrored"},
+    "defaults, not augmented": {"batch_size": None, "steps": 100, "augmentation": None},
 }
 
 
@@ -43,25 +48,20 @@ def score(predicted, asked):
     return {"n": len(asked), "accuracy": right.value, "loss": float(loss)}
 
 
-def measure(photos, set, image_size, photos_per_class, seed):
-    """Train every recipe on one draw of photos; return a list of rows."""
+def measure(photos, set, image_size, photos_per_class, seed, recipe):
+    """Train one recipe on one draw of photos; return its row in a list."""
     from tutorial_utils.data import pipeline
     from tutorial_utils.insight import metrics
     from tutorial_utils.models import backbones, training
 
     train, validation, asked = draw(photos, photos_per_class, seed)
     backbone = backbones.get("efficientnet_lite0", fallback=None)
-    borrowed = backbone.base.get_weights()
     val_batches, ask_batches = (pipeline.batches(table, image_size) for table in (validation, asked))
-    rows = []
-    for name, recipe in {"frozen": None, **RECIPES}.items():
-        keras.utils.set_random_seed(seed)
-        backbone.base.set_weights(borrowed)
-        model, _ = training.frozen(backbone, train, validation, image_size, seed=seed)
-        if recipe is not None:
-            tune(model, backbone.base, train, val_batches, image_size, seed, **recipe)
-        rows.append({"recipe": name} | score(metrics.predict(model, ask_batches), asked))
-    return rows
+    keras.utils.set_random_seed(seed)
+    model, _ = training.frozen(backbone, train, validation, image_size, seed=seed)
+    if RECIPES[recipe] is not None:
+        tune(model, backbone.base, train, val_batches, image_size, seed, **RECIPES[recipe])
+    return [score(metrics.predict(model, ask_batches), asked)]
 
 
 def tune(
@@ -71,7 +71,7 @@ def tune(
     val_batches,
     image_size,
     seed,
-    augmented=True,
+    augmentation="turned",
     batch_size=32,
     steps=0,
     slower=None,
@@ -83,7 +83,8 @@ def tune(
     from tutorial_utils.data import pipeline
     from tutorial_utils.models import training
 
-    change = pipeline.augmentation(seed=seed) if augmented else None
+    change = pipeline.augmentation(seed, upright=augmentation == "mirrored") if augmentation else None
+    batch_size = batch_size or training.batch_size(len(train))
     batches = pipeline.batches(train, image_size, batch_size, shuffle=True, augmentation=change, seed=seed)
     epochs = max(epochs, -(-steps // int(batches.cardinality())))
     if slower is None:
@@ -124,13 +125,14 @@ class SlowerBelow(keras.optimizers.AdamW):
         super().update_step(gradient, variable, learning_rate * self.factors.get(path, 1.0))
 
 
-def grid(arguments):
-    """Return the cells of the parsed arguments: every set, number of photos a class and seed."""
+def grid(arguments, others=({},)):
+    """Return the cells of the parsed arguments: every set, number of photos a class, seed, and one of `others`."""
     return [
-        {"set": name, "image_size": arguments.image_size, "photos_per_class": number, "seed": seed}
+        {"set": name, "image_size": arguments.image_size, "photos_per_class": number, "seed": seed, **more}
         for number in arguments.photos_per_class
         for seed in range(arguments.seeds)
         for name in cells.sets(arguments)
+        for more in others
     ]
 
 
@@ -140,9 +142,17 @@ def main():
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--image-size", type=int, default=128)
     parser.add_argument("--photos-per-class", type=int, nargs="+", default=[25])
+    parser.add_argument("--recipes", nargs="+", choices=list(RECIPES), help="these only")
     cells.options(parser)
     arguments = parser.parse_args()
-    table = cells.run("choices", grid(arguments), measure, arguments, "python -m benchmarks.choices")
+    chosen = arguments.recipes or list(RECIPES)
+    table = cells.run(
+        "choices",
+        grid(arguments, [{"recipe": name} for name in chosen]),
+        measure,
+        arguments,
+        "python -m benchmarks.choices",
+    )
     by = table.pivot_table(index="recipe", columns="set", values="accuracy", sort=False)
     print((100 * by.assign(mean=by.mean(axis=1))).round(1).to_string())
     by = table.pivot_table(index="recipe", columns="set", values="loss", sort=False)

@@ -41,6 +41,12 @@ def test_noise_makes_it_unsure_and_the_interval_wide():
     assert width.between(0.1, 0.5).all()  # 1.64 deviations of 0.05 each way are 0.16
 
 
+def test_evidence_without_trials_is_refused():
+    bare = table({"head": 0}).drop(columns=["trial_last", "trial_turning"])
+    with pytest.raises(ValueError, match="lacks trial_turning, trial_last"):
+        adviser.predict(SIGNALS, bare)
+
+
 def test_other_strategies_in_the_table_are_left_out():
     with_scratch = table({"head": 0, "last": 0.05, "all": 0.1, "scratch": -0.3})
     expected, _ = adviser.predict(SIGNALS, with_scratch)

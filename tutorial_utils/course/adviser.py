@@ -49,9 +49,9 @@ def advise(photos, backbone, image_size, seed=0, evidence=None, progress=True):
     evidence : a table like benchmarks/strategies.csv; None for that one
     Raises ValueError that names a class whose photos all belong to one group.
     """
-    signals, said = trials.run(photos, backbone, image_size, seed, progress)
     if evidence is None:
         evidence, _ = measured.read("strategies")
+    signals, said = trials.run(photos, backbone, image_size, seed, progress)
     expected, lead = predict(signals, evidence)
     strategy = expected["accuracy"].idxmax()
     sure, collect = lead[strategy] > 0, _weakest(photos, said)
@@ -67,6 +67,12 @@ def predict(signals, evidence):
     How far a strategy lands from the cross-validated accuracy of the frozen head is a ridge regression on the
     signals; its errors are those on sets left out of it.
     """
+    missing = [f"trial_{name}" for name in trials.SIGNALS if f"trial_{name}" not in evidence]
+    if missing:
+        raise ValueError(
+            f"The evidence lacks {', '.join(missing)}: it is a table from before the trials. Make it again with "
+            "python -m benchmarks.strategies FOLDER ..."
+        )
     table = evidence[evidence["strategy"].isin(STRATEGIES)].dropna(subset=["accuracy"])
     x = _columns(pandas.DataFrame([signals]))
     values, errors = {}, {}
