@@ -56,8 +56,7 @@ def measure(photos, set, backbone, image_size, photos_per_class, seed):
         keras.utils.set_random_seed(seed)
         borrowed.base.set_weights(weights)
         started = time.perf_counter()
-        upright = signals["trial_turning"] > 0
-        model = STRATEGIES[strategy](borrowed, train, validation, image_size, upright, seed)
+        model = STRATEGIES[strategy](borrowed, train, validation, image_size, seed)
         seconds = time.perf_counter() - started
         labels, probabilities = metrics.predict(model, pipeline.batches(test, model.input_shape[1]))
         score = metrics.accuracy(labels, probabilities.argmax(axis=1), test["group"])
@@ -67,35 +66,35 @@ def measure(photos, set, backbone, image_size, photos_per_class, seed):
     return rows
 
 
-def _head(backbone, train, validation, image_size, upright, seed):
+def _head(backbone, train, validation, image_size, seed):
     from tutorial_utils.models import training
 
     model, _ = training.frozen(backbone, train, validation, image_size)
     return model
 
 
-def _last(backbone, train, validation, image_size, upright, seed):
+def _last(backbone, train, validation, image_size, seed):
     from tutorial_utils.models import training
 
-    model = _head(backbone, train, validation, image_size, upright, seed)
+    model = _head(backbone, train, validation, image_size, seed)
     head = model.layers[-1]
-    training.fine_tune_stored(backbone, head, train, validation, image_size, views=4, upright=upright, seed=seed)
+    training.fine_tune_stored(backbone, head, train, validation, image_size, views=4, seed=seed)
     return model
 
 
-def _all(backbone, train, validation, image_size, upright, seed):
+def _all(backbone, train, validation, image_size, seed):
     from tutorial_utils.data import pipeline
     from tutorial_utils.models import training
 
-    model = _head(backbone, train, validation, image_size, upright, seed)
-    change = pipeline.augmentation(seed, upright)
+    model = _head(backbone, train, validation, image_size, seed)
+    change = pipeline.augmentation(seed)
     size = training.batch_size(len(train))
     batches = pipeline.batches(train, image_size, size, shuffle=True, augmentation=change, seed=seed)
     training.fine_tune(model, backbone.base, batches, pipeline.batches(validation, image_size))
     return model
 
 
-def _scratch(backbone, train, validation, image_size, upright, seed, side=96, epochs=20):
+def _scratch(backbone, train, validation, image_size, seed, side=96, epochs=20):
     import keras
 
     from tutorial_utils.data import pipeline
@@ -109,7 +108,7 @@ def _scratch(backbone, train, validation, image_size, upright, seed, side=96, ep
     model.add(keras.layers.Dropout(0.2, seed=seed))
     model.add(keras.layers.Dense(len(train["label"].cat.categories), activation="softmax"))
     model.compile(keras.optimizers.Adam(1e-3), loss="sparse_categorical_crossentropy", metrics=["accuracy"])
-    change = pipeline.augmentation(seed, upright)
+    change = pipeline.augmentation(seed)
     batches = pipeline.batches(train, side, shuffle=True, augmentation=change, seed=seed)
     training.fit(model, batches, pipeline.batches(validation, side), epochs)
     return model

@@ -1,6 +1,5 @@
 import keras
 import numpy as np
-import PIL.Image
 import pytest
 
 from tutorial_utils.course import trials
@@ -23,30 +22,6 @@ def test_the_trials_tell_two_colors_apart_and_leave_the_base_as_it_was(class_fol
     assert probabilities.argmax(axis=1).tolist() == [0] * 10 + [1] * 10
     for old, new in zip(before, lite0.base.get_weights(), strict=True):
         np.testing.assert_array_equal(old, new)
-
-
-def halves(folder, upside_down):
-    """Photos that are bright above or below; each of the two is a class if `upside_down`, else by color."""
-    rng = np.random.default_rng(0)
-    for number in range(24):
-        pixels = rng.integers(0, 60, (64, 64, 3))
-        above = bool(number % 2)
-        place = slice(0, 24) if above else slice(40, 64)
-        ill = above if upside_down else number % 4 < 2
-        pixels[place] += 150
-        if not upside_down:
-            pixels[:, :, 0 if ill else 1] += 45
-        path = folder / ("ill" if ill else "well") / f"{number}.png"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        PIL.Image.fromarray(pixels.astype(np.uint8)).save(path)
-    return folders.load(folder)
-
-
-def test_turned_photos_mislead_where_up_and_down_matter(tmp_path, lite0):
-    matters = trials.turning(halves(tmp_path / "up", True), lite0, 64)
-    does_not = trials.turning(halves(tmp_path / "color", False), lite0, 64)
-    assert matters > 0.02
-    assert matters > does_not
 
 
 def test_the_distance_is_that_of_the_means_in_standard_deviations(class_folders):

@@ -31,8 +31,7 @@ class Advice(NamedTuple):
     strategy: str  # a key of STRATEGIES
     sure: bool  # whether the others are worse by more than chance explains
     expected: pandas.DataFrame  # indexed by strategy: accuracy, low, high, as fractions
-    learning_rate: float | None
-    upright: bool  # mirror the photos only, do not turn them
+    learning_rate: float | None  # at its height; None for a head, which is solved for
     reasons: str
     collect: list[str]  # the two classes of which more photos would help most; [] if none stands out
     signals: dict  # what the trials found
@@ -56,7 +55,7 @@ def advise(photos, backbone, image_size, seed=0, evidence=None, progress=True):
     strategy = expected["accuracy"].idxmax()
     sure, collect = lead[strategy] > 0, _weakest(photos, said)
     reasons = _reasons(signals, expected, strategy, sure, collect, evidence)
-    return Advice(strategy, sure, expected, RATES[strategy], signals["turning"] > 0, reasons, collect, signals)
+    return Advice(strategy, sure, expected, RATES[strategy], reasons, collect, signals)
 
 
 def predict(signals, evidence):
@@ -154,14 +153,11 @@ def _reasons(signals, expected, strategy, sure, collect, evidence):
         "knows than most of those that this is compared with. In a short trial, fine-tuning changed that by "
         f"{100 * signals['last']:+.0f} points (last layers) and {100 * signals['all']:+.0f} points (all layers)."
     )
-    row = expected.loc[strategy]
-    range_ = f"expect {row['accuracy']:.0%} right, {row['low']:.0%} to {row['high']:.0%}"
-    if sure:
-        follows = f"Do this: {STRATEGIES[strategy]}; {range_}."
-    else:
-        follows = (
-            f"These are too few photos to tell the strategies apart; the best bet is {STRATEGIES[strategy]}: {range_}."
-        )
+    what, row = STRATEGIES[strategy], expected.loc[strategy]
+    if RATES[strategy]:
+        what += f" (learning rate {RATES[strategy]:g}, photos flipped and turned)"
+    what += f": expect {row['accuracy']:.0%} right, {row['low']:.0%} to {row['high']:.0%}"
+    follows = f"Do this: {what}." if sure else f"These photos do not tell the strategies apart; the best bet is {what}."
     if collect:
         follows += f" Collect more photos of {collect[0]} and {collect[1]}: they are mixed up most."
     return f"{found} {follows}"

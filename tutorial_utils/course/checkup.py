@@ -57,16 +57,12 @@ def out_of_sample(photos, rows, seed=0, folds=5):
 
     rows : features, float (photos, channels)
     """
+    scaled = sklearn.preprocessing.StandardScaler()
+    model = sklearn.pipeline.make_pipeline(scaled, sklearn.linear_model.LogisticRegression(C=0.01, max_iter=2000))
     parts = shortcuts.by_group(photos, folds, seed)
     labels = photos["label"].cat.codes
     options = {"groups": photos["group"], "cv": parts, "method": "predict_proba"}
-    return sklearn.model_selection.cross_val_predict(head(), rows, labels, **options)
-
-
-def head():
-    """Return logistic regression on standardized features, as scikit-learn has it, not yet fitted."""
-    scaled = sklearn.preprocessing.StandardScaler()
-    return sklearn.pipeline.make_pipeline(scaled, sklearn.linear_model.LogisticRegression(C=0.01, max_iter=2000))
+    return sklearn.model_selection.cross_val_predict(model, rows, labels, **options)
 
 
 def cues(photos, looked, probabilities, seed=0):

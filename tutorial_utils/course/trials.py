@@ -12,7 +12,7 @@ from ..models import features, training, transfer
 from . import checkup
 
 MOST = 400  # photos that are tried out; more would take more than a minute
-SIGNALS = ("photos_per_class", "frozen", "frozen_half", "distance", "turning", "last", "last_loss", "all", "all_loss")
+SIGNALS = ("photos_per_class", "frozen", "frozen_half", "distance", "last", "last_loss", "all", "all_loss")
 
 
 def run(photos, backbone, image_size, seed=0, progress=True):
@@ -20,10 +20,9 @@ def run(photos, backbone, image_size, seed=0, progress=True):
 
     photos : photos table, every class in at least two groups; backbone : from backbones.get, unchanged afterwards
     signals : dict of floats. photos_per_class : their mean number. frozen, frozen_half : accuracy of a head on the
-        frozen base, cross-validated by group, learning from four fifths and from half of the photos. distance,
-        turning : see there. last, all : by how much fine-tuning the last layers, or all, changed the accuracy of
-        photos held back (half of at most MOST), as fractions; last_loss, all_loss : the loss, in nats. seconds : what
-        it took.
+        frozen base, cross-validated by group, learning from four fifths and from half of the photos. distance : see
+        there. last, all : by how much fine-tuning the last layers, or all, changed the accuracy of photos held back
+        (half of at most MOST), as fractions; last_loss, all_loss : the loss, in nats. seconds : what it took.
     probabilities : float (photos, classes), cross-validated
     Raises ValueError that names a class whose photos all belong to one group.
     """
@@ -37,11 +36,10 @@ def run(photos, backbone, image_size, seed=0, progress=True):
     found["frozen_half"] = float(np.mean([_accuracy(labels, half) for half in halves]))
     found["distance"] = distance(photos, backbone, image_size, seed)
     few = photos if len(photos) <= MOST else photo_room.sample(photos, MOST // classes, seed=seed)
-    found["turning"] = turning(few, backbone, image_size, seed)
-    upright, borrowed = found["turning"] > 0, backbone.base.get_weights()
+    borrowed = backbone.base.get_weights()
     try:
         for name, trial in {"last": _last, "all": _all}.items():
-            tables = [trial(*halves, backbone, image_size, upright, seed) for halves in _halves(few, seed, name)]
+            tables = [trial(*halves, backbone, image_size, seed) for halves in _halves(few, seed, name)]
             for score, signal in {"val_accuracy": name, "val_loss": f"{name}_loss"}.items():
                 found[signal] = float(np.mean([table[score].iloc[-1] - table[score].iloc[0] for table in tables]))
             backbone.base.set_weights(borrowed)
@@ -71,27 +69,6 @@ def distance(photos, backbone, image_size, seed=0, most=64):
     return float(np.sqrt(np.mean((np.concatenate(means).mean(axis=0) - mean) ** 2 / (variance + layers[-1].epsilon))))
 
 
-def turning(photos, backbone, image_size, seed=0):
-    """Return the change of a frozen head's loss, in nats, if the photos it learns from are turned, not only mirrored.
-
-    Cross-validated by group: it learns from each photo as it is and from one more version of it. Above 0 the photos
-    have an up and a down, as shoes have, and turned ones mislead.
-    """
-    rows = features.stored(photos, backbone, image_size, progress=False)[:]
-    views = [
-        features.stored(photos, backbone, image_size, view=1, upright=upright, seed=seed, progress=False)[:]
-        for upright in (True, False)
-    ]
-    labels, losses = pipeline.labels(photos), [[], []]
-    for learn, ask in shortcuts.by_group(photos, 5, seed).split(photos, labels, photos["group"]):
-        for found, more in zip(losses, views, strict=True):
-            model = checkup.head().fit(np.concatenate([rows[learn], more[learn]]), np.tile(labels[learn], 2))
-            said = model.predict_proba(rows[ask])[np.arange(len(ask)), labels[ask]]
-            found += np.log(np.maximum(said, 1e-7)).tolist()
-    mirrored, turned = -np.mean(losses, axis=1)
-    return float(turned - mirrored)
-
-
 def _accuracy(labels, probabilities):
     return float(sklearn.metrics.accuracy_score(labels, probabilities.argmax(axis=1)))
 
@@ -109,14 +86,14 @@ def _head(learn, backbone, image_size):
     return transfer.closed_head(rows, pipeline.labels(learn), len(learn["label"].cat.categories))
 
 
-def _last(learn, ask, backbone, image_size, upright, seed):
+def _last(learn, ask, backbone, image_size, seed):
     head = _head(learn, backbone, image_size)
-    return training.fine_tune_stored(backbone, head, learn, ask, image_size, views=2, upright=upright, seed=seed)
+    return training.fine_tune_stored(backbone, head, learn, ask, image_size, views=2, seed=seed)
 
 
-def _all(learn, ask, backbone, image_size, upright, seed):
+def _all(learn, ask, backbone, image_size, seed):
     model = transfer.join(backbone, _head(learn, backbone, image_size), image_size)
-    change = pipeline.augmentation(seed, upright)
+    change = pipeline.augmentation(seed)
     size = training.batch_size(len(learn))
     batches = pipeline.batches(learn, image_size, size, shuffle=True, augmentation=change, seed=seed)
     epochs = max(4, -(-training.STEPS // 2 // int(batches.cardinality())))  # half of what the recipe takes
