@@ -46,10 +46,11 @@ def advise(photos, backbone, image_size, seed=0, evidence=None, progress=True):
     photos : those to learn from, training and validation; never the test photos
     backbone : from backbones.get; unchanged afterwards
     evidence : a table like benchmarks/strategies.csv; None for that one
-    Raises ValueError that names a class whose photos all belong to one group.
+    Raises ValueError, at once, for evidence without trials, and one that names a class of a single group.
     """
     if evidence is None:
         evidence, _ = measured.read("strategies")
+    _check_evidence(evidence)
     signals, said = trials.run(photos, backbone, image_size, seed, progress)
     expected, lead = predict(signals, evidence)
     strategy = expected["accuracy"].idxmax()
@@ -66,12 +67,6 @@ def predict(signals, evidence):
     How far a strategy lands from the cross-validated accuracy of the frozen head is a ridge regression on the
     signals; its errors are those on sets left out of it.
     """
-    missing = [f"trial_{name}" for name in trials.SIGNALS if f"trial_{name}" not in evidence]
-    if missing:
-        raise ValueError(
-            f"The evidence lacks {', '.join(missing)}: it is a table from before the trials. Make it again with "
-            "python -m benchmarks.strategies FOLDER ..."
-        )
     table = evidence[evidence["strategy"].isin(STRATEGIES)].dropna(subset=["accuracy"])
     x = _columns(pandas.DataFrame([signals]))
     values, errors = {}, {}
@@ -80,7 +75,7 @@ def predict(signals, evidence):
         known, gain = _columns(found_by_trials(rows)), (rows["accuracy"] - rows["trial_frozen"]).to_numpy(float)
         values[strategy] = float(signals["frozen"] + _ridge(known, gain, x)[0])
         errors[strategy] = _left_out(known, gain, rows["set"].to_numpy())
-    half = {name: _half_width(error, values[name]) for name, error in errors.items()}
+    half = {name: float(np.quantile(np.abs(error), LEVEL)) for name, error in errors.items()}
     expected = pandas.DataFrame(
         {
             name: {"accuracy": value, "low": value - half[name], "high": value + half[name]}
@@ -127,8 +122,14 @@ def _left_out(known, gain, sets):
     return errors
 
 
-def _half_width(errors, value):
-    return float(np.quantile(np.abs(errors), LEVEL))
+def _check_evidence(evidence):
+    """Raise ValueError unless the evidence tells what the trials found: before a minute is spent on new ones."""
+    missing = [f"trial_{name}" for name in trials.SIGNALS if f"trial_{name}" not in evidence]
+    if missing:
+        raise ValueError(
+            f"The evidence lacks {', '.join(missing)}: it is a table from before the trials. Make it again with "
+            "python -m benchmarks.strategies FOLDER ..."
+        )
 
 
 def _weakest(photos, probabilities):
