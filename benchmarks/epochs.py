@@ -83,8 +83,7 @@ def measure(photos, set, image_size, photos_per_class, seed):
         weights = Weights(model)
         options = dict(learning_rate=rate, callbacks=[weights])
         if strategy == "all":
-            change, size = pipeline.augmentation(seed), training.batch_size(len(train))
-            batches = pipeline.batches(train, image_size, size, shuffle=True, augmentation=change, seed=seed)
+            batches = training.augmented(train, image_size, seed)
             history = training.fine_tune(model, backbone.base, batches, val_batches, **options)
         else:
             given = (backbone, model.layers[-1], train, validation, image_size)

@@ -87,9 +87,7 @@ def _all(backbone, train, validation, image_size, seed):
     from tutorial_utils.models import training
 
     model = _head(backbone, train, validation, image_size, seed)
-    change = pipeline.augmentation(seed)
-    size = training.batch_size(len(train))
-    batches = pipeline.batches(train, image_size, size, shuffle=True, augmentation=change, seed=seed)
+    batches = training.augmented(train, image_size, seed)
     training.fine_tune(model, backbone.base, batches, pipeline.batches(validation, image_size))
     return model
 

@@ -55,14 +55,7 @@ def measure(photos, set, backbone, image_size, seed):
         model, _ = training.frozen(borrowed, train, validation, image_size)
         frozen = metrics.predict(model, test_batches)[1].argmax(axis=1)
         started = time.perf_counter()
-        batches = pipeline.batches(
-            train,
-            image_size,
-            training.batch_size(len(train)),
-            shuffle=True,
-            augmentation=pipeline.augmentation(seed),
-            seed=seed,
-        )
+        batches = training.augmented(train, image_size, seed)
         training.fine_tune(model, borrowed.base, batches, pipeline.batches(validation, image_size))
         seconds += time.perf_counter() - started
         tuned = metrics.predict(model, test_batches)[1].argmax(axis=1)

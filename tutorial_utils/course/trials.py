@@ -93,8 +93,6 @@ def _last(learn, ask, backbone, image_size, seed):
 
 def _all(learn, ask, backbone, image_size, seed):
     model = transfer.join(backbone, _head(learn, backbone, image_size), image_size)
-    change = pipeline.augmentation(seed)
-    size = training.batch_size(len(learn))
-    batches = pipeline.batches(learn, image_size, size, shuffle=True, augmentation=change, seed=seed)
+    batches = training.augmented(learn, image_size, seed)
     epochs = max(4, -(-training.STEPS // 2 // int(batches.cardinality())))  # half of what the recipe takes
     return training.fine_tune(model, backbone.base, batches, pipeline.batches(ask, image_size), epochs)

@@ -113,6 +113,15 @@ def fine_tune_stored(
     return fine_tune(suffix, base, batches, val_batches, epochs, learning_rate, last, decay, **others)
 
 
+def augmented(train, image_size, seed=0):
+    """Return the batches that `fine_tune` should learn from: shuffled, flipped and turned, `batch_size` photos each.
+
+    train : photos table; returns what pipeline.batches does
+    """
+    change = pipeline.augmentation(seed)
+    return pipeline.batches(train, image_size, batch_size(len(train)), shuffle=True, augmentation=change, seed=seed)
+
+
 def batch_size(photos):
     """Return how many photos a step of fine-tuning should learn from: 32 from 512 photos on, fewer below, at least 8.
 
