@@ -32,9 +32,8 @@ RECIPES = {
 
 def draw(photos, number, seed):
     """Return (train, validation, asked): `number` photos a class, and at most 400 that are drawn for nothing else."""
-    train, validation, test = strategies.parts(photos, number, seed)
-    used = {*train["path"], *validation["path"], *test["path"]}
-    asked = photos[~photos["path"].isin(used)].reset_index(drop=True)
+    train, validation, others = strategies.draw(photos, number, seed)
+    asked = others[others["split"] != "test"]
     return train, validation, asked.sample(min(len(asked), 400), random_state=seed).reset_index(drop=True)
 
 

@@ -2,9 +2,11 @@
 
     python -m benchmarks.strategies FOLDER ... [--seeds 3]
 
-For each set, number of photos a class and seed: the test photos are a fifth of the set; of the rest as many photos as
-asked are drawn, a fifth of which validates. The drawn photos are first tried out as the adviser would (course/trials),
-then each strategy is trained on them, and a small network from scratch; the test photos are opened once for each.
+For each set, number of photos a class and seed: as many photos as asked are drawn, a fifth of which validates. The
+test photos are those of groups that were not drawn, at least a fifth of the set and at most 800: the more there are,
+the less chance decides which strategy looks best. The drawn photos are first tried out as the adviser would
+(course/trials), then each strategy is trained on them, and a small network from scratch; the test photos are opened
+once for each.
 """
 
 import argparse
@@ -13,24 +15,26 @@ import time
 from . import cells
 
 NUMBERS = (5, 10, 25, 50, 100)  # photos a class, where there are as many
+ASKED = 800  # test photos, at most
 LAYERS = (16, 32, 64, 128)  # filters of the network from scratch, that of chapter 3
 
 
-def parts(photos, number, seed):
-    """Return (train, validation, test): of `number` photos a class outside the test photos, a fifth validates.
+def draw(photos, number, seed):
+    """Return (train, validation, others): `number` photos a class, a fifth of which validates; others share no group.
 
-    photos : photos table; None if a class has fewer photos outside the test
+    photos : photos table; None if a class has too few photos when a fifth of the set is set aside
+    others : the photos of groups that were not drawn; those with the split "test" could not be drawn
     """
     from tutorial_utils.data import facts, shortcuts, splits
     from tutorial_utils.data import photos as photo_tools
 
     assigned = splits.assign(photos, seed=seed, looked=facts.of(photos, progress=False))
-    pool, test = assigned[assigned["split"] != "test"], splits.part(assigned, "test")
-    drawn = photo_tools.sample(pool, number, seed=seed)
+    drawn = photo_tools.sample(assigned[assigned["split"] != "test"], number, seed=seed)
     if drawn["label"].value_counts().min() < number:
         return None
     learn, ask = next(shortcuts.by_group(drawn, 5, seed).split(drawn, drawn["label"], drawn["group"]))
-    return (*(drawn.iloc[rows].reset_index(drop=True) for rows in (learn, ask)), test)
+    others = assigned[~assigned["group"].isin(drawn["group"])]
+    return (*(drawn.iloc[rows].reset_index(drop=True) for rows in (learn, ask)), others)
 
 
 def measure(photos, set, backbone, image_size, photos_per_class, seed):
@@ -43,10 +47,11 @@ def measure(photos, set, backbone, image_size, photos_per_class, seed):
     from tutorial_utils.insight import metrics
     from tutorial_utils.models import backbones
 
-    found = parts(photos, photos_per_class, seed)
+    found = draw(photos, photos_per_class, seed)
     if found is None:
         return [{"strategy": "too few photos"}]
-    train, validation, test = found
+    train, validation, others = found
+    test = others.sample(min(len(others), ASKED), random_state=seed).reset_index(drop=True)
     borrowed = backbones.get(backbone, fallback=None)
     drawn = pandas.concat([train, validation], ignore_index=True)
     signals, _ = trials.run(drawn, borrowed, image_size, seed=seed, progress=False)

@@ -103,3 +103,21 @@ def test_a_deep_audit_of_too_few_photos_says_so(tmp_path, make_photo, capsys):
     said = capsys.readouterr()
     assert "All photos of the class 'a' belong to one group" in said.err
     assert "few (2)" in said.out  # what the files tell is not lost
+
+
+def test_advice_that_cannot_be_given_says_why(tmp_path, make_photo, capsys):
+    assert main.main(["advise", str(tmp_path / "none")]) == 2
+    assert "There is no folder" in capsys.readouterr().err
+    for name in "ab":
+        make_photo(tmp_path / "photos" / name / "1.png")
+    assert main.main(["advise", str(tmp_path / "photos")]) == 2
+    assert "class" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_advice_for_a_folder(class_folders, capsys):
+    assert main.main(["advise", str(class_folders), "--image-size", "32"]) == 0
+    said = capsys.readouterr().out
+    assert "the 4 test photos stay closed" in said
+    assert "a head on the frozen base" in said
+    assert "for efficientnet_lite0 at 32 it is a guess" in said

@@ -1,4 +1,4 @@
-"""`python -m tutorial_utils course` executes the chapters; `doctor` checks the machine, `audit` a folder of photos."""
+"""`course` executes the chapters, `doctor` checks the machine, `audit` a folder; `advise` says how to train on it."""
 
 import argparse
 import pathlib
@@ -22,11 +22,16 @@ def main(arguments=None):
     audit.add_argument(
         "--deep", action="store_true", help="also doubt labels and look for shortcuts, with a borrowed network"
     )
+    advise = commands.add_parser("advise", help="head, last layers or all? What a minute of trials says")
+    advise.add_argument("folder", help="folder that holds one folder of photos a class, or a data set's name")
+    advise.add_argument("--backbone", default="efficientnet_lite0", help="the network to borrow (%(default)s)")
+    advise.add_argument("--image-size", type=int, default=128, help="side of the photos in pixels (%(default)s)")
+    advise.add_argument("--seed", type=int, default=0, help="of the split and of the trials (%(default)s)")
     chosen = parser.parse_args(arguments)
     for stream in (sys.stdout, sys.stderr):  # names of files may hold what a terminal cannot write
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
-    return {"doctor": _doctor, "course": _course, "audit": _audit}[chosen.command](chosen)
+    return {"doctor": _doctor, "course": _course, "audit": _audit, "advise": _advise}[chosen.command](chosen)
 
 
 def _audit(chosen):
@@ -72,6 +77,26 @@ def _shortcuts(cues):
         fires = "  <- a shortcut: a model may learn this instead of the subject" if row.fires else ""
         lines.append(f"  {shortcuts.CUES[row.cue]}: {row.accuracy:.1%} ({row.low:.1%} to {row.high:.1%}){fires}")
     return "\n".join(lines)
+
+
+def _advise(chosen):
+    """Print the advice for the photos of a folder, its test photos left aside; 0: done, 2: it could not run."""
+    from .course import adviser
+    from .data import catalog, facts, splits
+    from .models import backbones
+
+    try:
+        photos = catalog.load(chosen.folder)
+        photos = splits.assign(photos, seed=chosen.seed, looked=facts.of(photos))
+        known = photos[photos["split"] != "test"].reset_index(drop=True)
+        print(f"{len(known):,} photos are tried out; the {len(photos) - len(known):,} test photos stay closed.")
+        advice = adviser.advise(known, backbones.get(chosen.backbone), chosen.image_size, chosen.seed)
+    except (ValueError, OSError) as error:
+        print(error, file=sys.stderr)
+        return 2
+    print(adviser.table(advice).to_string())
+    print(advice)
+    return 0
 
 
 def _doctor(_chosen):

@@ -301,7 +301,7 @@ from tutorial_utils.models import rates
 model.set_weights(start)
 transfer.unfreeze(borrowed.base)
 flipped = pipeline.batches(train, image_size, shuffle=True, augmentation=pipeline.augmentation(seed), seed=seed)
-sweep = rates.find(model, flipped, lowest=1e-6, highest=1e-1, steps=40)
+sweep = rates.find(model, flipped, lowest=1e-6, highest=1e-1, steps=30)
 too_high = rates.too_high(sweep)
 
 # %%
@@ -520,7 +520,7 @@ assert not as_told or same[3e-5].value > same[3e-4].value > same[3e-3].value
 # %%
 import pandas
 
-mapped = photo_tools.sample(train, 100, seed=seed)  # at most 100 a class, so that a large folder takes no longer
+mapped = photo_tools.sample(train, 50, seed=seed)  # at most 50 a class, so that it takes less than a minute
 places = transfer.cuts(borrowed.base)  # {layer: layers after it}; a few networks have none
 wanted = [min(last, len(borrowed.base.layers)) for last in (10, 30, 75)]
 depths = sorted({transfer.cut(borrowed.base, last)[1] for last in wanted}) if places else []
@@ -651,16 +651,16 @@ assert not as_told or scores["stronger recipe"].value > scores["frozen"].value
 #
 # Does fine-tuning help more where photos are unlike ImageNet's? Here are two sets side by side: this chapter's photos,
 # without its test photos, and electroluminescence photos of solar cells, gray and nothing like everyday things. Each is
-# split anew, by group. Both learn from about as many photos, with one recipe: the layers of the map's last row, a rate
-# of 0.0003, five epochs on stored activations in five versions. How far a set is from ImageNet can be measured too: by
-# how far the means of the base's channels lie from those that its last BatchNormalization remembers, in standard
-# deviations.
+# split anew, by group. Both learn from about as many photos, small ones, with one recipe: the layers of the map's last
+# row, a rate of 0.0003, five epochs on stored activations in five versions. How far a set is from ImageNet can be
+# measured too: by how far the means of the base's channels lie from those that its last BatchNormalization remembers,
+# in standard deviations.
 
 # %%
 from tutorial_utils.course import trials
 
 mine = pandas.concat([train, validation], ignore_index=True).drop(columns="split")
-mine = photo_tools.sample(mine, 100, seed=seed)
+mine = photo_tools.sample(mine, 60, seed=seed)
 other = "leaves" if dataset == "solar_cells" else "solar_cells"
 
 
@@ -669,13 +669,13 @@ def frozen_and_tuned(table, name):
     share = min(1, len(mine) / len(table))  # so that both sets learn from about as many photos
     assigned = splits.assign(table, seed=seed, fractions=(0.5 * share, 0.1 * share, 1 - 0.6 * share))
     learn, choose, ask = (splits.part(assigned, part) for part in splits.NAMES)
-    tuned, _ = training.frozen(borrowed, learn, choose, image_size)
-    _, before = metrics.predict(tuned, pipeline.batches(ask, image_size))
+    tuned, _ = training.frozen(borrowed, learn, choose, side)
+    _, before = metrics.predict(tuned, pipeline.batches(ask, side))
     recipe = dict(
         last=depths[-1] if depths else 1, views=5, epochs=5, learning_rate=3e-4, seed=seed, run_dir=run, name=name
     )
-    training.fine_tune_stored(borrowed, tuned.layers[-1], learn, choose, image_size, **recipe)
-    labels, after = metrics.predict(tuned, pipeline.batches(ask, image_size))
+    training.fine_tune_stored(borrowed, tuned.layers[-1], learn, choose, side, **recipe)
+    labels, after = metrics.predict(tuned, pipeline.batches(ask, side))
     return labels, ask["group"], before.argmax(axis=1), after.argmax(axis=1)
 
 
@@ -691,7 +691,7 @@ for name in [dataset, other]:
         print(f"{title} is left out. {problem}")
         continue
     model.set_weights(start)
-    distances[title] = trials.distance(table, borrowed, image_size, seed)
+    distances[title] = trials.distance(table, borrowed, side, seed)
 
 # %%
 gains = {}

@@ -17,6 +17,7 @@ def table(gains, sets=("a", "b", "c"), noise=0.0, seeds=4):
                 signals = {f"trial_{signal}": rng.normal() for signal in trials.SIGNALS}
                 signals |= {"trial_photos_per_class": number, "trial_frozen": 0.6, "trial_frozen_half": 0.5}
                 cell = {"set": name, "photos_per_class": number, "seed": seed} | signals
+                cell |= {"backbone": "efficientnet_lite0", "image_size": 32}
                 for strategy, gain in gains.items():
                     rows.append(cell | {"strategy": strategy, "accuracy": 0.6 + gain + noise * rng.normal()})
     return pandas.DataFrame(rows)
@@ -98,3 +99,22 @@ def test_advice_for_photos_that_are_easy(class_folders):
     assert advice.learning_rate is None
     assert "a head on the frozen base" in str(advice)
     assert "With 10 photos a class" in str(advice)
+    assert "guess" not in str(advice)
+    shown = adviser.table(advice)
+    assert shown.loc["a head on the frozen base", "expected (%)"] == round(100 * advice.expected.accuracy["head"], 1)
+
+
+@pytest.mark.parametrize(
+    ("number", "name", "size", "words"),
+    [
+        (5, "efficientnet_lite0", 32, ""),
+        (4, "efficientnet_lite0", 32, " 4 photos a class are too few to tell: nothing below 5 was ever tried out."),
+        (5, "vgg16", 32, " All this was measured with efficientnet_lite0 at 32 pixels; for vgg16 at 32 it is a guess."),
+        (5, "efficientnet_lite0", 64, "; for efficientnet_lite0 at 64 it is a guess."),
+    ],
+)
+def test_what_the_evidence_does_not_cover_is_said(number, name, size, words):
+    backbone = backbones.Backbone(name, "", None, None, "", "", "", "")
+    told = adviser._unlike({"photos_per_class": number}, backbone, size, table({"head": 0}))
+    assert told.endswith(words)
+    assert bool(told) == bool(words)

@@ -56,7 +56,14 @@ def advise(photos, backbone, image_size, seed=0, evidence=None, progress=True):
     strategy = expected["accuracy"].idxmax()
     sure, collect = lead[strategy] > 0, _weakest(photos, said)
     reasons = _reasons(signals, expected, strategy, sure, collect, evidence)
+    reasons += _unlike(signals, backbone, image_size, evidence)
     return Advice(strategy, sure, expected, RATES[strategy], reasons, collect, signals)
+
+
+def table(advice):
+    """Return what an Advice expects as a DataFrame to show: a row a strategy, in %."""
+    shown = (100 * advice.expected).round(1).rename(index=STRATEGIES).rename_axis("strategy")
+    return shown.rename(columns={"accuracy": "expected (%)", "low": "from", "high": "to"})
 
 
 def predict(signals, evidence):
@@ -162,3 +169,15 @@ def _reasons(signals, expected, strategy, sure, collect, evidence):
     if collect:
         follows += f" Collect more photos of {collect[0]} and {collect[1]}: they are mixed up most."
     return f"{found} {follows}"
+
+
+def _unlike(signals, backbone, image_size, evidence):
+    """Return a sentence for each way in which the evidence is of another kind than what is asked about, "" if none."""
+    told, number, fewest = "", signals["photos_per_class"], evidence["photos_per_class"].min()
+    if number < fewest:
+        told += f" {number:.0f} photos a class are too few to tell: nothing below {fewest} was ever tried out."
+    known = evidence[["backbone", "image_size"]].drop_duplicates().to_numpy().tolist()
+    if [backbone.name, image_size] not in known:
+        with_what = ", ".join(f"{name} at {side} pixels" for name, side in known)
+        told += f" All this was measured with {with_what}; for {backbone.name} at {image_size} it is a guess."
+    return told
