@@ -2,8 +2,7 @@
 
     python -m benchmarks.adviser
 
-Regret: how many points the strategy that it advises is below the one that was best in hindsight for that set and that
-number of photos, over the seeds. Writes adviser.csv (one row a cell) and adviser.md.
+Regret is explained at adviser.regrets. Writes adviser.csv (one row a cell) and adviser.md.
 """
 
 import pandas
@@ -30,20 +29,11 @@ def judge(table):
     return pandas.DataFrame(rows)
 
 
-def regrets(judged):
-    """Return the mean regret of the advice and of always doing the same, in points, as a Series."""
-    names = list(adviser.STRATEGIES)
-    means = judged.groupby(["set", "photos_per_class"])[[*names, "accuracy"]].mean()
-    best = means[names].max(axis=1)
-    found = {f"always {name}": (best - means[name]).mean() for name in names}
-    return 100 * pandas.Series({"as advised": (best - means["accuracy"]).mean(), **found})
-
-
 def main():
     """Judge the adviser and write what was found."""
     table, caption = measured.read("strategies")
     judged = judge(table)
-    found = regrets(judged)
+    found = adviser.regrets(judged)
     results.keep_table("adviser", judged, "python -m benchmarks.adviser", show=False)
     means = judged.groupby(["set", "photos_per_class"])[[*adviser.STRATEGIES, "accuracy"]].mean().mul(100).round(1)
     means["advised"] = judged.groupby(["set", "photos_per_class"])["advised"].agg(", ".join)

@@ -3,10 +3,10 @@
     python -m benchmarks.strategies FOLDER ... [--seeds 3]
 
 For each set, number of photos a class and seed: as many photos as asked are drawn, a fifth of which validates. The
-test photos are those of groups that were not drawn, at least a fifth of the set and at most 800: the more there are,
-the less chance decides which strategy looks best. The drawn photos are first tried out as the adviser would
-(course/trials), then each strategy is trained on them, and a small network from scratch; the test photos are opened
-once for each.
+test photos are those of groups that were not drawn, at most 800, and no more of a class than its share of
+these: the more there are, the less chance decides which strategy looks best. The drawn photos are first tried out as
+the adviser would (course/trials), then each strategy is trained on them, and a small network from scratch; the test
+photos are opened once for each.
 """
 
 import argparse
@@ -43,6 +43,7 @@ def measure(photos, set, backbone, image_size, photos_per_class, seed):
     import pandas
 
     from tutorial_utils.course import trials
+    from tutorial_utils.data import photos as photo_tools
     from tutorial_utils.data import pipeline
     from tutorial_utils.insight import metrics
     from tutorial_utils.models import backbones
@@ -51,7 +52,7 @@ def measure(photos, set, backbone, image_size, photos_per_class, seed):
     if found is None:
         return [{"strategy": "too few photos"}]
     train, validation, others = found
-    test = others.sample(min(len(others), ASKED), random_state=seed).reset_index(drop=True)
+    test = photo_tools.sample(others, ASKED // len(others["label"].cat.categories), seed=seed)
     borrowed = backbones.get(backbone, fallback=None)
     drawn = pandas.concat([train, validation], ignore_index=True)
     signals, _ = trials.run(drawn, borrowed, image_size, seed=seed, progress=False)

@@ -58,7 +58,7 @@ def test_regret_is_counted_against_the_best_in_hindsight():
     """Set a: best is all (0.8); advised head, 0.7, and all, 0.8, in its two seeds. Set b: head is best, and advised."""
     rows = [("a", 5, 0, 0.7, 0.6, 0.8, 0.7), ("a", 5, 1, 0.7, 0.6, 0.8, 0.8), ("b", 5, 0, 0.9, 0.9, 0.5, 0.9)]
     names = ["set", "photos_per_class", "seed", "head", "last", "all", "accuracy"]
-    found = benchmark.regrets(pandas.DataFrame(rows, columns=names))
+    found = adviser.regrets(pandas.DataFrame(rows, columns=names))
     assert found["as advised"] == pytest.approx(100 * (0.05 + 0) / 2)
     assert found["always head"] == pytest.approx(100 * (0.1 + 0) / 2)
     assert found["always all"] == pytest.approx(100 * (0 + 0.4) / 2)

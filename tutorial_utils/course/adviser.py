@@ -97,6 +97,21 @@ def predict(signals, evidence):
     return expected, lead
 
 
+def regrets(judged):
+    """Return the mean regret of the advice and of always doing the same, in points, as a Series (chapter 4).
+
+    judged : a table like benchmarks/adviser.csv: `set`, `photos_per_class`, what each of STRATEGIES reached, and
+        `accuracy`, what the advised one did, as fractions
+    Regret: how far a strategy is below the one that was best in hindsight for that set and that number of photos, each
+    taken as its mean over the seeds.
+    """
+    names = list(STRATEGIES)
+    means = judged.groupby(["set", "photos_per_class"])[[*names, "accuracy"]].mean()
+    best = means[names].max(axis=1)
+    found = {f"always {name}": (best - means[name]).mean() for name in names}
+    return 100 * pandas.Series({"as advised": (best - means["accuracy"]).mean(), **found})
+
+
 def _columns(table):
     """Return the signals as an array (rows, columns), each on a scale on which a step means much the same."""
     per_class = np.log2(table["photos_per_class"].to_numpy(float))
