@@ -15,7 +15,12 @@ def table(gains, sets=("a", "b", "c"), noise=0.0, seeds=4):
         for number in (5, 50):
             for seed in range(seeds):
                 signals = {f"trial_{signal}": rng.normal() for signal in trials.SIGNALS}
-                signals |= {"trial_photos_per_class": number, "trial_frozen": 0.6, "trial_frozen_half": 0.5}
+                signals |= {
+                    "trial_photos_per_class": number,
+                    "trial_classes": 5,
+                    "trial_frozen": 0.6,
+                    "trial_frozen_half": 0.5,
+                }
                 cell = {"set": name, "photos_per_class": number, "seed": seed} | signals
                 cell |= {"backbone": "efficientnet_lite0", "image_size": 32}
                 for strategy, gain in gains.items():
@@ -23,7 +28,8 @@ def table(gains, sets=("a", "b", "c"), noise=0.0, seeds=4):
     return pandas.DataFrame(rows)
 
 
-SIGNALS = {name: 0.0 for name in trials.SIGNALS} | {"photos_per_class": 20, "frozen": 0.7, "frozen_half": 0.6}
+SIGNALS = {name: 0.0 for name in trials.SIGNALS}
+SIGNALS |= {"photos_per_class": 20, "classes": 5, "frozen": 0.7, "frozen_half": 0.6}
 
 
 def test_what_always_held_is_expected_again():

@@ -22,7 +22,7 @@ STRATEGIES = {
 }
 RATES = {"head": None, "last": 3e-4, "all": 3e-4}
 LEVEL = 0.9  # share of cases that an interval should hold
-_PENALTY = 10.0  # of the ridge regression, in rows of the table
+_PENALTY = 3.0  # of the ridge regression, in rows of the table
 
 
 class Advice(NamedTuple):
@@ -71,8 +71,8 @@ def predict(signals, evidence):
 
     expected : DataFrame indexed by strategy: `accuracy`, `low`, `high`, fractions; the interval is to hold LEVEL
     lead : {strategy: lower end of its lead over the best of the others}, fractions
-    How far a strategy lands from the cross-validated accuracy of the frozen head is a ridge regression on the
-    signals; its errors are those on sets left out of it.
+    How far a strategy lands from the cross-validated accuracy of the frozen head is a ridge regression on three of the
+    signals (_columns); its errors are those on sets left out of it.
     """
     table = evidence[evidence["strategy"].isin(STRATEGIES)].dropna(subset=["accuracy"])
     x = _columns(pandas.DataFrame([signals]))
@@ -113,12 +113,13 @@ def regrets(judged):
 
 
 def _columns(table):
-    """Return the signals as an array (rows, columns), each on a scale on which a step means much the same."""
-    per_class = np.log2(table["photos_per_class"].to_numpy(float))
-    frozen = table["frozen"].to_numpy(float)
-    slope = frozen - table["frozen_half"].to_numpy(float)
-    rest = [np.nan_to_num(table[name].to_numpy(float)) for name in trials.SIGNALS[3:]]
-    return np.column_stack([per_class, frozen, slope, *rest])
+    """Return what the advice goes by, an array (rows, 3): how many photos, how much is left to gain, what a trial did.
+
+    Few columns: with so few sets, a regression on more of the signals learns the sets by heart.
+    """
+    photos = np.log2(table["photos_per_class"].to_numpy(float) * table["classes"].to_numpy(float))
+    change = np.nan_to_num(table["all_loss"].to_numpy(float))
+    return np.column_stack([photos, 1 - table["frozen"].to_numpy(float), change])
 
 
 def found_by_trials(rows):

@@ -12,17 +12,18 @@ from ..models import features, training, transfer
 from . import checkup
 
 MOST = 400  # photos that are tried out; more would take more than a minute
-SIGNALS = ("photos_per_class", "frozen", "frozen_half", "distance", "last", "last_loss", "all", "all_loss")
+SIGNALS = ("photos_per_class", "classes", "frozen", "frozen_half", "distance", "last", "last_loss", "all", "all_loss")
 
 
 def run(photos, backbone, image_size, seed=0, progress=True):
     """Return (signals, probabilities): what the trials found, and what the frozen base says of each photo.
 
     photos : photos table, every class in at least two groups; backbone : from backbones.get, unchanged afterwards
-    signals : dict of floats. photos_per_class : their mean number. frozen, frozen_half : accuracy of a head on the
-        frozen base, cross-validated by group, learning from four fifths and from half of the photos. distance : see
-        there. last, all : by how much fine-tuning the last layers, or all, changed the accuracy of photos held back
-        (half of at most MOST), as fractions; last_loss, all_loss : the loss, in nats. seconds : what it took.
+    signals : dict of floats. photos_per_class : their mean number. classes : how many there are. frozen, frozen_half :
+        accuracy of a head on the frozen base, cross-validated by group, learning from four fifths and from half of the
+        photos. distance : see there. last, all : by how much fine-tuning the last layers, or all, changed the accuracy
+        of photos held back (half of at most MOST), as fractions; last_loss, all_loss : the loss, in nats. seconds :
+        what it took.
     probabilities : float (photos, classes), cross-validated
     Raises ValueError that names a class whose photos all belong to one group.
     """
