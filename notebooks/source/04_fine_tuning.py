@@ -835,8 +835,9 @@ from tutorial_utils.course import adviser
 record, record_caption = measured.read("adviser")
 regrets = adviser.regrets(record)
 figure, ax = plt.subplots(figsize=(6.4, 2.8), layout="constrained")
-ax.barh(regrets.index[::-1], regrets[::-1], color=plots.PALETTE["blue"])
+ax.barh(regrets.index[::-1], regrets[::-1], color=[plots.PALETTE["blue"]] * 3 + [plots.PALETTE["orange"]])
 ax.bar_label(ax.containers[0], fmt="%.1f", padding=3)
+ax.margins(x=0.1)
 ax.set(title=f"What following each rule costs\n{record_caption}", xlabel="mean regret (points)", ylabel="rule")
 plots.show(figure, "Mean regret of the advice and of always doing the same", run / "figures" / "adviser.png")
 

@@ -71,7 +71,7 @@ def accuracy(labels, predicted, groups=None, level=0.95):
     level = _level(level)
     right = labels == predicted
     n, value = len(right), float(right.mean())
-    group_of = _group_numbers(groups, n)
+    group_of = group_numbers(groups, n)
     n_groups = int(group_of.max()) + 1
     if n_groups == n:
         low, high = _wilson(value, n, ndtri((1 + level) / 2))
@@ -101,7 +101,7 @@ def paired_difference(labels, predicted_a, predicted_b, groups=None, level=0.95,
     if repeats < 1:
         raise ValueError(f"Expected repeats of at least 1; got {repeats}. 2000 serves a 95 % interval.")
     gain = (labels == a).astype(int) - (labels == b)  # (photos,) -1, 0, 1
-    group_of = _group_numbers(groups, len(gain))
+    group_of = group_numbers(groups, len(gain))
     gains, sizes = np.bincount(group_of, weights=gain), np.bincount(group_of)  # (groups,)
     rng = np.random.default_rng(seed)
     draws = (rng.integers(len(sizes), size=len(sizes)) for _ in range(repeats))
@@ -224,7 +224,7 @@ def _design_effect(right, group_of):
     return variance / (value * (1 - value) / n)
 
 
-def _group_numbers(groups, n):
+def group_numbers(groups, n):
     """Return each photo's group as a number, 0 ... groups - 1; None gives each photo its own."""
     if groups is None:
         return np.arange(n)

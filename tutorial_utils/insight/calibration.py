@@ -1,0 +1,196 @@
+"""Is a confident answer a right one? Confidence against accuracy, and what to do where they differ (chapter 6).
+
+Confidence is the probability of the class that comes first. NumPy arrays in, no TensorFlow needed.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+import scipy.optimize
+
+from . import metrics
+
+BINS = 10
+_SMALLEST = 1e-12  # probability whose logarithm is still taken
+_COLDEST, _HOTTEST = 0.05, 20.0  # temperatures that are tried
+
+
+class Error(NamedTuple):
+    """A calibration error, or the difference of two, with its interval; fractions."""
+
+    value: float
+    low: float
+    high: float
+    n: int
+    n_groups: int
+    level: float = 0.95
+
+    def __str__(self):
+        """Return the sentence to print under a model."""
+        return (
+            f"{100 * self.value:.1f} points off ({100 * self.level:g} % interval {100 * self.low:.1f} to "
+            f"{100 * self.high:.1f}, n = {self.n} photos)"
+        )
+
+
+def reliability(probabilities, labels, bins=BINS):
+    """Return how often a model is right where it is how sure, as a DataFrame, one row a bin that holds photos.
+
+    probabilities : float (photos, classes), each row sums to 1; labels : int (photos,), 0 ... classes - 1
+    bins : equal steps of confidence from 0 to 1; a confidence on an edge belongs to the bin below
+    Columns: `from`, `to` (edges), `n` (photos), `confidence` (their mean), `accuracy`, `low`, `high` (Wilson's 95 %
+    interval of the accuracy). Raises ValueError if lengths differ or values are not probabilities.
+    Source: Guo et al. (2017), arXiv:1706.04599, section 2.
+    """
+    confidence, right = _judged(probabilities, labels)
+    place = _bins_of(confidence, bins)
+    rows = []
+    for number in np.unique(place):
+        here = place == number
+        score = metrics.accuracy(np.zeros(here.sum(), int), (~right[here]).astype(int))
+        edges = {"from": number / bins, "to": (number + 1) / bins}
+        rows.append(edges | {"n": score.n, "confidence": confidence[here].mean(), "accuracy": score.value})
+        rows[-1] |= {"low": score.low, "high": score.high}
+    return pd.DataFrame(rows)
+
+
+def calibration_error(probabilities, labels, groups=None, bins=BINS, level=0.95, repeats=1000, seed=0):
+    """Return how far a classifier's confidence is from its accuracy: the expected calibration error, as an Error.
+
+    probabilities, labels, bins : as for `reliability`; groups : (photos,), photos of one plant share theirs, or None
+    The value is the mean over the bins of |accuracy - confidence|, weighted by their photos: 0.05 is off by 5 points.
+    The interval is a bootstrap over groups. Few photos alone make the error larger than it is, and each draw of the
+    bootstrap does so once more; so the draws are moved back by what they are above the value, on average.
+    Raises ValueError if lengths differ or values are not probabilities.
+    Source: Guo et al. (2017), arXiv:1706.04599, section 2; Efron and Tibshirani (1993), section 10.
+    """
+    errors, n, n_groups = _drawn_errors([probabilities], labels, groups, bins, repeats, seed)
+    return _interval(errors[:, 0], n, n_groups, level, lowest=0.0)
+
+
+def error_difference(probabilities, others, labels, groups=None, bins=BINS, level=0.95, repeats=1000, seed=0):
+    """Return the calibration error of the first probabilities minus that of the others, on the same photos.
+
+    The arguments are those of `calibration_error`. Below 0: the first are the better calibrated.
+    """
+    errors, n, n_groups = _drawn_errors([probabilities, others], labels, groups, bins, repeats, seed)
+    return _interval(errors[:, 0] - errors[:, 1], n, n_groups, level)
+
+
+def fit_temperature(probabilities, labels):
+    """Return the temperature, above 0, with which probabilities fit the labels best: that of the lowest mean loss.
+
+    probabilities : float (photos, classes) of photos that the model did not learn from: the validation photos
+    Above 1 the model was too sure, below 1 not sure enough. See `with_temperature`.
+    Source: Guo et al. (2017), arXiv:1706.04599, section 4.2.
+    """
+    _judged(probabilities, labels)  # raises ValueError for what are no probabilities
+    logs, place = _logs(probabilities), np.arange(len(labels))
+
+    def loss(log_temperature):
+        scaled = logs / np.exp(log_temperature)
+        return np.mean(_log_sum(scaled) - scaled[place, labels])
+
+    edges = np.log([_COLDEST, _HOTTEST])
+    return float(np.exp(scipy.optimize.minimize_scalar(loss, bounds=edges, method="bounded").x))
+
+
+def with_temperature(probabilities, temperature):
+    """Return the probabilities (photos, classes) at another temperature: softmax of their logarithms divided by it.
+
+    The order of the classes stays, so no prediction changes.
+    """
+    if not temperature > 0:
+        raise ValueError(f"temperature must be above 0; got {temperature!r}.")
+    scaled = _logs(probabilities) / temperature
+    return np.exp(scaled - _log_sum(scaled)[:, None])
+
+
+def risk_and_coverage(probabilities, labels):
+    """Return what "answer only when surer than ..." brings, as a DataFrame, one row a threshold, from strict to lax.
+
+    Columns: `threshold` (of confidence; a photo at it is answered), `coverage` (share of photos that is answered),
+    `risk` (share of those that is wrong), `answered` (photos). Photos of equal confidence are answered together.
+    Source: El-Yaniv and Wiener (2010), JMLR 11, section 2.
+    """
+    confidence, right = _judged(probabilities, labels)
+    order = np.argsort(-confidence, kind="stable")
+    answered = np.arange(1, len(order) + 1)
+    risk = np.cumsum(~right[order]) / answered
+    last = np.append(np.diff(confidence[order]) != 0, True)  # the last photo of each confidence
+    table = {"threshold": confidence[order], "coverage": answered / len(order), "risk": risk, "answered": answered}
+    return pd.DataFrame(table)[last].reset_index(drop=True)
+
+
+def threshold_for(probabilities, labels, wanted):
+    """Return the lowest threshold of confidence from which on at most the share `wanted` of the answers is wrong.
+
+    probabilities, labels : of the validation photos; wanted : a fraction, 0 up to 1
+    Returns a row of `risk_and_coverage`; None if even the surest answers are wrong more often.
+    """
+    if not 0 <= wanted < 1:
+        raise ValueError(f"wanted must be a share of wrong answers, from 0 up to 1; got {wanted!r}.")
+    table = risk_and_coverage(probabilities, labels)
+    good = table[table["risk"] <= wanted]
+    return good.iloc[-1] if len(good) else None
+
+
+def _judged(probabilities, labels):
+    """Return (confidence, right) of each photo, or raise ValueError for what are no probabilities."""
+    probabilities, labels = np.asarray(probabilities, np.float64), np.asarray(labels)
+    if probabilities.ndim != 2 or len(probabilities) != len(labels) or not len(labels):
+        raise ValueError(
+            f"Expected probabilities (photos, classes) and a label for each photo; got shapes {probabilities.shape} "
+            f"and {labels.shape}."
+        )
+    sums = probabilities.sum(axis=1)
+    if not (probabilities.min() >= 0 and np.abs(sums - 1).max() < 1e-3):  # also if any is no number
+        raise ValueError(
+            f"Expected probabilities (0-1, rows summing to 1); got values from {probabilities.min():.2f} and sums from "
+            f"{sums.min():.2f} to {sums.max():.2f}. Apply softmax to logits first."
+        )
+    if labels.dtype.kind not in "iu" or labels.min() < 0 or labels.max() >= probabilities.shape[1]:
+        raise ValueError(f"Expected labels as class numbers, 0 ... {probabilities.shape[1] - 1}; got {labels[:5]} ...")
+    return probabilities.max(axis=1), probabilities.argmax(axis=1) == labels
+
+
+def _bins_of(confidence, bins):
+    return np.clip(np.ceil(np.round(confidence * bins, 9)).astype(int) - 1, 0, bins - 1)
+
+
+def _drawn_errors(several, labels, groups, bins, repeats, seed):
+    """Return (errors, n, n_groups): float (1 + repeats, len(several)), row 0 of all photos, the others of draws."""
+    judged = [_judged(probabilities, labels) for probabilities in several]
+    group_of = metrics.group_numbers(groups, len(labels))
+    count = int(group_of.max()) + 1
+    rng = np.random.default_rng(seed)
+    draws = [np.ones(count)] + [np.bincount(rng.integers(count, size=count), minlength=count) for _ in range(repeats)]
+    weights = np.stack(draws)  # (1 + repeats, groups): how often each group was drawn
+    errors = [_errors(confidence, right, group_of, weights, bins) for confidence, right in judged]
+    return np.stack(errors, axis=1), len(labels), count
+
+
+def _errors(confidence, right, group_of, weights, bins):
+    """Return the calibration error at each row of weights, (draws, groups)."""
+    gaps = np.zeros((weights.shape[1], bins))  # (groups, bins): sum of right - confidence
+    np.add.at(gaps, (group_of, _bins_of(confidence, bins)), right - confidence)
+    sizes = np.bincount(group_of, minlength=weights.shape[1])
+    return np.abs(weights @ gaps).sum(axis=1) / (weights @ sizes)
+
+
+def _interval(values, n, n_groups, level, lowest=-np.inf):
+    value, drawn = values[0], values[1:]
+    drawn = drawn - (drawn.mean() - value)
+    low, high = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2])
+    low, high = max(lowest, min(low, value)), max(high, value)  # rounding may not push the value out
+    return Error(float(value), float(low), float(high), n, n_groups, level)
+
+
+def _logs(probabilities):
+    return np.log(np.clip(np.asarray(probabilities, np.float64), _SMALLEST, 1))
+
+
+def _log_sum(logits):
+    top = logits.max(axis=1)
+    return top + np.log(np.exp(logits - top[:, None]).sum(axis=1))
