@@ -201,3 +201,30 @@ def test_fine_tuning_moves_no_statistics_in_any_backbone(name):
     for old, new in zip(before, statistics, strict=True):
         np.testing.assert_array_equal(old, new)
     assert sum(not np.array_equal(old, new) for old, new in zip(weights, learned, strict=True)) > len(base.layers) / 9
+
+
+def test_a_temperature_inside_the_model_is_that_of_calibration_and_loads_without_this_package(tmp_path):
+    from tutorial_utils.insight import calibration
+
+    model = keras.Sequential([keras.Input((4, 4, 3)), keras.layers.Flatten(), keras.layers.Dense(3)])
+    model.add(keras.layers.Softmax())
+    images = np.random.default_rng(0).uniform(0, 3, (20, 4, 4, 3)).astype("float32")
+    cooled = transfer.with_temperature(model, 2.5)
+    before, after = model.predict_on_batch(images), cooled.predict_on_batch(images)
+    np.testing.assert_allclose(after, calibration.with_temperature(before, 2.5), atol=1e-6)
+    np.testing.assert_array_equal(after.argmax(axis=1), before.argmax(axis=1))
+    assert after.max() < before.max()
+    cooled.save(tmp_path / "cooled.keras")
+    script = (
+        "import sys, keras, numpy as np; model = keras.models.load_model(sys.argv[1]); "
+        "images = np.random.default_rng(0).uniform(0, 3, (20, 4, 4, 3)).astype('float32'); "
+        "np.save(sys.argv[2], model.predict_on_batch(images)); assert 'tutorial_utils' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", script, tmp_path / "cooled.keras", tmp_path / "said.npy"], check=True)
+    np.testing.assert_allclose(np.load(tmp_path / "said.npy"), after, atol=1e-6)
+
+
+@pytest.mark.parametrize("temperature", [0, -1, float("nan")])
+def test_a_temperature_that_is_none_is_refused(temperature):
+    with pytest.raises(ValueError, match="above 0"):
+        transfer.with_temperature(keras.Sequential([keras.Input((2,)), keras.layers.Softmax()]), temperature)

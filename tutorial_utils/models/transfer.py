@@ -62,6 +62,19 @@ def join(backbone, head, image_size):
     return keras.Model(images, head(x), name=f"{backbone.name}_classifier")
 
 
+def with_temperature(model, temperature):
+    """Return a model whose probabilities are those of `model` at another temperature; it shares all layers (chapter 6).
+
+    model : pixels to probabilities (batch, classes); temperature : above 0, as from insight.calibration.fit_temperature
+    The order of the classes stays, so no prediction changes. It saves, loads and exports like any other model.
+    """
+    if not temperature > 0:
+        raise ValueError(f"temperature must be above 0; got {temperature!r}.")
+    pixels = keras.Input(model.input_shape[1:], name="pixels")
+    logits = keras.ops.log(keras.ops.clip(model(pixels, training=False), 1e-12, 1.0)) / float(temperature)
+    return keras.Model(pixels, keras.ops.softmax(logits, axis=-1), name=f"{model.name}_calibrated")
+
+
 def cuts(base):
     """Return {layer name: layers after it} where a base can be cut in two, in order (chapter 4).
 
