@@ -47,7 +47,9 @@ def measure(photos, set, backbone, image_size, seed):
     from tutorial_utils.models import backbones, training
 
     borrowed = backbones.get(backbone, fallback=None)
-    weights, labels, said, groups, seconds = borrowed.base.get_weights(), [], {"frozen": [], "tuned": []}, [], 0
+    weights, labels, groups, seconds = borrowed.base.get_weights(), [], [], 0
+    said = {"frozen": [], "tuned": [], "eight_ways": []}
+    checked = {"val_tuned": [], "val_eight_ways": []}
     for train, validation, test in rounds(set, photos, seed):
         keras.utils.set_random_seed(seed)
         borrowed.base.set_weights(weights)
@@ -56,19 +58,41 @@ def measure(photos, set, backbone, image_size, seed):
         frozen = metrics.predict(model, test_batches)[1].argmax(axis=1)
         started = time.perf_counter()
         batches = training.augmented(train, image_size, seed)
-        training.fine_tune(model, borrowed.base, batches, pipeline.batches(validation, image_size))
+        val_batches = pipeline.batches(validation, image_size)
+        training.fine_tune(model, borrowed.base, batches, val_batches)
         seconds += time.perf_counter() - started
-        tuned = metrics.predict(model, test_batches)[1].argmax(axis=1)
         said["frozen"] += frozen.tolist()
-        said["tuned"] += tuned.tolist()
+        said["tuned"] += metrics.predict(model, test_batches)[1].argmax(axis=1).tolist()
+        said["eight_ways"] += eight_ways(model, test_batches)[1].tolist()
+        y_val, probabilities = metrics.predict(model, val_batches)
+        checked["val_tuned"] += (probabilities.argmax(axis=1) == y_val).tolist()
+        y_val, answers = eight_ways(model, val_batches)
+        checked["val_eight_ways"] += (answers == y_val).tolist()
         labels += pipeline.labels(test).tolist()
         groups += test["group"].tolist()
     row = {"n_test": len(labels), "seconds": round(seconds)}
+    row |= {name: float(np.mean(right)) for name, right in checked.items()}
     for name, predicted in said.items():
         score = metrics.accuracy(np.array(labels), np.array(predicted), groups)
         row |= {name: score.value, f"{name}_low": score.low, f"{name}_high": score.high}
     gain = metrics.paired_difference(np.array(labels), np.array(said["tuned"]), np.array(said["frozen"]), groups)
     return [row | {"gain": gain.value, "gain_low": gain.low, "gain_high": gain.high}]
+
+
+def eight_ways(model, batches):
+    """Return (labels, answers) of a model that looks at each photo in all eight ways to lay it down, and averages."""
+    labels, answers = [], []
+    for images, some in batches:
+        images = np.asarray(images)
+        ways = [
+            way[:, :: 1 - 2 * down, :: 1 - 2 * across]
+            for way in (images, images.transpose(0, 2, 1, 3))
+            for down in (0, 1)
+            for across in (0, 1)
+        ]
+        answers += np.mean([model.predict_on_batch(way) for way in ways], axis=0).argmax(axis=1).tolist()
+        labels += np.asarray(some).tolist()
+    return np.array(labels), np.array(answers)
 
 
 def main():
