@@ -1,0 +1,52 @@
+import numpy as np
+import pytest
+
+from tutorial_utils.insight import growth
+
+
+def test_a_power_law_is_continued():
+    """Errors of 40, 20 and 10 % at 100, 200 and 400 photos halve with every doubling: 5 % at 800."""
+    found = growth.forecast([100, 200, 400], [0.6, 0.8, 0.9], asked=10**9, at=800)
+    assert found.value == pytest.approx(0.95, abs=1e-6)
+    assert found.high - found.low < 1e-3
+    assert str(found).startswith("at 800 photos: 95.0 % right expected (90 % interval 95.0 to 95.0 %)")
+
+
+def test_a_curve_never_falls_with_more_photos():
+    found = growth.forecast([100, 200, 400], [0.8, 0.79, 0.78], asked=500, at=800)
+    assert found.value == pytest.approx(0.79, abs=0.002)  # level, at the mean
+    assert found.low < 0.78 < found.high
+
+
+def test_no_mistakes_at_all_are_no_certainty():
+    found = growth.forecast([10, 20, 40], [1.0, 1.0, 1.0], asked=20, at=80)
+    assert found.value > 0.97
+    assert found.low < 0.95
+
+
+def test_the_interval_holds_what_is_then_measured():
+    """Errors of 2 / n**0.5 with scatter between draws, measured on 300 photos: 90 % of the forecasts hold it."""
+    rng, held, tries = np.random.default_rng(0), 0, 1000
+    numbers = np.repeat([25, 50, 100], 3)
+
+    def measured(n):
+        error = 2 / np.sqrt(n) * np.exp(rng.normal(0, 0.1, np.shape(n)))
+        return 1 - rng.binomial(300, np.minimum(error, 1)) / 300
+
+    for _ in range(tries):
+        found = growth.forecast(numbers, measured(numbers), asked=300, at=200)
+        held += found.low <= measured(200) <= found.high
+    assert 0.87 * tries <= held <= 0.95 * tries
+
+
+@pytest.mark.parametrize(
+    ("photos", "accuracies", "message"),
+    [
+        ([1, 2], [0.5, 0.6], "at least three"),
+        ([2, 2, 2], [0.5, 0.6, 0.7], "two different numbers"),
+        ([1, 2, 3], [50, 60, 70], "fractions"),
+    ],
+)
+def test_what_gives_no_curve_is_refused(photos, accuracies, message):
+    with pytest.raises(ValueError, match=message):
+        growth.forecast(photos, accuracies, 100, 10)
