@@ -92,6 +92,11 @@ def test_the_pair_that_is_mixed_up_is_named_unless_it_may_be_chance(mixed, named
     assert adviser._weakest(photos, np.eye(5)[said]) == named
 
 
+def test_evidence_of_few_sets_is_called_weak():
+    backbone = backbones.Backbone("efficientnet_lite0", "", None, None, "", "", "", "")
+    assert "of 3 sets only" in adviser._unlike({"photos_per_class": 9}, backbone, 32, table({"head": 0}))
+
+
 @pytest.mark.slow
 def test_advice_for_photos_that_are_easy(class_folders):
     advice = adviser.advise(
@@ -121,6 +126,6 @@ def test_advice_for_photos_that_are_easy(class_folders):
 )
 def test_what_the_evidence_does_not_cover_is_said(number, name, size, words):
     backbone = backbones.Backbone(name, "", None, None, "", "", "", "")
-    told = adviser._unlike({"photos_per_class": number}, backbone, size, table({"head": 0}))
+    told = adviser._unlike({"photos_per_class": number}, backbone, size, table({"head": 0}, sets="abcde"))
     assert told.endswith(words)
     assert bool(told) == bool(words)

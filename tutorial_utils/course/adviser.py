@@ -22,6 +22,7 @@ STRATEGIES = {
 }
 RATES = {"head": None, "last": 3e-4, "all": 3e-4}
 LEVEL = 0.9  # share of cases that an interval should hold
+_SETS = 5  # in the evidence, at least, for advice on photos that it does not know
 _PENALTY = 3.0  # of the ridge regression, in rows of the table
 
 
@@ -192,6 +193,10 @@ def _unlike(signals, backbone, image_size, evidence):
     told, number, fewest = "", signals["photos_per_class"], evidence["photos_per_class"].min()
     if number < fewest:
         told += f" {number:.0f} photos a class are too few to tell: nothing below {fewest} was ever tried out."
+    if evidence["set"].nunique() < _SETS:
+        told += (
+            f" The trainings that this is compared with are of {evidence['set'].nunique()} sets only: a weak witness."
+        )
     known = evidence[["backbone", "image_size"]].drop_duplicates().to_numpy().tolist()
     if [backbone.name, image_size] not in known:
         with_what = ", ".join(f"{name} at {side} pixels" for name, side in known)
