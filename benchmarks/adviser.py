@@ -20,9 +20,8 @@ def judge(table):
     for key, cell in table.groupby(keys):
         evidence = table[table["set"] != key[0]]
         signals = adviser.found_by_trials(cell).iloc[0].to_dict()
-        expected, lead = adviser.predict(signals, evidence)
+        expected, lead, advised = adviser.predict(signals, evidence)
         truth = cell.set_index("strategy")["accuracy"]
-        advised = expected["accuracy"].idxmax()
         held = (expected["low"] <= truth[expected.index]) & (truth[expected.index] <= expected["high"])
         row = dict(zip(keys, key, strict=True)) | {"advised": advised, "sure": lead[advised] > 0}
         rows.append(row | truth.to_dict() | {"accuracy": truth[advised], "held": held.mean()})

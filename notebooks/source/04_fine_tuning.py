@@ -843,7 +843,8 @@ plots.show(figure, "Mean regret of the advice and of always doing the same", run
 
 # %%
 sets, cells = record["set"].nunique(), len(record[["set", "photos_per_class"]].drop_duplicates())
-print(f"{sets} sets, {cells} pairs of a set and a number of photos, {record['seed'].nunique()} draws of each")
+draws = record.groupby(["set", "photos_per_class"])["seed"].nunique()
+print(f"{sets} sets, {cells} pairs of a set and a number of photos, draws of each: {draws.min()} to {draws.max()}")
 print(f"intervals of the expected accuracy that held what was then measured: {record['held'].mean():.0%}")
 worse = [rule for rule in regrets.index[1:] if regrets[rule] > regrets["as advised"]]
 print(f"The advice costs less than: {', '.join(worse) or 'no rule'}")

@@ -34,15 +34,23 @@ SIGNALS |= {"photos_per_class": 20, "classes": 5, "frozen": 0.7, "frozen_half": 
 
 def test_what_always_held_is_expected_again():
     """All layers always brought 10 points over the frozen head: 0.7 becomes 0.8, without doubt."""
-    expected, lead = adviser.predict(SIGNALS, table({"head": 0, "last": 0.05, "all": 0.1}))
+    expected, lead, best = adviser.predict(SIGNALS, table({"head": 0, "last": 0.05, "all": 0.1}))
     assert expected["accuracy"].tolist() == pytest.approx([0.7, 0.75, 0.8])
     assert (expected["high"] - expected["low"]).max() < 1e-6
+    assert best == "all"
     assert lead["all"] == pytest.approx(0.05)
     assert lead["head"] < 0
 
 
+def test_the_best_is_chosen_before_expectations_are_cut_off():
+    """0.97 and gains of 0.05 and 0.1: both are expected at 1, and the larger gain is still the better bet."""
+    expected, _, best = adviser.predict(SIGNALS | {"frozen": 0.97}, table({"head": 0, "last": 0.05, "all": 0.1}))
+    assert expected["accuracy"].tolist() == pytest.approx([0.97, 1, 1])
+    assert best == "all"
+
+
 def test_noise_makes_it_unsure_and_the_interval_wide():
-    expected, lead = adviser.predict(SIGNALS, table({"head": 0, "last": 0.01, "all": 0.02}, noise=0.05))
+    expected, lead, _ = adviser.predict(SIGNALS, table({"head": 0, "last": 0.01, "all": 0.02}, noise=0.05))
     assert max(lead.values()) < 0
     width = expected["high"] - expected["low"]
     assert width.between(0.1, 0.5).all()  # 1.64 deviations of 0.05 each way are 0.16
@@ -56,7 +64,7 @@ def test_evidence_without_trials_is_refused():
 
 def test_other_strategies_in_the_table_are_left_out():
     with_scratch = table({"head": 0, "last": 0.05, "all": 0.1, "scratch": -0.3})
-    expected, _ = adviser.predict(SIGNALS, with_scratch)
+    expected, _, _ = adviser.predict(SIGNALS, with_scratch)
     assert list(expected.index) == ["head", "last", "all"]
 
 

@@ -152,6 +152,23 @@ def test_an_unknown_rule_is_refused():
         training.BestEpoch(None, "luck")
 
 
+def test_an_epoch_whose_loss_is_no_number_is_never_kept():
+    """Weights of nan call everything the first class; where that is right often enough, the loss still tells."""
+    model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+    best = training.BestEpoch(None, "accuracy")
+    best.set_model(model)
+    best.photos = 10
+    for accuracy, loss in [(0.8, 0.5), (0.8, float("nan"))]:
+        best._note({"val_accuracy": accuracy, "val_loss": loss})
+    assert best.kept == 0
+
+
+def test_batches_that_do_not_say_how_many_they_are_are_refused(tmp_path):
+    endless = tf.data.Dataset.from_generator(lambda: iter([]), output_types=tf.float32)
+    with pytest.raises(ValueError, match="how many batches an epoch has"):
+        training.fine_tune(None, None, endless, None)
+
+
 def test_fine_tuning_on_stored_activations_changes_the_joined_model(parts):
     """Suffix and joined model share their layers: what one learned, the other says."""
     train, validation, test = parts

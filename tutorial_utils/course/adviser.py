@@ -53,8 +53,7 @@ def advise(photos, backbone, image_size, seed=0, evidence=None, progress=True):
         evidence, _ = measured.read("strategies")
     _check_evidence(evidence)
     signals, said = trials.run(photos, backbone, image_size, seed, progress)
-    expected, lead = predict(signals, evidence)
-    strategy = expected["accuracy"].idxmax()
+    expected, lead, strategy = predict(signals, evidence)
     sure, collect = lead[strategy] > 0, _weakest(photos, said)
     reasons = _reasons(signals, expected, strategy, sure, collect, evidence)
     reasons += _unlike(signals, backbone, image_size, evidence)
@@ -68,10 +67,11 @@ def table(advice):
 
 
 def predict(signals, evidence):
-    """Return (expected, lead): the accuracy of each strategy, and by how much each surely leads the next best.
+    """Return (expected, lead, best): the accuracy of each strategy, by how much each surely leads the next best, which.
 
     expected : DataFrame indexed by strategy: `accuracy`, `low`, `high`, fractions; the interval is to hold LEVEL
     lead : {strategy: lower end of its lead over the best of the others}, fractions
+    best : the strategy of which most is expected, before expectations above 1 are cut off there
     How far a strategy lands from the cross-validated accuracy of the frozen head is a ridge regression on three of the
     signals (_columns); its errors are those on sets left out of it.
     """
@@ -95,7 +95,7 @@ def predict(signals, evidence):
         other = max((each for each in STRATEGIES if each != name), key=values.get)
         width = float(np.quantile(np.abs(errors[name] - errors[other]), LEVEL))
         lead[name] = values[name] - values[other] - width
-    return expected, lead
+    return expected, lead, max(values, key=values.get)
 
 
 def regrets(judged):
@@ -172,10 +172,13 @@ def _reasons(signals, expected, strategy, sure, collect, evidence):
     """Return the advice in plain sentences: what was found, what follows."""
     known = evidence.drop_duplicates(["set", "photos_per_class", "seed"])["trial_distance"]
     far = "further from" if signals["distance"] > known.median() else "nearer to"
+    domain = f"; the photos are {far} what the base knows than most of those that this is compared with"
+    if np.isnan(signals["distance"]):
+        domain = ""  # a base without BatchNormalization remembers nothing of its photos
     found = (
         f"With {signals['photos_per_class']:.0f} photos a class a head on the frozen base is right in "
-        f"{signals['frozen']:.0%} ({signals['frozen_half']:.0%} with half of them); the photos are {far} what the base "
-        "knows than most of those that this is compared with. In a short trial, fine-tuning changed that by "
+        f"{signals['frozen']:.0%} ({signals['frozen_half']:.0%} with half of them){domain}. In a short trial, "
+        "fine-tuning changed that by "
         f"{100 * signals['last']:+.0f} points (last layers) and {100 * signals['all']:+.0f} points (all layers)."
     )
     what, row = STRATEGIES[strategy], expected.loc[strategy]

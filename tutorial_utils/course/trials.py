@@ -40,10 +40,12 @@ def run(photos, backbone, image_size, seed=0, progress=True):
     borrowed = backbone.base.get_weights()
     try:
         for name, trial in {"last": _last, "all": _all}.items():
-            tables = [trial(*halves, backbone, image_size, seed) for halves in _halves(few, seed, name)]
+            tables = []
+            for learn, ask in _halves(few, seed, name):
+                backbone.base.set_weights(borrowed)  # or the second half's base would know the photos it is asked about
+                tables.append(trial(learn, ask, backbone, image_size, seed))
             for score, signal in {"val_accuracy": name, "val_loss": f"{name}_loss"}.items():
                 found[signal] = float(np.mean([table[score].iloc[-1] - table[score].iloc[0] for table in tables]))
-            backbone.base.set_weights(borrowed)
     finally:
         backbone.base.set_weights(borrowed)
         transfer.freeze(backbone.base)

@@ -1,6 +1,7 @@
 """The two-phase recipe: a head on the frozen base, then the base itself at a small rate."""
 
 import keras
+import numpy as np
 import pandas
 import tqdm.auto
 import tqdm.keras
@@ -72,6 +73,11 @@ def fine_tune(model, base, train, validation, epochs=None, learning_rate=3e-4, l
     included (row 0 of the history); so too when it is interrupted.
     """
     steps = int(train.cardinality())  # an epoch
+    if steps < 1:
+        raise ValueError(
+            f"train must tell how many batches an epoch has; its cardinality is {steps}. Take pipeline.batches, or "
+            "give a tf.data.Dataset its number with tf.data.experimental.assert_cardinality."
+        )
     epochs = max(8, -(-STEPS // steps)) if epochs is None else epochs
     transfer.unfreeze(base, last)
     _compile(model, _warm_up_and_decay(learning_rate, epochs * steps) if decay else learning_rate)
@@ -214,6 +220,8 @@ class BestEpoch(keras.callbacks.Callback):
     def _is_best(self):
         if self.rule == "loss":
             return self.rows[-1]["val_loss"] <= min(row["val_loss"] for row in self.rows)
+        if not np.isfinite(self.rows[-1].get("val_loss", 0)):
+            return False  # such a model calls everything the first class, which may be right often enough
         best = max(row["val_accuracy"] for row in self.rows)
         return self.rows[-1]["val_accuracy"] >= best - (best * (1 - best) / self.photos) ** 0.5
 
