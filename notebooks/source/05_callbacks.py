@@ -289,7 +289,8 @@ assert not as_told or (active[1] < 0.1 and abs(ruined["val_loss"].iloc[-1] - np.
 # %% [markdown]
 # The first steps throw the weights so far that the units of the hidden layer fall silent, and a ReLU that is 0 for
 # every photo learns nothing more. What is left is guessing. There is no error and no warning; only the curve tells.
-# Now change one thing: `leaky_relu`, whose units cannot fall silent.
+# Now another head, without dropout and with
+# `leaky_relu`, whose units cannot fall silent.
 
 
 # %%
