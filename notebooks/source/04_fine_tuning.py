@@ -827,7 +827,8 @@ for name, row in means.iterrows():
 # Where would your photos fall among these rows? A table cannot tell, but an *adviser* can try: it makes cheap trials
 # with your photos, a minute long, and compares what it finds with the trainings of this table. How good is its advice?
 # Each set was judged by an adviser that knew the other sets only. *Regret* is how many points the strategy that it
-# advised is below the one that turned out best; beside it, that of doing always the same:
+# advised is below the one that turned out best; beside it, that of doing always the same.
+# (What the adviser looks at was picked on some of these same sets, so take its bar for a friendly one.)
 
 # %%
 from tutorial_utils.course import adviser
