@@ -42,7 +42,7 @@ def main():
     parts = [
         "# How good the advice is",
         f"{caption}; each set judged by an adviser that knows the others only. Accuracies in %, means over the seeds.",
-        "Not a blind record: the signals that the advice goes by were picked by their regret on earlier rows of these sets.",
+        "Not a blind record: the signals that the advice goes by were picked by their regret on earlier rows of these.",
         "\n".join(lines),
         "Mean regret against the best strategy in hindsight for that set and number, in points: "
         + ", ".join(f"{name} {value:.2f}" for name, value in found.items())
