@@ -42,8 +42,8 @@ def run(name, cells, measure, arguments, command):
     cells : dicts of plain values that tell one cell from another, `set` (see `sets`) among them; each becomes the first
         columns of its rows
     measure : function of a cell's values, and of `photos`, the set's table, that returns a list of dicts; it runs in
-        `python -m benchmarks.<name> --one`
-    arguments : parsed, with `options`; command : what the table says that made it
+        a process of its own, `command --one`
+    arguments : parsed, with `options`; command : "python -m benchmarks....", which the table says made it
     """
     if arguments.one:
         cell = json.loads(arguments.one)
@@ -58,6 +58,7 @@ def run(name, cells, measure, arguments, command):
     done = {tuple(row) for row in table[keys].itertuples(index=False)} if len(table) else set()
     left = [cell for cell in cells if tuple(cell.values()) not in done]
     places = sets(arguments)
+    module, *flags = command.removeprefix("python -m benchmarks.").split()
     free = queue.SimpleQueue()
     for core in range(arguments.workers):
         free.put(core if arguments.workers > 1 else None)
@@ -66,7 +67,7 @@ def run(name, cells, measure, arguments, command):
         core = free.get()
         try:
             asked = json.dumps({**cell, "core": core, "where": places[cell["set"]]})
-            return cell, results.in_own_process(name, "--one", asked, empty_cache=False)
+            return cell, results.in_own_process(module, *flags, "--one", asked, empty_cache=False)
         finally:
             free.put(core)
 

@@ -57,8 +57,8 @@ def test_noise_makes_it_unsure_and_the_interval_wide():
 
 
 def test_evidence_without_trials_is_refused():
-    bare = table({"head": 0}).drop(columns=["trial_last", "trial_distance"])
-    with pytest.raises(ValueError, match="lacks trial_distance, trial_last"):
+    bare = table({"head": 0}).drop(columns=["trial_all", "trial_distance"])
+    with pytest.raises(ValueError, match="lacks trial_distance, trial_all"):
         adviser.advise(None, None, 128, evidence=bare)  # before it looks at any photo
 
 

@@ -18,7 +18,7 @@ def test_the_trials_tell_two_colors_apart_and_leave_the_base_as_it_was(class_fol
     assert set(trials.SIGNALS) <= set(signals)
     assert signals["photos_per_class"] == 10
     assert signals["frozen"] == signals["frozen_half"] == 1  # green and brown
-    assert signals["last"] == 0  # nothing left to gain
+    assert signals["all"] == 0  # nothing left to gain
     assert probabilities.argmax(axis=1).tolist() == [0] * 10 + [1] * 10
     for old, new in zip(before, lite0.base.get_weights(), strict=True):
         np.testing.assert_array_equal(old, new)

@@ -178,8 +178,8 @@ def _reasons(signals, expected, strategy, sure, collect, evidence):
     found = (
         f"With {signals['photos_per_class']:.0f} photos a class a head on the frozen base is right in "
         f"{signals['frozen']:.0%} ({signals['frozen_half']:.0%} with half of them){domain}. In a short trial, "
-        "fine-tuning changed that by "
-        f"{100 * signals['last']:+.0f} points (last layers) and {100 * signals['all']:+.0f} points (all layers)."
+        "fine-tuning all layers changed it by "
+        f"{100 * signals['all']:+.0f} points."
     )
     what, row = STRATEGIES[strategy], expected.loc[strategy]
     if RATES[strategy]:

@@ -12,7 +12,7 @@ from ..models import features, training, transfer
 from . import checkup
 
 MOST = 400  # photos that are tried out; more would take more than a minute
-SIGNALS = ("photos_per_class", "classes", "frozen", "frozen_half", "distance", "last", "last_loss", "all", "all_loss")
+SIGNALS = ("photos_per_class", "classes", "frozen", "frozen_half", "distance", "all", "all_loss")
 
 
 def run(photos, backbone, image_size, seed=0, progress=True):
@@ -21,9 +21,8 @@ def run(photos, backbone, image_size, seed=0, progress=True):
     photos : photos table, every class in at least two groups; backbone : from backbones.get, unchanged afterwards
     signals : dict of floats. photos_per_class : their mean number. classes : how many there are. frozen, frozen_half :
         accuracy of a head on the frozen base, cross-validated by group, learning from four fifths and from half of the
-        photos. distance : see there. last, all : by how much fine-tuning the last layers, or all, changed the accuracy
-        of photos held back (half of at most MOST), as fractions; last_loss, all_loss : the loss, in nats. seconds :
-        what it took.
+        photos. distance : see there. all : by how much fine-tuning all layers changed the accuracy of photos held back
+        (half of at most MOST), as a fraction; all_loss : their loss, in nats. seconds : what it took.
     probabilities : float (photos, classes), cross-validated
     Raises ValueError that names a class whose photos all belong to one group.
     """
@@ -36,16 +35,15 @@ def run(photos, backbone, image_size, seed=0, progress=True):
     found["frozen"] = _accuracy(labels, said)
     found["frozen_half"] = float(np.mean([_accuracy(labels, half) for half in halves]))
     found["distance"] = distance(photos, backbone, image_size, seed)
-    few = photos if len(photos) <= MOST else photo_room.sample(photos, MOST // classes, seed=seed)
+    few = photos if len(photos) <= MOST else photo_room.sample(photos, max(2, MOST // classes), seed=seed)
     borrowed = backbone.base.get_weights()
     try:
-        for name, trial in {"last": _last, "all": _all}.items():
-            tables = []
-            for learn, ask in _halves(few, seed, name):
-                backbone.base.set_weights(borrowed)  # or the second half's base would know the photos it is asked about
-                tables.append(trial(learn, ask, backbone, image_size, seed))
-            for score, signal in {"val_accuracy": name, "val_loss": f"{name}_loss"}.items():
-                found[signal] = float(np.mean([table[score].iloc[-1] - table[score].iloc[0] for table in tables]))
+        tables = []
+        for learn, ask in _halves(few, seed):
+            backbone.base.set_weights(borrowed)  # or the second half's base would know the photos it is asked about
+            tables.append(_fine_tune(learn, ask, backbone, image_size, seed))
+        for score, signal in {"val_accuracy": "all", "val_loss": "all_loss"}.items():
+            found[signal] = float(np.mean([table[score].iloc[-1] - table[score].iloc[0] for table in tables]))
     finally:
         backbone.base.set_weights(borrowed)
         transfer.freeze(backbone.base)
@@ -76,26 +74,18 @@ def _accuracy(labels, probabilities):
     return float(sklearn.metrics.accuracy_score(labels, probabilities.argmax(axis=1)))
 
 
-def _halves(photos, seed, name):
-    """Yield (learn, ask), photos tables; all layers, or more than 100 photos, are tried out one way round only."""
+def _halves(photos, seed):
+    """Yield (learn, ask), photos tables; at most 100 photos are tried out both ways round: one way would be chance."""
     parts = list(shortcuts.by_group(photos, 2, seed).split(photos, photos["label"], photos["group"]))
-    for learn, ask in parts[: 1 if name == "all" or len(photos) > 100 else 2]:
+    for learn, ask in parts[: 1 if len(photos) > 100 else 2]:
         yield photos.iloc[learn].reset_index(drop=True), photos.iloc[ask].reset_index(drop=True)
 
 
-def _head(learn, backbone, image_size):
+def _fine_tune(learn, ask, backbone, image_size, seed):
     transfer.freeze(backbone.base)
     rows = features.stored(learn, backbone, image_size, progress=False)[:]
-    return transfer.closed_head(rows, pipeline.labels(learn), len(learn["label"].cat.categories))
-
-
-def _last(learn, ask, backbone, image_size, seed):
-    head = _head(learn, backbone, image_size)
-    return training.fine_tune_stored(backbone, head, learn, ask, image_size, views=2, seed=seed)
-
-
-def _all(learn, ask, backbone, image_size, seed):
-    model = transfer.join(backbone, _head(learn, backbone, image_size), image_size)
+    head = transfer.closed_head(rows, pipeline.labels(learn), len(learn["label"].cat.categories))
+    model = transfer.join(backbone, head, image_size)
     batches = training.augmented(learn, image_size, seed)
     epochs = max(4, -(-training.STEPS // 2 // int(batches.cardinality())))  # half of what the recipe takes
     return training.fine_tune(model, backbone.base, batches, pipeline.batches(ask, image_size), epochs)

@@ -63,7 +63,8 @@ def fine_tune(model, base, train, validation, epochs=None, learning_rate=3e-4, l
     """Phase 2: let the base learn at a small rate, in place; return the history (chapter 4).
 
     model : joined model whose head is trained already, or its suffix (`fine_tune_stored`); base : its base
-    train, validation : batches of (images, labels), as from pipeline.batches
+    train, validation : batches of (images, labels), as from pipeline.batches; validation None: the last epoch is kept.
+        So once every choice is made, the validation photos may join the training photos
     epochs : None for 8, or as many more as make STEPS steps where the photos are few
     last : how many of the base's last layers learn, None for all; BatchNormalization never does
     decay : let the rate rise over the first fifth of the steps and then fall to 0 along half a cosine, else keep it
@@ -81,7 +82,7 @@ def fine_tune(model, base, train, validation, epochs=None, learning_rate=3e-4, l
     epochs = max(8, -(-STEPS // steps)) if epochs is None else epochs
     transfer.unfreeze(base, last)
     _compile(model, _warm_up_and_decay(learning_rate, epochs * steps) if decay else learning_rate)
-    return fit(model, train, validation, epochs, rule="accuracy", **others)
+    return fit(model, train, validation, epochs, rule="accuracy" if validation is not None else "last", **others)
 
 
 def fine_tune_stored(
@@ -143,7 +144,7 @@ def fit(model, train, validation, epochs, callbacks=(), rule="loss", run_dir=Non
     run_dir : a folder where the state of the training is kept after every epoch, under `name`. If it is killed, the
         same call goes on from there and ends as if nothing had happened; a finished training is only read. If
         something that it depends on has changed, that is printed, and it starts anew (see checkpoints.Checkpoint).
-    rule : how `BestEpoch` chooses, "loss" or "accuracy"
+    rule : how `BestEpoch` chooses: "loss", "accuracy" or "last", the only one that needs no validation photos
     Returns a DataFrame indexed by epoch; row 0 is the state before training (validation columns only); the column
     `kept` is True for the epoch whose weights the model ends with.
     """
@@ -189,11 +190,12 @@ class BestEpoch(keras.callbacks.Callback):
         highest. So few photos cannot tell such epochs apart, and in the latest the rate has fallen furthest; the loss
         would often keep the start, whose head is unsure where it errs, while fine-tuning makes more photos right and
         the model surer of all (benchmarks/epochs.csv; the one-standard-error rule: Hastie et al. 2009, section 7.10).
+        "last" keeps the last epoch whose weights are numbers
     """
 
     def __init__(self, validation=None, rule="loss"):
         super().__init__()
-        _check.choice("rule", rule, ("loss", "accuracy"))
+        _check.choice("rule", rule, ("loss", "accuracy", "last"))
         self.validation = validation
         self.rule = rule
         self.photos = 0
@@ -203,6 +205,9 @@ class BestEpoch(keras.callbacks.Callback):
 
     def on_train_begin(self, logs=None):
         """Score the model as it comes."""
+        if self.validation is None:
+            self._note({})
+            return
         self.photos = sum(len(labels) for _, labels in self.validation)
         scores = self.model.evaluate(self.validation, verbose=0, return_dict=True)
         self._note({f"val_{name}": value for name, value in scores.items()})
@@ -218,6 +223,8 @@ class BestEpoch(keras.callbacks.Callback):
             self.weights = self.model.get_weights()
 
     def _is_best(self):
+        if self.rule == "last":
+            return np.isfinite(self.rows[-1].get("loss", 0))
         if self.rule == "loss":
             return self.rows[-1]["val_loss"] <= min(row["val_loss"] for row in self.rows)
         if not np.isfinite(self.rows[-1].get("val_loss", 0)):
