@@ -24,7 +24,8 @@ def judge(table):
         truth = cell.set_index("strategy")["accuracy"]
         held = (expected["low"] <= truth[expected.index]) & (truth[expected.index] <= expected["high"])
         row = dict(zip(keys, key, strict=True)) | {"advised": advised, "sure": lead[advised] > 0}
-        rows.append(row | truth.to_dict() | {"accuracy": truth[advised], "held": held.mean()})
+        found = {"accuracy": truth[advised], "held": held.mean(), "held_advised": float(held[advised])}
+        rows.append(row | truth.to_dict() | found)
     return pandas.DataFrame(rows)
 
 
@@ -48,7 +49,8 @@ def main():
         + ", ".join(f"{name} {value:.2f}" for name, value in found.items())
         + ".",
         f"The {100 * adviser.LEVEL:.0f} % intervals of the expected accuracies hold the measured one in "
-        f"{judged['held'].mean():.0%} of {len(judged) * len(adviser.STRATEGIES)} cases.",
+        f"{judged['held'].mean():.0%} of {len(judged) * len(adviser.STRATEGIES)} cases, those of the advised strategy "
+        f"in {judged['held_advised'].mean():.0%} of {len(judged)}.",
     ]
     _files.write_text(results.HERE / "adviser.md", "\n\n".join(parts) + "\n")
     print("\n\n".join(parts[4:]))

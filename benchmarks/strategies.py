@@ -18,7 +18,7 @@ NUMBERS = (5, 10, 25, 50, 100)  # photos a class, where there are as many
 ASKED = 800  # test photos, at most
 LAYERS = (16, 32, 64, 128)  # filters of the network from scratch, that of chapter 3
 SCRATCH = 96  # pixels: its own size, on which a small network learns more in the same time
-STEPS = 400  # of training from scratch, at least
+STEPS = 200  # of training from scratch, at least
 
 
 def draw(photos, number, seed):

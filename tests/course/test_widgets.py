@@ -106,3 +106,12 @@ def test_the_photos_of_a_cell_are_shown(class_folders):
     assert "healthy, taken for ill: 1 photos" in view.value
     true.value, said.value = 1, 0
     assert view.value == "ill, taken for healthy: 0 photos"
+
+
+def test_what_goes_wrong_is_said_and_the_control_lives_on(tmp_path):
+    paths = [str(tmp_path / "gone.png"), str(tmp_path / "gone too.png")]
+    box = widgets.browse_confusion(paths, [0, 1], [0, 0], ["a", "b"])
+    (view,), (true, _) = find(box, "HTML"), find(box, "Dropdown")
+    assert "gone.png" in view.value
+    true.value = 1
+    assert "gone too.png" in view.value

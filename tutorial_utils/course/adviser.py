@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas
+import scipy.special
 import scipy.stats
 
 from ..data import pipeline
@@ -23,6 +24,7 @@ STRATEGIES = {
 RATES = {"head": None, "last": 3e-4, "all": 3e-4}
 LEVEL = 0.9  # share of cases that an interval should hold
 _SETS = 5  # in the evidence, at least, for advice on photos that it does not know
+_WORST = 5.0  # nats by which a loss counts as grown that is no number any more
 _PENALTY = 3.0  # of the ridge regression, in rows of the table
 
 
@@ -70,26 +72,25 @@ def predict(signals, evidence):
     """Return (expected, lead, best): the accuracy of each strategy, by how much each surely leads the next best, which.
 
     expected : DataFrame indexed by strategy: `accuracy`, `low`, `high`, fractions; the interval is to hold LEVEL
-    lead : {strategy: lower end of its lead over the best of the others}, fractions
-    best : the strategy of which most is expected, before expectations above 1 are cut off there
-    How far a strategy lands from the cross-validated accuracy of the frozen head is a ridge regression on three of the
-    signals (_columns); its errors are those on sets left out of it.
+    lead : {strategy: lower end of its lead over the best of the others}, in logits
+    best : the strategy of which most is expected
+    How far a strategy lands from the cross-validated accuracy of the frozen head, in logits (log of right to wrong, so
+    that ten points count more near 100 % and nothing passes it), is a ridge regression on three of the signals
+    (_columns); its errors are those on sets left out of it.
     """
     table = evidence[evidence["strategy"].isin(STRATEGIES)].dropna(subset=["accuracy"])
-    x = _columns(pandas.DataFrame([signals]))
+    x, start = _columns(pandas.DataFrame([signals])), float(_logit(signals["frozen"]))
     values, errors = {}, {}
     for strategy in STRATEGIES:
         rows = table[table["strategy"] == strategy]
-        known, gain = _columns(found_by_trials(rows)), (rows["accuracy"] - rows["trial_frozen"]).to_numpy(float)
-        values[strategy] = float(signals["frozen"] + _ridge(known, gain, x)[0])
+        known, gain = _columns(found_by_trials(rows)), _logit(rows["accuracy"]) - _logit(rows["trial_frozen"])
+        values[strategy] = start + float(_ridge(known, gain, x)[0])
         errors[strategy] = _left_out(known, gain, rows["set"].to_numpy())
     half = {name: float(np.quantile(np.abs(error), LEVEL)) for name, error in errors.items()}
-    expected = pandas.DataFrame(
-        {
-            name: {"accuracy": value, "low": value - half[name], "high": value + half[name]}
-            for name, value in values.items()
-        }
-    ).T.clip(0, 1)
+    ends = {
+        name: scipy.special.expit([value, value - half[name], value + half[name]]) for name, value in values.items()
+    }
+    expected = pandas.DataFrame(ends, index=["accuracy", "low", "high"]).T
     lead = {}
     for name in STRATEGIES:
         other = max((each for each in STRATEGIES if each != name), key=values.get)
@@ -119,8 +120,14 @@ def _columns(table):
     Few columns: with so few sets, a regression on more of the signals learns the sets by heart.
     """
     photos = np.log2(table["photos_per_class"].to_numpy(float) * table["classes"].to_numpy(float))
-    change = np.nan_to_num(table["all_loss"].to_numpy(float))
-    return np.column_stack([photos, 1 - table["frozen"].to_numpy(float), change])
+    change = table["all_loss"].to_numpy(float)
+    change = np.where(np.isfinite(change), change, _WORST)  # a training that broke down is no good sign
+    return np.column_stack([photos, _logit(table["frozen"]), change])
+
+
+def _logit(accuracy):
+    """Return the logarithm of right to wrong; 0 and 1 are taken as half a percent from there."""
+    return scipy.special.logit(np.clip(np.asarray(accuracy, float), 0.005, 0.995))
 
 
 def found_by_trials(rows):

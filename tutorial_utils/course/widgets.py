@@ -1,5 +1,7 @@
 """The controls of the chapters: each moves one thing; a static figure stands beside each in the chapter."""
 
+import html
+
 import ipywidgets
 import matplotlib.pyplot as plt
 import numpy as np
@@ -9,15 +11,19 @@ from ..insight import plots
 from ..models import transfer
 
 
-def _view(render, **controls):
+def view(render, **controls):
     """Return an HTML widget that holds what `render(**values)` returns, anew whenever a control moves.
 
+    What goes wrong while it is drawn stands in its place, in words, and the control lives on.
     An Output widget would do as well in JupyterLab, but papermill hangs on one that holds a large figure.
     """
     view = ipywidgets.HTML()
 
     def redraw(change=None):
-        view.value = render(**{name: control.value for name, control in controls.items()})
+        try:
+            view.value = render(**{name: control.value for name, control in controls.items()})
+        except Exception as error:  # whatever it is: an error in a callback would be seen by nobody
+            view.value = f"<p>{html.escape(str(error) or type(error).__name__)}</p>"
 
     for control in controls.values():
         control.observe(redraw, "value")
@@ -36,7 +42,7 @@ def browse_cards(cards):
 
     start = "leaves" if "leaves" in cards else next(iter(cards))
     menu = ipywidgets.Dropdown(options=list(cards), value=start, description="data set")
-    return ipywidgets.VBox([menu, _view(show, name=menu)])
+    return ipywidgets.VBox([menu, view(show, name=menu)])
 
 
 def browse_groups(photos, most=6):
@@ -58,7 +64,7 @@ def browse_groups(photos, most=6):
         return plots.as_html(figure, f"{len(chosen)} photos of plant {number} of the class {class_name}")
 
     menu.observe(follow, "value")
-    outputs = _view(show, class_name=menu, number=slider)
+    outputs = view(show, class_name=menu, number=slider)
     return ipywidgets.VBox([ipywidgets.HBox([menu, slider]), outputs])
 
 
@@ -86,7 +92,7 @@ def browse_predictions(images, labels, probabilities, class_names):
         return plots.as_html(figure, f"Photo {photo} of class {class_names[labels[photo]]}; the model says {said}")
 
     slider = ipywidgets.IntSlider(0, min=0, max=len(images) - 1, description="photo", continuous_update=False)
-    return ipywidgets.VBox([slider, _view(show, photo=slider)])
+    return ipywidgets.VBox([slider, view(show, photo=slider)])
 
 
 def explore_unfreezing(base, start=50):
@@ -101,7 +107,7 @@ def explore_unfreezing(base, start=50):
         return f"last {last} of {layers} layers: {100 * shares[last]:.1f} % of the base's weights learn"
 
     slider = ipywidgets.IntSlider(min(start, layers), min=0, max=layers, description="last layers")
-    return ipywidgets.VBox([slider, _view(show, last=slider)])
+    return ipywidgets.VBox([slider, view(show, last=slider)])
 
 
 def learning_shares(base):
@@ -124,7 +130,7 @@ def explore_patience(history, start=3):
         return plots.as_html(*draw_patience(history, patience))
 
     slider = ipywidgets.IntSlider(start, min=1, max=15, description="patience")
-    return ipywidgets.VBox([slider, _view(show, patience=slider)])
+    return ipywidgets.VBox([slider, view(show, patience=slider)])
 
 
 def draw_patience(history, patience):
@@ -172,5 +178,5 @@ def browse_confusion(paths, labels, predicted, class_names, start=None, most=6):
     first, second = start or (0, 0)
     true = ipywidgets.Dropdown(options=options, value=first, description="true")
     said = ipywidgets.Dropdown(options=options, value=second, description="predicted")
-    outputs = _view(show, true=true, said=said)
+    outputs = view(show, true=true, said=said)
     return ipywidgets.VBox([ipywidgets.HBox([true, said]), outputs])
