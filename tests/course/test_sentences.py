@@ -1,0 +1,162 @@
+"""Sentences from numbers: each comes only with its numbers, and says no more than they do."""
+
+import pytest
+
+from tutorial_utils.course import sentences
+
+SCORE = {"n_test": 268, "test_accuracy": 0.873, "test_accuracy_low": 0.821, "test_accuracy_high": 0.914}
+TELLS_NOTHING = "these photos do not tell"
+
+
+def test_no_numbers_no_words():
+    assert sentences.verdict({}) == ""
+    assert sentences.verdict({"dataset": "leaves", "test_accuracy": 0.9}) == ""  # without n and interval, no claim
+    assert sentences.verdict(dict.fromkeys([*SCORE, "temperature", "most_confused", "unknown_kept"])) == ""
+    assert sentences.verdict(SCORE | {"test_accuracy_low": float("nan")}) == ""
+
+
+def test_a_score_comes_with_n_and_interval():
+    assert sentences.verdict(SCORE) == (
+        "On 268 test photos the model is right on 87.3 %; on new photos of their kind it is probably right on "
+        "82.1 to 91.4 % (95 % interval)."
+    )
+
+
+@pytest.mark.parametrize(
+    ("majority", "said"),
+    [(0.82, "That is better than always"), (0.83, TELLS_NOTHING), (0.92, "That is worse than always")],
+)
+def test_a_baseline_is_beaten_only_outside_the_interval(majority, said):
+    assert said in sentences.verdict(SCORE | {"accuracy_majority": majority})
+
+
+def test_with_few_groups_nothing_is_called_better():
+    many = SCORE | {
+        "accuracy_majority": 0.2,
+        "most_confused": "rust / blight",
+        "most_confused_share_low": 0.1,
+        **triple("heat_inside_ratio", 2, 1.5, 2.5),
+        **triple("unknown_auc_noise", 0.9, 0.8, 0.95),
+        **triple("calibration_error", 0.1, 0.05, 0.15),
+    }
+    said = sentences.verdict(many | {"enough_groups": False})
+    assert said.count(TELLS_NOTHING) == 5
+    assert "every interval here is rough" in said
+    assert TELLS_NOTHING not in sentences.verdict(many | {"enough_groups": True})
+
+
+def triple(name, value, low, high):
+    return {name: value, f"{name}_low": low, f"{name}_high": high}
+
+
+@pytest.mark.parametrize(
+    ("numbers", "said"),
+    [
+        (
+            {"most_confused": "none"},
+            "It makes no mistake on these photos, so they do not show where it would make one.",
+        ),
+        ({"most_confused": "rust / blight"}, "The two classes that it mixes up most are rust and blight."),
+        (
+            {"most_confused": "rust / blight", "most_confused_share_low": 0.032},
+            "The two classes that it mixes up most are rust and blight: probably on at least 3.2 % of new photos of "
+            "these two.",
+        ),
+        (
+            {"most_confused": "rust / blight", "most_confused_share_low": 0.0},
+            "The two classes that it mixes up most are rust and blight; whether by more than chance, these photos do "
+            "not tell.",
+        ),
+        (
+            {"lowest_recall": "rust", "lowest_recall_value": 0.714},
+            "It misses rust most: of the test photos of that class it finds 71.4 %.",
+        ),
+        ({"lowest_recall": "rust", "lowest_recall_value": 1.0}, "It finds every test photo of every class."),
+        ({"lowest_recall": "rust"}, ""),
+        (
+            triple("calibration_error", 0.061, 0.04, 0.089),
+            "How sure it says it is differs from how often it is right by 6.1 points (95 % interval 4.0 to 8.9) on "
+            "average.",
+        ),
+        (
+            triple("calibration_error", 0.03, 0.0, 0.06),
+            "Its confidence is off by 3.0 points (95 % interval 0.0 to 6.0) on average; if it is off at all, these "
+            "photos do not tell.",
+        ),
+        (
+            {"temperature": 1.42},
+            "On the validation photos it was too sure, which a temperature of 1.42 corrects.",
+        ),
+        (
+            {"temperature": 0.7},
+            "On the validation photos it was not sure enough, which a temperature of 0.70 corrects.",
+        ),
+        (
+            {"temperature": 1.02},
+            "On the validation photos its confidence needed hardly any correction (temperature 1.02).",
+        ),
+        (
+            {"wanted_error": 0.05, "threshold": 0.83, "coverage": 0.74, "risk": 0.061},
+            "Asked to answer only when it is at least 83.0 % sure, which kept wrong answers down to 5 % on the "
+            "validation photos, it answers 74.0 % of the test photos; of these answers 6.1 % are wrong.",
+        ),
+        (
+            {"wanted_error": 0.05, "threshold": 0.999, "coverage": 0.0, "risk": 0.0},
+            "Asked to answer only when it is at least 99.9 % sure, which kept wrong answers down to 5 % on the "
+            "validation photos, it answers 0.0 % of the test photos.",
+        ),
+        (
+            {"wanted_error": 0.05, "threshold": None},
+            "On the validation photos, no threshold kept wrong answers down to 5 %, so it has none.",
+        ),
+        ({"wanted_error": 0.05}, ""),
+        (
+            triple("heat_inside_ratio", 2.3, 1.9, 2.8),
+            "Its heat maps put 2.3 times as much heat inside the lesion as heat that is spread evenly would (95 % "
+            "interval 1.9 to 2.8): more than chance.",
+        ),
+        (
+            triple("unknown_auc_old_shoes", 0.9, 0.85, 0.95),
+            "It tells a photo of what it knows from one of what it was never taught (old shoes) in 90.0 % of pairs "
+            "(95 % interval 85.0 to 95.0 %); a coin, in half.",
+        ),
+        (
+            {"unknown_kept": 0.12},
+            "Of the photos of what it was never taught it would still answer 12.0 %, each time wrongly.",
+        ),
+        (
+            {"forecast_photos": 2400} | triple("forecast_accuracy", 0.93, 0.89, 0.955),
+            "Taught with 2,400 photos, it would be expected to be right on about 93.0 % (interval 89.0 to 95.5 %); "
+            "that is a forecast, not a measurement.",
+        ),
+    ],
+)
+def test_each_sentence_alone(numbers, said):
+    assert sentences.verdict(numbers) == said
+
+
+@pytest.mark.parametrize(
+    ("numbers", "said"),
+    [
+        (triple("heat_inside_ratio", 1.3, 0.9, 1.8), TELLS_NOTHING),
+        (triple("heat_inside_ratio", 0.5, 0.3, 0.8), "less than chance, so they point elsewhere"),
+        (triple("unknown_auc_noise", 0.6, 0.45, 0.7), TELLS_NOTHING),
+        (triple("unknown_auc_noise", 0.3, 0.2, 0.4), "for more familiar than its own: right in 30.0 % of pairs"),
+    ],
+)
+def test_where_an_interval_holds_chance_the_photos_do_not_tell(numbers, said):
+    assert said in sentences.verdict(numbers)
+
+
+@pytest.mark.parametrize(
+    ("low", "said"), [(0.92, "more photos would probably help"), (0.91, "these numbers do not tell")]
+)
+def test_more_photos_help_only_where_the_intervals_are_apart(low, said):
+    """The score's interval ends at 0.914."""
+    forecast = {"forecast_photos": 900} | triple("forecast_accuracy", 0.95, low, 0.97)
+    assert said in sentences.verdict(SCORE | forecast)
+
+
+def test_themes_are_paragraphs():
+    said = sentences.verdict(SCORE | {"accuracy_majority": 0.1, "most_confused": "none", "temperature": 1.0})
+    assert [part.split()[0] for part in said.split("\n\n")] == ["On", "It", "On"]

@@ -1,0 +1,206 @@
+"""A model of any origin, brought into the course's form: pixels 0-255 in, probabilities out (chapter 6).
+
+A saved model does not say how it wants its pixels scaled, what its outputs are, or which class each output means. So
+whoever brings it says so; foreign_check.check says on a few photos whether that can be right.
+"""
+
+import pathlib
+import re
+
+import keras
+import numpy as np
+
+from .. import _check
+
+PIXELS = {"0-255": (1.0, 0.0), "0-1": (1 / 255, 0.0), "-1..1": (1 / 127.5, -1.0)}  # factor and offset from 0-255
+OUTPUTS = ("probabilities", "logits")
+_STARTS = {".keras": b"PK", ".h5": b"\x89HDF", ".hdf5": b"\x89HDF"}  # suffix: how such a file begins
+_AS_KERAS = 'save it again where it was made, with model.save("model.keras"), and give that file'
+
+
+def load(path, class_names, pixels="0-255", output="probabilities", image_size=None):
+    """Return a saved Keras model in the course's form: pixels 0-255 (batch, h, w, 3) to probabilities (batch, classes).
+
+    path : a whole model, .keras or .h5. A SavedModel folder is refused: it is a program, run without any check
+    class_names : list of str, or the path of a labels.txt with one name a line, in the order of the model's outputs
+    pixels : what the model was taught with: "0-255" (also if it rescales inside), "0-1" or "-1..1"; RGB
+    output : what it gives: "probabilities", or "logits" if softmax (one unit: sigmoid) is still to come
+    image_size : side of its photos in pixels; None: as the file says. Afterwards it is `model.input_shape[1]`
+    A model of two classes may have one unit: the probability (or logit) of the second class.
+    No code from the file is run: Lambda layers and layers of one's own are refused. Preprocessing that no scaling can
+    say, such as BGR minus a mean, has to be put inside the model where it was made.
+    Raises ValueError that says what was expected, what came and what to do.
+    """
+    _check.choice("pixels", pixels, tuple(PIXELS))
+    _check.choice("output", output, OUTPUTS)
+    names, path = read_names(class_names), pathlib.Path(str(path))
+    loaded = _one_in_one_out(_read(path), path)
+    side = _side(loaded.input_shape, image_size, path)
+    units = _units(loaded.output_shape, len(names), path)
+    _check_output(loaded, side, pixels, output, path)
+    images = keras.Input((side, side, 3), name="raw_pixels")
+    factor, offset = PIXELS[pixels]
+    x = images if pixels == "0-255" else keras.layers.Rescaling(factor, offset, name="rescaled")(images)
+    scores = loaded(x, training=False)  # (batch, units)
+    return keras.Model(images, _probabilities(scores, units, output), name="foreign_classifier")
+
+
+def read_names(class_names):
+    """Return class names as a list of str, from a list or from the path of a file with one name a line.
+
+    Raises ValueError for no such file, fewer than two names, or a name that comes twice.
+    """
+    if isinstance(class_names, (str, pathlib.Path)):
+        names = _lines(pathlib.Path(class_names))
+    else:
+        names = list(class_names) if np.iterable(class_names) else [class_names]
+    if len(names) < 2 or not all(isinstance(name, str) and name for name in names):
+        raise ValueError(f"class_names must be two names or more, in the order of the model's outputs; got {names!r}.")
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise ValueError(f"Each of class_names must be another; {', '.join(twice)} comes more than once.")
+    return names
+
+
+def in_order(photos, class_names):
+    """Return the photos table with the classes in the model's order, so that label numbers mean its outputs.
+
+    photos : photos table; class_names : as for `load`, the same names as the table's classes in any order
+    Raises ValueError that names the classes which only one of the two has.
+    """
+    _check.columns(photos, ["label"])
+    names, here = read_names(class_names), list(photos["label"].cat.categories)
+    if set(names) != set(here):
+        only = {"class_names": sorted(set(names) - set(here)), "the photos": sorted(set(here) - set(names))}
+        found = "; ".join(f"only in {where}: {', '.join(some)}" for where, some in only.items() if some)
+        raise ValueError(
+            f"class_names and the classes of the photos must be the same names; {found}. Rename the folders of the "
+            "photos, or write class_names as the folders are called, in the order of the model's outputs."
+        )
+    return photos.assign(label=photos["label"].cat.reorder_categories(names))
+
+
+def _read(path):
+    """Return the model in a file; what cannot be read, or would run code, becomes a ValueError that says why."""
+    if path.is_dir():
+        kind = "a SavedModel folder" if (path / "saved_model.pb").is_file() else "a folder"
+        raise ValueError(f"Expected a model file, .keras or .h5; {path} is {kind}. To use its model, {_AS_KERAS}.")
+    if not path.is_file():
+        raise ValueError(f"There is no file {path}. Check the path; expected a model file, .keras or .h5.")
+    begins = _STARTS.get(path.suffix.lower())
+    if begins is None:
+        raise ValueError(f"Expected a model file, .keras or .h5; got {path.name}. To use its model, {_AS_KERAS}.")
+    with open(path, "rb") as file:
+        start = file.read(8)
+    if not start.startswith(begins):
+        hint = f"It is an HDF5 file: rename it to {path.stem}.h5" if start.startswith(b"\x89HDF") else "Fetch it again"
+        raise ValueError(f"{path} is called {path.suffix} but is no such file (it begins with {start!r}). {hint}.")
+    try:
+        return keras.models.load_model(path, compile=False, safe_mode=True)
+    except Exception as error:  # Keras raises whatever its parts raise; each means: not a model that can be used here
+        raise ValueError(_why_not(path, str(error))) from error
+
+
+def _why_not(path, text):
+    """Return what is the matter with a model file, in a sentence, from what Keras says."""
+    unsafe = re.search(r"deserialization of a `(\w+)`", text)
+    if unsafe:
+        return (
+            f"{path} holds a {unsafe[1]} layer, whose program code would come from the file; it is not run. Where the "
+            f"model was made, put a layer of keras.layers in its place (Rescaling, for pixels), then {_AS_KERAS}."
+        )
+    own = re.search(r"(?:Could not locate|Unknown) (?:class|function|layer|object)\W+(\w+)", text)
+    if own:
+        return (
+            f"{path} holds {own[1]}, which is no part of Keras and whose program code is not in the file. Where the "
+            f"model was made, use layers of keras.layers only, then {_AS_KERAS}."
+        )
+    if "No model config" in text:
+        return f"{path} holds weights without the network that they belong to. Load them into it and {_AS_KERAS}."
+    reason = text.split("Exception encountered:")[-1].strip().split("\n")[0][:200]
+    return f"{path} cannot be loaded by Keras {keras.__version__} ({reason}). To use its model, {_AS_KERAS}."
+
+
+def _one_in_one_out(model, path):
+    inputs, outputs = (getattr(model, side, None) if model.built else None for side in ("inputs", "outputs"))
+    if not inputs or not outputs:
+        raise ValueError(f"{path} was saved before it was used once, so its sizes are unknown. Train it, {_AS_KERAS}.")
+    if len(inputs) != 1 or len(outputs) != 1:
+        raise ValueError(
+            f"Expected a model with one input and one output; {path} has {len(inputs)} and {len(outputs)}. Cut out the "
+            f"part from a photo to its class, keras.Model(model.inputs[0], model.outputs[0]), and {_AS_KERAS}."
+        )
+    return keras.Model(inputs[0], outputs[0], name="loaded")
+
+
+def _side(shape, image_size, path):
+    """Return the side of the model's photos in pixels, from its input shape and what the caller says."""
+    if len(shape) != 4 or shape[3] not in (3, None):
+        kind = {1: " in gray", 4: " with four channels"}.get(shape[3], "") if len(shape) == 4 else ""
+        raise ValueError(
+            f"Expected a model of color photos, (batch, height, width, 3); {path} takes {shape}{kind}. Where it was "
+            f"made, put layers in front that make that from such photos, and {_AS_KERAS}."
+        )
+    fixed = {side for side in shape[1:3] if side is not None}
+    if len(fixed) > 1:
+        raise ValueError(
+            f"Expected a model of square photos; {path} takes {shape[1]} x {shape[2]} pixels. Where it was made, put "
+            f"keras.layers.Resizing({shape[1]}, {shape[2]}) after an input of another size, and {_AS_KERAS}."
+        )
+    if image_size is None and not fixed:
+        raise ValueError(f"{path} takes photos of any size. Say which it was taught with: image_size=224, for example.")
+    if image_size is not None and _check.image_size(image_size) not in (fixed or {image_size}):
+        raise ValueError(f"{path} takes photos of {fixed.pop()} pixels; got image_size={image_size}. Leave it out.")
+    return fixed.pop() if fixed else image_size
+
+
+def _units(shape, classes, path):
+    if len(shape) != 2:
+        raise ValueError(f"Expected outputs (batch, classes); {path} gives {shape}. It names no class for a photo.")
+    if shape[1] != classes and (shape[1], classes) != (1, 2):
+        raise ValueError(
+            f"{path} tells {shape[1]} class(es) apart; got {classes} class_names. Give one name for each output, in "
+            "the model's order (two for a model with one unit)."
+        )
+    return shape[1]
+
+
+def _check_output(loaded, side, pixels, output, path):
+    """Raise ValueError if `output` cannot be what the model gives: asked with random pixels, no photo is needed."""
+    factor, offset = PIXELS[pixels]
+    images = np.random.default_rng(0).uniform(0, 255, (4, side, side, 3)) * factor + offset
+    scores = np.asarray(loaded(images.astype("float32"), training=False), np.float64)
+    if not np.isfinite(scores).all():
+        raise ValueError(f"{path} gives no numbers (NaN or infinity) for random pixels. Were its weights saved whole?")
+    sums = scores.sum(axis=1)
+    inside = scores.min() >= 0 and scores.max() <= 1 + 1e-3
+    add_up = scores.shape[1] == 1 or np.abs(sums - 1).max() < 1e-3
+    if output == "probabilities" and not (inside and add_up):
+        raise ValueError(
+            f"Expected probabilities (0-1, rows summing to 1); {path} gives {scores.min():.2f} to {scores.max():.2f}, "
+            f'rows summing to {sums.min():.2f} to {sums.max():.2f}. Without a softmax at its end say output="logits". '
+            "With a sigmoid for each class it answers another question and cannot be judged here."
+        )
+    if output == "logits" and inside and add_up and scores.shape[1] > 1:
+        raise ValueError(f'{path} already gives probabilities (rows summing to 1). Say output="probabilities".')
+
+
+def _probabilities(scores, units, output):
+    """Return scores (batch, units) as probabilities (batch, classes), by layers that save and load anywhere."""
+    if units == 1:  # p becomes (1 - p, p); a logit z becomes (0, z), whose softmax is (1 - sigmoid(z), sigmoid(z))
+        both = keras.layers.Dense(2, name="two_classes", trainable=False)
+        sign, bias = (-1, 1) if output == "probabilities" else (0, 0)
+        scores = both(scores)
+        both.set_weights([np.array([[sign, 1]], "float32"), np.array([bias, 0], "float32")])
+    return keras.layers.Activation("softmax", name="softmax")(scores) if output == "logits" else scores
+
+
+def _lines(path):
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ValueError(
+            f"class_names must be a list of names or the path of a text file with one name a line; {path} cannot be "
+            f"read ({error.__class__.__name__})."
+        ) from None
+    return [line.strip() for line in lines if line.strip()]
