@@ -85,11 +85,11 @@ def triple(name, value, low, high):
         ),
         (
             {"temperature": 1.42},
-            "On the validation photos it was too sure, which a temperature of 1.42 corrects.",
+            "On the validation photos it was too sure; a temperature of 1.42 makes up for that there.",
         ),
         (
             {"temperature": 0.7},
-            "On the validation photos it was not sure enough, which a temperature of 0.70 corrects.",
+            "On the validation photos it was not sure enough; a temperature of 0.70 makes up for that there.",
         ),
         (
             {"temperature": 1.02},
@@ -160,3 +160,10 @@ def test_more_photos_help_only_where_the_intervals_are_apart(low, said):
 def test_themes_are_paragraphs():
     said = sentences.verdict(SCORE | {"accuracy_majority": 0.1, "most_confused": "none", "temperature": 1.0})
     assert [part.split()[0] for part in said.split("\n\n")] == ["On", "It", "On"]
+
+
+def test_a_forecast_for_a_head_is_not_taken_for_one_of_the_model():
+    found = {"frozen_forecast": 0.8, "frozen_forecast_low": 0.7, "frozen_forecast_high": 0.9}
+    said = sentences.verdict(found | {"frozen_forecast_photos": 1008})
+    assert "A head on the frozen base, taught with 1,008 photos, would be expected to be right on about 80.0 %" in said
+    assert said.endswith("What more photos would bring to this model itself was not measured.")

@@ -14,7 +14,9 @@ def verdict(metrics):
         wanted_error, threshold (None: there is none), coverage, risk
         heat_inside_ratio, heat_inside_ratio_low, heat_inside_ratio_high
         unknown_auc_NAME, unknown_auc_NAME_low, unknown_auc_NAME_high; unknown_kept, with the threshold
-        forecast_photos, forecast_accuracy, forecast_accuracy_low, forecast_accuracy_high
+        forecast_photos, forecast_accuracy, forecast_accuracy_low, forecast_accuracy_high; in their place, where the
+        curve is not of this model but of a head on the frozen base, frozen_forecast_photos, frozen_forecast,
+        frozen_forecast_low, frozen_forecast_high
         enough_groups (False: intervals are rough, so nothing is called better or worse)
     Shares and accuracies are fractions, 0 to 1. Where an interval holds what it is compared with, the sentence says
     that these photos do not tell.
@@ -120,7 +122,7 @@ def _temperature(value):
     if 0.95 <= value <= 1.05:
         return f"On the validation photos its confidence needed hardly any correction (temperature {value:.2f})."
     how = "too sure" if value > 1 else "not sure enough"
-    return f"On the validation photos it was {how}, which a temperature of {value:.2f} corrects."
+    return f"On the validation photos it was {how}; a temperature of {value:.2f} makes up for that there."
 
 
 def _answering(metrics):
@@ -181,6 +183,13 @@ def _told_apart(metrics, key):
 
 
 def _forecast(metrics):
+    if has_interval(metrics, "frozen_forecast") and has(metrics, "frozen_forecast_photos"):
+        value, ends = percent(metrics["frozen_forecast"]), interval(metrics, "frozen_forecast")
+        return (
+            f"A head on the frozen base, taught with {metrics['frozen_forecast_photos']:,.0f} photos, would be expected "
+            f"to be right on about {value} (interval {ends}). What more photos would bring to this model itself was "
+            "not measured."
+        )
     if not has_interval(metrics, "forecast_accuracy") or not has(metrics, "forecast_photos"):
         return ""
     said = (
