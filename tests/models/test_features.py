@@ -197,3 +197,16 @@ def test_a_flipped_byte_in_a_converted_network_is_noticed(borrowed, tmp_path):
     function, _ = forward.fastest(model, "key")
     np.testing.assert_array_equal(function(image), expected)
     assert transfer.cuts(borrowed.base)["block2_add"] > 46
+
+
+def test_pooled_features_are_the_means_over_the_places():
+    """A map of 2 x 2 places whose one channel is red doubled: its mean is twice the mean of red."""
+    pixels = keras.Input((2, 2, 3))
+    red = keras.layers.Conv2D(1, 1, use_bias=False)
+    maps = keras.Model(pixels, red(pixels))
+    red.set_weights([np.array([2.0, 0, 0]).reshape(1, 1, 3, 1)])
+    images = np.arange(36, dtype="float32").reshape(3, 2, 2, 3)
+    of = features.pooled(maps)
+    expected = 2 * images[..., 0].mean(axis=(1, 2))[:, None]
+    np.testing.assert_allclose(of([(images[:2], np.zeros(2)), (images[2:], np.zeros(1))]), expected)
+    np.testing.assert_allclose(of([images.astype("uint8")]), expected)

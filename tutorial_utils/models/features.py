@@ -78,6 +78,26 @@ def stored(
     return store.Rows(kept, ids)
 
 
+def pooled(maps):
+    """Return a function from batches to features: a model's last feature map, averaged over its places (chapter 6).
+
+    maps : a model from pixels 0-255 to a feature map (batch, h, w, channels), as the first of explain.two_stages
+    The function takes batches of (images, labels) or of images alone and returns float32 (photos, channels). It is
+    traced once, for batches of any length.
+    """
+    shape = tf.TensorSpec((None, *maps.input_shape[1:]), tf.float32)
+
+    @tf.function(input_signature=[shape])
+    def mean(images):
+        return tf.reduce_mean(maps(images, training=False), axis=(1, 2))
+
+    def of(batches):
+        images = (batch[0] if isinstance(batch, tuple) else batch for batch in batches)
+        return np.concatenate([mean(tf.cast(some, tf.float32)).numpy() for some in images])
+
+    return of
+
+
 def batches(versions, labels, batch_size=32, shuffle=False, seed=0):
     """Return a tf.data.Dataset of (activations, labels) batches, read from disk as they are needed (chapter 4).
 
