@@ -122,7 +122,7 @@ print(f"two passes: {wrong:.1%} right; one pass: {right:.1%} right")
 assert not as_told or wrong < right - 0.2
 
 # %% [markdown]
-# ## How sure is the score?
+# ## Open the test set, once: how sure is the score?
 #
 # Now the test set is opened, once. Every choice has been made before; whatever is fitted below (a temperature, a
 # threshold) is fitted on the validation photos.
@@ -426,7 +426,7 @@ lower_end = 79
 # %%
 from tutorial_utils.course import exercises
 
-fifty = metrics.accuracy(np.zeros(50, int), np.r_[np.zeros(45, int), np.ones(5, int)])
+fifty = metrics.accuracy(np.zeros(50, int), np.repeat([0, 1], [45, 5]))
 exercises.check("The lower end", lower_end, 100 * fifty.low, tolerance=3, explain=f"Exactly: {fifty}.")
 
 # %% [markdown]
@@ -435,11 +435,12 @@ exercises.check("The lower end", lower_end, 100 * fifty.low, tolerance=3, explai
 
 # %% tags=["solution"]
 # hint: the groups are np.repeat(np.arange(10), 5); the mistakes are the last five photos.
-said = np.r_[np.zeros(45, int), np.ones(5, int)]
-lower_end_by_plant = 100 * metrics.accuracy(np.zeros(50, int), said, np.repeat(np.arange(10), 5)).low
+lower_end_by_plant = (
+    100 * metrics.accuracy(np.zeros(50, int), np.repeat([0, 1], [45, 5]), np.repeat(np.arange(10), 5)).low
+)
 
 # %%
-ten = metrics.accuracy(np.zeros(50, int), np.r_[np.zeros(45, int), np.ones(5, int)], np.repeat(np.arange(10), 5))
+ten = metrics.accuracy(np.zeros(50, int), np.repeat([0, 1], [45, 5]), np.repeat(np.arange(10), 5))
 exercises.check(
     "The lower end by plant",
     lower_end_by_plant,
