@@ -80,6 +80,7 @@ else:
     if full:
         learning = training.augmented(train, image_size, seed)
         training.fine_tune(model, borrowed.base, learning, pipeline.batches(validation, image_size))
+        borrowed = backbones.get(backbone)  # as it was; the model keeps the base that has learned
 model_from = "model_path" if model_path else "04_fine_tuning" if earlier else "06_evaluation"
 image_size = model.input_shape[1]
 
@@ -336,6 +337,100 @@ plots.show(figure, "Share of wrong answers by the share of photos that is answer
 # few validation photos, and on others it may be off.
 
 # %% [markdown]
+# ## What does it look at?
+#
+# A model may be right for the wrong reason. *Grad-CAM* asks, at each place of a feature map, how much what was found
+# there speaks for an answer: the gradient of that answer, times what was found. The result is laid over the photo. The
+# last map has few places, so here a finer one is taken, of at least eight along each side.
+#
+# Where the lesions of each photo are known, as for the generated leaves, we choose photos whose lesions cover less than
+# a quarter: it is easy to look at a lesion that covers the leaf.
+
+# %%
+from tutorial_utils.insight import heat, heat_plots
+
+
+def read_masks(paths):
+    """Return where photos show what their class is known by, bool (photos, image_size, image_size)."""
+    return np.stack([read_photo(path, image_size)[..., 0] > 127 for path in paths])
+
+
+masks = read_masks(test["mask"]) if "mask" in test else np.zeros((len(test), 1, 1), bool)
+covered = masks.mean(axis=(1, 2))  # share of each photo
+known_where = bool(((covered > 0) & (covered < 0.25)).any())
+asked = np.flatnonzero((covered > 0) & (covered < 0.25)) if known_where else np.arange(len(test))
+images = np.stack([read_photo(path, image_size) for path in test["path"].iloc[asked]])
+finer = explain.two_stages(model, places=8)
+heats = explain.grad_cam(finer, images, y_test[asked], by_place=True)  # what speaks for the true class
+
+# %%
+some = [np.flatnonzero(y_test[asked] == label)[0] for label in np.unique(y_test[asked])][:4]  # a photo of each class
+titles = [
+    f"{class_names[y_test[i]]}\nsays {class_names[predicted[i]]}, {probabilities[i].max():.0%}" for i in asked[some]
+]
+figure = heat_plots.overlays(
+    images[some], {"what speaks for the true class": heats[some]}, titles, masks[asked][some] if known_where else None
+)
+plots.show(figure, "Four photos, and what in them speaks for their class", run / "figures" / "heat.png")
+
+# %% [markdown]
+# A picture convinces too easily. Three tests that a heat map can fail:
+#
+# 1. **Against the truth**: how much of the heat lies inside the lesions, compared with heat that is spread evenly?
+# 2. **Shuffled weights**: a network that knows nothing must not show the same map (Adebayo et al., 2018).
+# 3. **A planted shortcut**: put a sticker beside each leaf, whose color gives the class away, and let a head learn from
+#    such photos. It will be right for the wrong reason; does the map tell?
+
+# %%
+worth = {}
+if known_where:
+    groups = test["group"].iloc[asked]
+    no_idea = explain.two_stages(explain.shuffled(model, seed), places=8)
+    worth["this model"] = heat.score(heats, masks[asked], groups)
+    worth["shuffled weights"] = heat.score(
+        explain.grad_cam(no_idea, images, y_test[asked], by_place=True), masks[asked], groups
+    )
+
+# %%
+import tempfile
+
+from tutorial_utils.data import planted
+
+if known_where:
+    with tempfile.TemporaryDirectory() as folder:
+        marked = planted.mark(photos, folder)
+        learn, check, seen = (splits.part(marked, name) for name in splits.NAMES)
+        cheat, _ = training.frozen(borrowed, learn, check, image_size)
+        both = {"with stickers": check, "the same photos without": validation}
+        for name, table in both.items():
+            labels, said = metrics.predict(cheat, pipeline.batches(table, image_size))
+            print(f"{name}: {metrics.accuracy(labels, said.argmax(axis=1), table['group'])}")
+        images = np.stack([read_photo(path, image_size) for path in seen["path"].iloc[asked]])
+    of_cheat = explain.grad_cam(explain.two_stages(cheat, places=8), images, y_test[asked], by_place=True)
+    worth["planted shortcut"] = heat.score(of_cheat, masks[asked], groups)
+
+# %%
+if known_where:
+    figure = heat_plots.worth(worth)
+    alt = "Heat inside the lesions, times that of heat spread evenly, for three models"
+    plots.show(figure, alt, run / "figures" / "worth.png")
+    for name, table in worth.items():
+        row = table.loc[("heat inside", "times random")]
+        print(f"{name}: {row['value']:.2f} times evenly spread heat ({row['low']:.2f} to {row['high']:.2f})")
+else:
+    print("Where these photos show what their class is known by is not known: look at the maps, and judge with care.")
+
+# %% [markdown]
+# Above the dashed line there is more heat inside the lesions than chance would put there. Shuffled weights should be on
+# it, and a model that learned the sticker below an honest one. That holds for the course's own photos:
+
+# %%
+if as_told:
+    rows = {name: table.loc[("heat inside", "times random")] for name, table in worth.items()}
+    assert rows["this model"]["low"] > 1
+    assert rows["this model"]["low"] > rows["planted shortcut"]["high"]
+
+# %% [markdown]
 # ## What does it make of a stranger?
 #
 # Show the model a photo of a shoe, and it will name a leaf disease: it has no other answers. What can be asked is
@@ -384,8 +479,7 @@ from tutorial_utils.data import photos as photo_tools
 from tutorial_utils.insight import growth
 from tutorial_utils.models import transfer
 
-fresh = backbones.get(backbone) if full else borrowed  # the base as it was borrowed
-stored = {name: features.stored(table, fresh, image_size)[:] for name, table in [("train", train), ("test", test)]}
+stored = {name: features.stored(table, borrowed, image_size)[:] for name, table in [("train", train), ("test", test)]}
 rarest = int(train["label"].value_counts().min())  # photos of the smallest class
 sizes = [size for size in (rarest // 8, rarest // 4, rarest // 2, rarest) if size >= 3]
 
@@ -488,6 +582,12 @@ summary |= {"temperature": temperature, **with_ends("calibration_error", error_a
 summary |= {"wanted_error": wanted_error, "threshold": number(threshold), "coverage": coverage, "risk": number(risk)}
 for name, area in areas.items():
     summary |= with_ends(f"unknown_auc_{name}", area)
+if worth:
+    row = worth["this model"].loc[("heat inside", "times random")]
+    summary |= {
+        f"heat_inside_ratio{end}": number(row[name])
+        for end, name in [("", "value"), ("_low", "low"), ("_high", "high")]
+    }
 summary |= {"unknown_kept": float(still.mean()), "known_kept": passing.value}
 if expected is not None:  # of this very model only if that is a head on the frozen base
     of_head = model_from == "06_evaluation" and not full
@@ -521,6 +621,7 @@ parts = {
     "reliability": ("Is it as sure as it is right?", ""),
     "coverage": ("If it answers only when sure", ""),
     "heat": ("What it looks at", ""),
+    "worth": ("Is the heat where it should be?", "Also for shuffled weights, and a model that was taught a shortcut."),
     "strangers": ("Photos of nothing that it knows", ""),
     "growth": ("Would more photos help?", "Of a head on the frozen base."),
 }

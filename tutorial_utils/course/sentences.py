@@ -186,9 +186,9 @@ def _forecast(metrics):
     if has_interval(metrics, "frozen_forecast") and has(metrics, "frozen_forecast_photos"):
         value, ends = percent(metrics["frozen_forecast"]), interval(metrics, "frozen_forecast")
         return (
-            f"A head on the frozen base, taught with {metrics['frozen_forecast_photos']:,.0f} photos, would be expected "
-            f"to be right on about {value} (interval {ends}). What more photos would bring to this model itself was "
-            "not measured."
+            f"A head on the frozen base, taught with {metrics['frozen_forecast_photos']:,.0f} photos, would be "
+            f"expected to be right on about {value} (interval {ends}). What more photos would bring to this model "
+            "itself was not measured."
         )
     if not has_interval(metrics, "forecast_accuracy") or not has(metrics, "forecast_photos"):
         return ""

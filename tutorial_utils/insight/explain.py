@@ -1,55 +1,43 @@
-"""Where does a model look? Heat maps of single answers, and what they are worth beside the truth (chapter 6)."""
+"""Where does a model look? Heat maps of single answers (chapter 6); what they are worth is in `heat`."""
 
 import contextlib
 
 import keras
 import numpy as np
-import pandas as pd
 import tensorflow as tf
 
-from . import metrics
-
-REPEATS = 1000  # draws of the bootstrap
+ANY_SIZE = 224  # pixels: photos by which a model that takes any size is measured
 
 
-def two_stages(model):
-    """Return (maps, rest): a model cut where its last feature map is pooled; it shares all layers with `model`.
+def two_stages(model, places=2):
+    """Return (maps, rest): a model cut at a feature map that everything passes through; both share its layers.
 
     model : a Keras model, pixels (batch, height, width, 3) to probabilities (batch, classes)
-    maps : pixels to the last feature map (batch, h, w, channels), through a base nested in the model too
+    places : the map's least number of places along each side; of those that have as many, the last is taken. A map
+        further back is finer, and knows less of the classes
+    maps : pixels to the feature map (batch, h, w, channels), in a base that is nested in the model too
     rest : that to probabilities
-    Raises ValueError for a model without a feature map that everything passes through.
+    Raises ValueError for a model without such a map.
     """
-    tensor = model.outputs[0]
-    while len(tensor.shape) != 4:
-        operation, node, _ = tensor._keras_history
-        sources = operation._inbound_nodes[node].input_tensors
-        if len(sources) != 1 or isinstance(operation, keras.layers.InputLayer):
-            raise ValueError(
-                f"{model.name} has no feature map (batch, h, w, channels) that everything passes through before "
-                f"{operation.name}. Heat maps need one; occlusion works for any model."
-            )
-        if isinstance(operation, keras.Model) and len(sources[0].shape) == 4:  # a base that pools inside
-            inner_maps, inner_rest = two_stages(operation)
-            before, after = keras.Model(model.inputs, sources[0]), keras.Model(tensor, model.outputs[0])
-            middle = keras.Input(inner_maps.output_shape[1:])
-            pixels = keras.Input(model.input_shape[1:])
-            return (
-                keras.Model(pixels, inner_maps(before(pixels, training=False), training=False)),
-                keras.Model(middle, after(inner_rest(middle, training=False), training=False)),
-            )
-        tensor = sources[0]
-    return keras.Model(model.inputs, tensor), keras.Model(tensor, model.outputs[0])
+    found = _cut(model, _size(model.input_shape), places)
+    if found is None:
+        raise ValueError(
+            f"{model.name} has no feature map (batch, h, w, channels) that everything passes through, of at least "
+            f"{places} places along each side. Heat maps need one; occlusion works for any model."
+        )
+    return found
 
 
-def grad_cam(stages, images, classes, batch_size=32):
+def grad_cam(stages, images, classes, by_place=False, batch_size=32):
     """Return how much each place of each photo speaks for a class, float (photos, height, width), 0 to 1.
 
-    stages : (maps, rest), as from `two_stages`; or a pair that is cut at an earlier layer, for finer maps
+    stages : (maps, rest), as from `two_stages`
     images : pixels 0-255 (photos, height, width, 3); classes : int (photos,), the class to explain, for each photo
     Each channel of the feature map counts by the mean gradient of the class's logit; only what speaks for the class
     is kept; the map is enlarged to the photo, and its highest value is 1 (or all is 0, if nothing speaks for it).
-    Source: Selvaraju et al. (2017), arXiv:1610.02391, section 3.
+    by_place : let a channel count at each place by the gradient there. It makes no difference where the map is averaged
+        next, and is truer to the model where layers follow that tell places apart
+    Source: Selvaraju et al. (2017), arXiv:1610.02391, section 3; by place: Draelos and Carin (2020), arXiv:2011.08891.
     """
     images, classes = _matching(images, classes)
     maps_of, rest = stages
@@ -61,7 +49,9 @@ def grad_cam(stages, images, classes, batch_size=32):
         with tf.GradientTape() as tape, _logits(rest) as logarithm:
             tape.watch(maps)
             scores = tf.gather(logarithm(rest(maps, training=False)), chosen, axis=1, batch_dims=1)
-        weights = tf.reduce_mean(tape.gradient(scores, maps), axis=(1, 2), keepdims=True)  # (batch, 1, 1, channels)
+        weights = tape.gradient(scores, maps)  # (batch, h, w, channels)
+        if not by_place:
+            weights = tf.reduce_mean(weights, axis=(1, 2), keepdims=True)  # (batch, 1, 1, channels)
         heat = tf.nn.relu(tf.reduce_sum(weights * maps, axis=-1, keepdims=True))
         heats.append(tf.image.resize(heat, images.shape[1:3])[..., 0].numpy())
     heat = np.concatenate(heats)
@@ -95,71 +85,18 @@ def occlusion(model, images, classes, patch=32, stride=16, batch_size=64):
     return np.stack(heats).astype(np.float32)
 
 
-def center_heat(height, width, spread=0.25):
-    """Return a map that is highest in the middle, float (height, width), 0 to 1: what looking nowhere special gives.
+def shuffled(model, seed=0):
+    """Return a copy of a model whose weights are shuffled, each array within itself; `model` stays as it is.
 
-    spread : the standard deviation of the bell, as a share of each side
+    The copy has the same layers and the same numbers, and knows nothing. A map that shows the same with it as before
+    shows the photo's edges, not what the model has learned.
+    Source: Adebayo et al. (2018), arXiv:1810.03292, section 3 (there the weights are drawn anew).
     """
-    bells = [np.exp(-0.5 * (((np.arange(n) + 0.5) / n - 0.5) / spread) ** 2) for n in (height, width)]
-    return np.outer(*bells).astype(np.float32)
-
-
-def share_inside(heat, masks):
-    """Return the share of each map's heat that lies inside its mask, float (photos,); NaN for a map without heat.
-
-    heat : float (photos, height, width), 0 and up; masks : bool, the same shape
-    """
-    heat, masks = _with_masks(heat, masks)
-    total = heat.sum(axis=(1, 2))
-    return np.divide((heat * masks).sum(axis=(1, 2)), total, out=np.full(len(heat), np.nan), where=total > 0)
-
-
-def points_inside(heat, masks):
-    """Return whether the hottest place of each map lies inside its mask, float (photos,): 1, 0, or NaN without heat.
-
-    Where several places are equally hot, it is the share of them that lies inside.
-    Source: Zhang et al. (2016), arXiv:1608.00507, section 4.1 (the pointing game).
-    """
-    heat, masks = _with_masks(heat, masks)
-    hottest = heat == heat.max(axis=(1, 2), keepdims=True)
-    share = (hottest & masks).sum(axis=(1, 2)) / hottest.sum(axis=(1, 2))
-    return np.where(heat.max(axis=(1, 2)) > 0, share, np.nan)
-
-
-def score(heat, masks, groups=None, level=0.95, repeats=REPEATS, seed=0):
-    """Return what maps are worth beside the truth, as a DataFrame, a row a measure and map: `value`, `low`, `high`.
-
-    heat, masks : as for `share_inside`, every mask with something inside; groups : (photos,), or None
-    Measures: "heat inside" (share_inside), "pointing" (points_inside). Maps: "map", and as baselines "random" (heat
-    spread evenly: the mask's share of the photo) and "center" (center_heat). Row "times random" of a measure is the
-    ratio of its mean to that of random. Intervals are bootstraps over groups; photos without heat are left out of all.
-    """
-    heat, masks = _with_masks(heat, masks)
-    middle = np.broadcast_to(center_heat(*heat.shape[1:]), heat.shape)
-    area = masks.mean(axis=(1, 2))
-    if not area.all():
-        raise ValueError(f"Every mask must have something inside; {int((area == 0).sum())} are empty. Leave them out.")
-    group_of = metrics.group_numbers(groups, len(heat))
-    rng, size = np.random.default_rng(seed), int(group_of.max()) + 1
-    draws = [np.bincount(rng.integers(size, size=size), minlength=size) for _ in range(repeats)]
-    weights = np.stack([np.ones(size), *draws])[:, group_of]  # (1 + repeats, photos)
-    rows = {}
-    for measure, found in {"heat inside": share_inside, "pointing": points_inside}.items():
-        ours = found(heat, masks)
-        there = ~np.isnan(ours)
-        if not there.any():
-            raise ValueError("No map has any heat: nothing in these photos speaks for the classes asked about.")
-        values = {"map": ours, "random": area, "center": found(middle, masks)}
-        counts = weights[:, there].sum(axis=1)
-        drawn_any = counts > 0  # a draw may hold only photos without heat
-        means = {
-            name: (weights[drawn_any][:, there] @ value[there]) / counts[drawn_any] for name, value in values.items()
-        }
-        means["times random"] = means["map"] / means["random"]
-        for name, drawn in means.items():
-            low, high = np.quantile(drawn[1:], [(1 - level) / 2, (1 + level) / 2])
-            rows[measure, name] = {"value": drawn[0], "low": low, "high": high, "n": int(there.sum())}
-    return pd.DataFrame(rows).T.rename_axis(["measure", "map"])
+    rng, copy = np.random.default_rng(seed), keras.models.clone_model(model)
+    for ours, theirs in zip(copy.weights, model.weights, strict=True):
+        values = keras.ops.convert_to_numpy(theirs)
+        ours.assign(rng.permutation(values.ravel()).reshape(values.shape))
+    return copy
 
 
 def _matching(images, classes):
@@ -171,15 +108,53 @@ def _matching(images, classes):
     return images, classes
 
 
-def _with_masks(heat, masks):
-    heat, masks = np.asarray(heat), np.asarray(masks, bool)
-    if heat.ndim != 3 or heat.shape != masks.shape:
-        raise ValueError(f"Expected heat and masks (photos, height, width); got {heat.shape} and {masks.shape}.")
-    if heat.min() < 0:
-        raise ValueError(
-            "Expected heat of 0 and up; what speaks against a class has no share. Take np.maximum(heat, 0)."
-        )
-    return heat, masks
+def _cut(model, size, places):
+    """Return (maps, rest) of a model that takes photos of `size` (height, width, channels); None if there is none."""
+    tensors = _passed_by_all(model)
+    shapes = keras.Model(model.inputs[0], [*tensors, tensors[-1]]).compute_output_shape((None, *size))
+    for place, (tensor, shape) in enumerate(zip(tensors, shapes, strict=False)):
+        operation = tensor._keras_history.operation
+        if place and _is_map(operation, shape, places):  # the output itself would leave no rest
+            return keras.Model(model.inputs[0], tensor), keras.Model(tensor, model.outputs[0])
+        if isinstance(operation, keras.Model) and getattr(operation, "outputs", None):
+            inside = _cut(operation, shapes[place + 1][1:], places)
+            if inside is not None:
+                return _joined(model, tensors[place + 1], inside, tensor)
+    return None
+
+
+def _is_map(operation, shape, places):
+    return len(shape) == 4 and min(shape[1:3]) >= places and not isinstance(operation, keras.layers.ZeroPadding2D)
+
+
+def _joined(model, source, inside, tensor):
+    """Return (maps, rest) of a model, given those of the model inside that leads from `source` to `tensor`."""
+    before, (maps, rest) = keras.Model(model.inputs[0], source), inside
+    pixels, middle = keras.Input(model.input_shape[1:]), keras.Input(maps.output_shape[1:])
+    maps = keras.Model(pixels, maps(before(pixels, training=False), training=False))
+    if tensor is model.outputs[0]:
+        return maps, rest
+    after = keras.Model(tensor, model.outputs[0])
+    return maps, keras.Model(middle, after(rest(middle, training=False), training=False))
+
+
+def _passed_by_all(model):
+    """Return the tensors of a model that everything passes through, from its output back to its input."""
+    operations = keras.Model(model.inputs[0], model.outputs[0]).operations  # inputs first
+    order = {id(operation): number for number, operation in enumerate(operations)}
+    needed, found = {id(model.outputs[0]): model.outputs[0]}, []
+    while needed:
+        if len(needed) == 1:
+            found += needed.values()
+        latest = max(needed, key=lambda name: order[id(needed[name]._keras_history.operation)])
+        operation, node, _ = needed.pop(latest)._keras_history
+        needed |= {id(source): source for source in operation._inbound_nodes[node].input_tensors}
+    return found
+
+
+def _size(shape):
+    """Return (height, width, channels) of a model's input shape; ANY_SIZE where it takes any."""
+    return tuple(ANY_SIZE if side is None else side for side in shape[1:])
 
 
 def _places(length, patch, stride):
