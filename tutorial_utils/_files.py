@@ -1,12 +1,15 @@
 """Folders, hashes and atomic writes (standard library only)."""
 
+import contextlib
 import errno
 import hashlib
 import json
 import os
 import pathlib
 import tempfile
+import time
 
+_FORGOTTEN = 3600  # seconds after which a temporary file is no one's any more
 PACKAGE = pathlib.Path(__file__).resolve().parent
 
 
@@ -90,6 +93,17 @@ def replace_with(path, write, durable=False):
     finally:
         pathlib.Path(name).unlink(missing_ok=True)
     return path
+
+
+def sweep(folder):
+    """Delete the temporary files that `replace_with` left in a folder when its process was killed: an hour old ones.
+
+    Younger ones may be another process's that is writing just now.
+    """
+    for part in pathlib.Path(folder).glob(".part-*"):
+        with contextlib.suppress(FileNotFoundError):  # another process swept it
+            if time.time() - part.stat().st_mtime > _FORGOTTEN:
+                part.unlink()
 
 
 def write_bytes(path, data):

@@ -1,5 +1,11 @@
 """A training that is broken off and run again ends as the unbroken one, to the last bit."""
 
+import os
+import runpy
+import subprocess
+import sys
+import time
+
 import keras
 import numpy as np
 import pytest
@@ -98,6 +104,115 @@ def test_a_changed_parameter_is_named_and_the_old_training_found_again(photos, u
     assert resumed[2] == [3, 4, 5]
     same(resumed, unbroken)
     assert train(photos, tmp_path, rate=0.02)[2] == []
+
+
+def small(run_dir, callbacks=(), dropout=0.2, loss="mse", learns=(True, True)):
+    """Train two layers of the same shape for three epochs; return how many epochs were begun."""
+    layers = [keras.layers.Dense(2, kernel_initializer="ones", trainable=each) for each in learns]
+    model = keras.Sequential([keras.Input((2,)), layers[0], keras.layers.Dropout(dropout), layers[1]])
+    model.compile(keras.optimizers.SGD(0.01), loss=loss)
+    batches = tf.data.Dataset.from_tensor_slices((np.ones((4, 2)), np.zeros((4, 2)))).batch(4)
+    watch = BreakOff(None)
+    training.fit(model, batches, batches, 3, [*callbacks, watch], run_dir=run_dir, name="small")
+    return len(watch.begun)
+
+
+def stops(*patience):
+    return [keras.callbacks.EarlyStopping(patience=each) for each in patience]
+
+
+def schedule(factor):
+    def rate(epoch, now):
+        return now * factor
+
+    return [keras.callbacks.LearningRateScheduler(rate)]
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "told"),
+    [
+        ({}, {"dropout": 0.5}, "layer 2 (Dropout) rate is 0.5, was 0.2"),
+        ({}, {"loss": "mae"}, "loss is 'mean_absolute_error', was 'mean_squared_error'"),
+        ({"learns": (True, False)}, {"learns": (False, True)}, "layers that learn changed"),
+        ({"callbacks": schedule(1)}, {"callbacks": schedule(0.5)}, "LearningRateScheduler's schedule changed"),
+        ({"callbacks": stops(5, 6)}, {"callbacks": stops(5, 7)}, "EarlyStopping 2's patience is 7, was 6"),
+    ],
+)
+def test_whatever_the_result_depends_on_is_noticed_and_named(tmp_path, capsys, before, now, told):
+    """The same model made again is only read, though Keras calls its layers by other names then."""
+    assert small(tmp_path, **before) == 3
+    assert small(tmp_path, **before) == 0
+    assert "finished before, so it is only read" in capsys.readouterr().out
+    assert small(tmp_path, **now) == 3
+    assert f"{told}; so it starts anew" in capsys.readouterr().out
+    assert small(tmp_path, **before) == 0
+
+
+SCRIPT = """
+import sys
+import keras, numpy, tensorflow
+from tutorial_utils.models import training
+
+def schedule(epoch, rate):
+    return rate if epoch in {0, 2} else rate / 2
+
+model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(2, "relu", kernel_initializer="ones")])
+model.compile("adam", loss=lambda labels, said: keras.ops.mean(keras.ops.abs(labels - said)))
+batches = tensorflow.data.Dataset.from_tensor_slices((numpy.ones((4, 2)), numpy.zeros((4, 2)))).batch(4)
+callbacks = [keras.callbacks.LearningRateScheduler(schedule)]
+print(training.fit(model, batches, batches, 3, callbacks, run_dir=sys.argv[1]).to_csv())
+"""
+
+
+def test_a_training_that_another_process_has_finished_is_only_read(tmp_path, capsys, monkeypatch):
+    script = tmp_path / "script.py"
+    script.write_text(SCRIPT)
+    command = [sys.executable, str(script), str(tmp_path)]
+    environment = {**os.environ, "PYTHONHASHSEED": "7", "TF_CPP_MIN_LOG_LEVEL": "3"}
+    there = subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
+    monkeypatch.setattr(sys, "argv", command[1:])
+    runpy.run_path(str(script))
+    assert capsys.readouterr().out == "training: finished before, so it is only read.\n" + there
+
+
+def test_another_version_of_the_file_is_said_and_kept_aside(tmp_path, capsys, monkeypatch):
+    small(tmp_path)
+    monkeypatch.setattr(checkpoints, "_VERSION", checkpoints._VERSION + 1)
+    assert small(tmp_path) == 3
+    assert "small: another version made its state; so it starts anew." in capsys.readouterr().out
+    assert small(tmp_path) == 0
+    assert "version" not in capsys.readouterr().out
+    assert (tmp_path / "trainings" / "small.before.npz").is_file()
+
+
+def test_what_a_killed_process_left_half_written_is_swept_after_an_hour(tmp_path):
+    """A younger file may be another process's that is writing just now."""
+    small(tmp_path)
+    fresh, old = (tmp_path / "trainings" / f".part-{name}.npz" for name in ("fresh", "old"))
+    for part in (fresh, old):
+        part.write_bytes(b"half")
+    os.utime(old, (time.time() - 7200,) * 2)
+    assert small(tmp_path) == 0
+    assert fresh.exists()
+    assert not old.exists()
+
+
+@pytest.mark.parametrize("steps", [1, 2])
+def test_a_kill_between_the_steps_of_a_swap_loses_neither_training(tmp_path, monkeypatch, steps):
+    replace, done = os.replace, []
+
+    def until_killed(old, new):
+        if len(done) == steps:
+            raise KeyboardInterrupt
+        done.append(replace(old, new))
+
+    for dropout in (0.2, 0.5):
+        small(tmp_path, dropout=dropout)
+    with monkeypatch.context() as patch:
+        patch.setattr(checkpoints.os, "replace", until_killed)
+        with pytest.raises(KeyboardInterrupt):
+            small(tmp_path, dropout=0.2)
+    assert small(tmp_path, dropout=0.5) == small(tmp_path, dropout=0.2) == 0
 
 
 def test_other_photos_are_another_training(photos, tmp_path, capsys):

@@ -3,28 +3,25 @@
 The state is one file, replaced whole: a kill at any moment leaves the last epoch's state or this one's, never half.
 """
 
-import hashlib
-import inspect
 import json
 import os
 
 import keras
 import numpy as np
-import tensorflow as tf
 
 from .. import _check, _files
 from ..data import pipeline
+from . import settings, watchers
 
-_VERSION = 1  # of the file
+_VERSION = 2  # of the file
 _PLAIN = (bool, int, float, type(None))
-_WATCHERS = (keras.callbacks.CSVLogger, keras.callbacks.ModelCheckpoint, keras.callbacks.TensorBoard)
 
 
 class Checkpoint:
     """The state of one training on disk: `<run_dir>/trainings/<name>.npz`.
 
     run_dir : the folder of the run; name : of the training in it
-    about : dict of plain values, all that the training's result depends on
+    about : dict of plain values, all that the training's result depends on, as from settings.about
     A training that is about something else is not gone on with: what differs is printed, the file becomes
     `<name>.before.npz`, and the training starts anew; with the old values again, the old file is found again.
     """
@@ -33,6 +30,8 @@ class Checkpoint:
         _check.file_name("name", name)
         folder = _files.run_path(run_dir) / "trainings"
         self.path, self.before = folder / f"{name}.npz", folder / f"{name}.before.npz"
+        _files.sweep(folder)
+        _end_swap(self.path, self.before)
         self.about = json.loads(json.dumps(about))
         self.state, self.arrays = self._find()
 
@@ -51,29 +50,39 @@ class Checkpoint:
         """Whether the training has come to its end."""
         return self.state.get("finished", False)
 
+    @property
+    def watched(self):
+        """What callbacks that only watch have come to: also of those that are not there this time."""
+        return self.state.get("watched", {})
+
     def _find(self):
         """Return (state, arrays) of this very training, ({}, {}) if there is none yet."""
         found = {path: _read(path) for path in (self.path, self.before) if path.is_file()}
         for path, (state, arrays) in found.items():
-            if state.get("about") == self.about:
+            if state.get("version") == _VERSION and state["about"] == self.about:
                 if path == self.before:
                     _swap(self.path, self.before)
                 return state, arrays
-        if self.path in found and found[self.path][0]:
-            print(f"{self.path.stem}: {_difference(found[self.path][0]['about'], self.about)}; so it starts anew.")
+        state = found.get(self.path, ({}, {}))[0]
+        if state:
+            known = state.get("version") == _VERSION
+            reason = settings.difference(state["about"], self.about) if known else "another version made its state"
+            print(f"{self.path.stem}: {reason}; so it starts anew.")
             os.replace(self.path, self.before)
         return {}, {}
 
-    def keep(self, epochs, best, model, callbacks, begun):
+    def keep(self, epochs, best, model, callbacks, begun, watched=None):
         """Put the state after so many epochs on disk: of a compiled model, its BestEpoch and the other callbacks.
 
         begun : what each of the callbacks had come to when the training began
+        watched : what those that only watch have come to, as from watchers.come_to
 
         Raises OSError in plain words if the disk is full; the last good state is still there then.
         """
         numbers, lists = _changed(callbacks, begun)
         lists |= {"weights": model.get_weights(), "optimizer": _values(model.optimizer.variables)}
-        self._write({"epochs": epochs, "stopped": bool(model.stop_training), "callbacks": numbers}, best, lists)
+        state = {"epochs": epochs, "stopped": bool(model.stop_training), "callbacks": numbers}
+        self._write({**state, "watched": {**self.watched, **(watched or {})}}, best, lists)
 
     def finish(self, best):
         """Note that the training has come to its end: of its weights, those of the best epoch are kept."""
@@ -126,18 +135,30 @@ class Keeper(keras.callbacks.Callback):
     def __init__(self, checkpoint, best, others):
         super().__init__()
         self.checkpoint, self.best = checkpoint, best
-        self.others = [callback for callback in others if not _only_watches(callback)]
+        self.others = [callback for callback in others if not settings.only_watches(callback)]
+        self.watching = [callback for callback in others if settings.only_watches(callback)]
 
     def on_train_begin(self, logs=None):
         """Take up the state on disk, if there is one: the other callbacks have just begun anew."""
         self._begun = [_come_to(callback) for callback in self.others]
+        self._logs = watchers.take_up(self.watching, self.checkpoint.watched)
         if self.checkpoint.state:
             self.checkpoint.restore_best(self.best)
             self.checkpoint.restore(self.model, self.others)
+        elif watchers.appends(self.watching):
+            self._keep(0)
 
     def on_epoch_end(self, epoch, logs=None):
         """Put the state on disk."""
-        self.checkpoint.keep(epoch + 1, self.best, self.model, self.others, self._begun)
+        self._keep(epoch + 1)
+
+    def on_train_end(self, logs=None):
+        """Leave the logs as they were made."""
+        watchers.leave(self.watching)
+
+    def _keep(self, epochs):
+        watched = watchers.come_to(self.watching, self._logs)
+        self.checkpoint.keep(epochs, self.best, self.model, self.others, self._begun, watched)
 
 
 class SameDraws(keras.callbacks.Callback):
@@ -158,66 +179,13 @@ class SameDraws(keras.callbacks.Callback):
         pipeline.restart_random_layers(self.model.variables, self.seed, epoch)
 
 
-def about(model, train, validation, callbacks=(), **values):
-    """Return a dict of plain values: all that fitting a compiled model depends on.
-
-    train, validation : datasets with `passes`; values : the other arguments that matter
-    """
-    found = {**values, **_settings(callbacks), "weights at the start": _digest(model.get_weights())}
-    found["layers that learn"] = _digest([np.array([value.shape]) for value in model.trainable_variables])
-    found |= {f"optimizer's {name}": value for name, value in _plain(model.optimizer.get_config()).items()}
-    found.pop("optimizer's name")  # Keras numbers it anew
-    for part, dataset in {"training": train, "validation": validation}.items():
-        if hasattr(dataset, "passes"):
-            found |= {f"{part} {name}": value for name, value in dataset.passes.about().items()}
-    return found | {"Keras": keras.__version__, "TensorFlow": tf.__version__}
-
-
-def _plain(config):
-    """Return a configuration as a flat dict of plain values."""
-    flat = {}
-    for name, value in config.items():
-        if isinstance(value, dict):
-            flat |= {f"{name} {inner}".replace("config ", ""): each for inner, each in _plain(value).items()}
-        else:
-            flat[name] = float(f"{value:.6g}") if isinstance(value, float) else value if value is None else str(value)
-    return flat
-
-
-def _digest(arrays):
-    digest = hashlib.sha256()
-    for array in arrays:
-        digest.update(np.ascontiguousarray(array).data)
-    return digest.hexdigest()
-
-
 def _values(variables):
     return [keras.ops.convert_to_numpy(variable) for variable in variables]
 
 
-def _settings(callbacks):
-    """Return the numbers that callbacks were made with, and what they monitor, as a flat dict of plain values."""
-    found = {}
-    for callback in callbacks:
-        if _only_watches(callback):
-            continue
-        kind = type(callback).__name__
-        found[kind] = "used"
-        for name in _arguments(callback):
-            value = vars(callback).get(name)
-            if isinstance(value, _PLAIN) or name in ("monitor", "mode"):
-                found[f"{kind}'s {name}"] = abs(value) if name == "min_delta" else value  # EarlyStopping turns its sign
-    return found
-
-
-def _only_watches(callback):
-    """Return whether a callback leaves the training alone: those of Keras that do, any with `only_watches` set."""
-    return isinstance(callback, _WATCHERS) or getattr(callback, "only_watches", False)
-
-
 def _come_to(callback):
     """Return what a callback has come to, in public attributes that it was not made with, by name."""
-    given = _arguments(callback)
+    given = settings.arguments(callback)
     found = {name: value for name, value in vars(callback).items() if name[0] != "_" and name not in given}
     return {
         name: value for name, value in found.items() if isinstance(value, (*_PLAIN, np.number)) or _is_weights(value)
@@ -240,10 +208,6 @@ def _changed(callbacks, begun):
     return numbers, arrays
 
 
-def _arguments(callback):
-    return inspect.signature(type(callback).__init__).parameters
-
-
 def _is_weights(value):
     return isinstance(value, list) and bool(value) and all(isinstance(each, np.ndarray) for each in value)
 
@@ -254,7 +218,7 @@ def _savez(path, arrays):
 
 
 def _read(path):
-    """Return (state, arrays) of a file, ({}, {}) if it is damaged or of another version."""
+    """Return (state, arrays) of a file, ({}, {}) if it is damaged, which is said."""
     try:
         with np.load(path, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
@@ -262,22 +226,18 @@ def _read(path):
     except Exception as error:  # whatever is wrong with the file, the training is made anew
         print(f"{path} is damaged ({type(error).__name__}), so its training starts anew.")
         return {}, {}
-    return (state, arrays) if state.get("version") == _VERSION else ({}, {})
+    return state, arrays
 
 
 def _swap(first, second):
-    third = first.with_suffix(".swap")
-    for old, new in [(first, third), (second, first), (third, second)]:
+    for old, new in [(first, first.with_suffix(".swap")), (second, first)]:
         if old.is_file():
             os.replace(old, new)
+    _end_swap(first, second)
 
 
-def _difference(before, now):
-    names = [name for name in {**before, **now} if before.get(name) != now.get(name)]
-    told = [
-        f"{name} is {now.get(name)!r}, was {before.get(name)!r}"
-        if all(len(str(each.get(name))) < 40 for each in (before, now))
-        else f"{name} changed"
-        for name in names
-    ]
-    return "; ".join(told)
+def _end_swap(first, second):
+    """Do the last step of a swap, or undo the first if a kill came before the second."""
+    third = first.with_suffix(".swap")
+    if third.is_file():
+        os.replace(third, second if first.is_file() else first)

@@ -11,7 +11,6 @@ import json
 import math
 import os
 import shutil
-import time
 
 import numpy as np
 
@@ -19,7 +18,6 @@ from .. import _files
 
 SHARD_ROWS = 256  # at most; a kill loses no more work than one shard
 SHARD_BYTES = 32 * 2**20
-_FORGOTTEN = 3600  # seconds after which a part file is no one's any more
 _DIGEST = 65  # bytes of the first line: 64 hex digits, line feed
 
 
@@ -110,9 +108,7 @@ class Store:
 
     def sweep(self):
         """Delete what a killed process left half written, once it is an hour old."""
-        for part in self.folder.glob(".part-*"):
-            if time.time() - part.stat().st_mtime > _FORGOTTEN:
-                part.unlink(missing_ok=True)
+        _files.sweep(self.folder)
 
     def _names(self, path):
         """Return the ids of a shard that is whole; else say so, delete it and return None."""

@@ -8,7 +8,7 @@ import tqdm.keras
 
 from .. import _check
 from ..data import pipeline
-from . import checkpoints, features, head_epochs, transfer
+from . import checkpoints, features, head_epochs, settings, transfer
 
 STEPS = 100  # of fine-tuning, at least
 
@@ -142,8 +142,9 @@ def fit(model, train, validation, epochs, callbacks=(), rule="loss", run_dir=Non
     """Fit a compiled model and keep the epoch that `BestEpoch` chooses, with a progress bar.
 
     run_dir : a folder where the state of the training is kept after every epoch, under `name`. If it is killed, the
-        same call goes on from there and ends as if nothing had happened; a finished training is only read. If
-        something that it depends on has changed, that is printed, and it starts anew (see checkpoints.Checkpoint).
+        same call goes on from there and ends as if nothing had happened, the files of CSVLogger and ModelCheckpoint
+        included; a finished training is only read. If something that it depends on has changed (see settings.about),
+        that is printed, and it starts anew (see checkpoints.Checkpoint).
     rule : how `BestEpoch` chooses: "loss", "accuracy" or "last", the only one that needs no validation photos
     Returns a DataFrame indexed by epoch; row 0 is the state before training (validation columns only); the column
     `kept` is True for the epoch whose weights the model ends with.
@@ -151,7 +152,7 @@ def fit(model, train, validation, epochs, callbacks=(), rule="loss", run_dir=Non
     best, callbacks = BestEpoch(validation, rule), list(callbacks)
     kept, done = None, 0
     if run_dir is not None:
-        about = checkpoints.about(model, train, validation, callbacks, epochs=epochs, rule=rule)
+        about = settings.about(model, train, validation, callbacks, epochs=epochs, rule=rule)
         kept = checkpoints.Checkpoint(run_dir, name, about)
         done, epochs = kept.epochs, kept.epochs if kept.stopped else epochs
         if done:
