@@ -86,14 +86,14 @@ image_size = model.input_shape[1]
 
 # %% [markdown]
 # A saved model does not say how it wants its pixels scaled, nor which answer means which class. If what you said of
-# yours cannot be right, the validation photos show it:
+# yours does not fit, photos outside the test set may show it:
 
 # %%
 from tutorial_utils.models import foreign_check
 
 if model_path is not None:
-    doubts = foreign_check.check(model, pipeline.batches(validation, image_size), class_names, validation["group"])
-    print("\n".join(doubts) or "Pixels, answers and class names fit each other.")
+    doubts = foreign_check.check(model, pipeline.batches(train, image_size), class_names, train["group"])
+    print("\n".join(doubts) or "Nothing speaks against what was said of pixels, answers and classes.")
 
 # %% [markdown]
 # ## The mistake that ruins a good model's report: two passes

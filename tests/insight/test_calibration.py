@@ -65,6 +65,61 @@ def test_a_zero_probability_stays_finite():
     assert np.isfinite(calibration.fit_temperature(np.array([[1.0, 0.0], [1.0, 0.0]]), np.array([0, 1])))
 
 
+@pytest.mark.parametrize("n", [20, 100])
+def test_no_mistake_at_all_counts_as_half_a_photo_wrong(n):
+    """All right at 0.9 of two classes: Firth's estimate is a confidence of (n + 1/2) / (n + 1), so odds of 2 n + 1.
+
+    The logarithm of the odds, log 9, is divided by the temperature: log 9 / log(2 n + 1).
+    """
+    probabilities, labels = np.tile([0.9, 0.1], (n, 1)), np.zeros(n, int)
+    best = calibration.fit_temperature(probabilities, labels, cautious=False)
+    assert best == pytest.approx(np.log(9) / np.log(2 * n + 1), rel=1e-4)
+    assert best < calibration.fit_temperature(probabilities, labels) < 1
+
+
+def test_caution_is_one_standard_error_of_the_groups():
+    """Each of 100 photos at 0.9, 80 right. The best has about a confidence of 0.8: 1 / temperature is log 4 / log 9.
+
+    The logit's deviation is 1 / root(n p q) = 1 / 4, that of the factor before log 9 is 1 / (4 log 9); in groups of
+    four alike photos twice that. Firth's half a photo moves all a little.
+    """
+    probabilities, labels = sure(np.full(100, 0.9), np.arange(100) < 80, classes=2)
+    best, alone, alike = (
+        1 / calibration.fit_temperature(probabilities, labels, groups, cautious)
+        for groups, cautious in [(None, False), (None, True), (np.arange(100) // 4, True)]
+    )
+    assert best == pytest.approx(np.log(4) / np.log(9), rel=0.02)
+    assert alone - best == pytest.approx(1 / (4 * np.log(9)), rel=0.05)
+    assert alike - best == pytest.approx(2 / (4 * np.log(9)), rel=0.05)
+
+
+def test_a_model_that_is_sure_and_always_guesses_becomes_unsure():
+    """Ten photos at 0.9, five right: the best factor is 0, its standard error 2 / (root(10) log 9) = 0.288."""
+    probabilities, labels = sure(np.full(10, 0.9), np.arange(10) < 5, classes=2)
+    assert calibration.fit_temperature(probabilities, labels, cautious=False) == pytest.approx(20, rel=1e-3)
+    assert 1 / calibration.fit_temperature(probabilities, labels) == pytest.approx(0.288 + 1 / 20, rel=0.06)
+
+
+def test_where_nothing_is_told_the_temperature_stays_one():
+    """A single plant; ten photos at 0.9 of which nine are right; answers that are all equally unsure."""
+    probabilities, labels = sure(np.full(10, 0.9), np.arange(10) < 9, classes=2)
+    assert calibration.fit_temperature(probabilities, labels) == 1
+    assert calibration.fit_temperature(probabilities, labels, groups=["plant"] * 10) == 1
+    assert calibration.fit_temperature(np.full((10, 2), 0.5), labels) == 1
+
+
+def test_caution_raises_the_loss_of_new_photos_less_often():
+    """Honest probabilities and 40 validation photos: the best temperature is off by chance, the cautious one less."""
+    rng, off = np.random.default_rng(0), {True: [], False: []}
+    for _ in range(200):
+        logits = rng.normal(0, 2, (40, 4))
+        honest = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+        labels = (honest.cumsum(axis=1) < rng.random((40, 1))).sum(axis=1)
+        for cautious in off:
+            off[cautious].append(abs(np.log(calibration.fit_temperature(honest, labels, cautious=cautious))))
+    assert np.mean(off[True]) < 0.5 * np.mean(off[False])
+
+
 def test_risk_and_coverage_by_hand():
     """Surest first: right, then two at 0.8 of which one is wrong, then a wrong one."""
     table = calibration.risk_and_coverage(*sure([0.8, 0.9, 0.6, 0.8], [True, True, False, False]))

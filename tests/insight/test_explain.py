@@ -1,10 +1,13 @@
-"""Heat maps of tiny networks whose answer can be seen, and their scores by hand."""
+"""Heat maps of tiny networks whose answer can be seen, and of every backbone."""
 
 import keras
 import numpy as np
 import pytest
 
 from tutorial_utils.insight import explain
+from tutorial_utils.models import backbones
+
+QUICK = ("efficientnet_lite0", "mobilenet_v2", "vgg16", "resnet50")
 
 
 def red_or_green(nested=False, pooled_inside=False, softmax="dense"):
@@ -88,39 +91,131 @@ def test_occlusion_finds_what_the_answer_needs(corner):
     assert np.unravel_index(heat[0].argmax(), (16, 16))[0] < 8
 
 
-def test_scores_by_hand():
-    """Photo 0: half of the heat inside, the hottest place outside. Photo 1: all inside. Photo 2: no heat."""
-    heat, masks = np.zeros((3, 4, 4)), np.zeros((3, 4, 4), bool)
-    masks[:, :2, :2] = True  # a quarter
-    heat[0, 0, :2], heat[0, 3, 3] = 1, 2
-    heat[1, 1, 1] = 1
-    np.testing.assert_allclose(explain.share_inside(heat, masks), [0.5, 1, np.nan])
-    np.testing.assert_allclose(explain.points_inside(heat, masks), [0, 1, np.nan])
-    table = explain.score(heat, masks)
-    assert table.loc[("heat inside", "map"), "value"] == pytest.approx(0.75)
-    assert table.loc[("heat inside", "random"), "value"] == pytest.approx(0.25)
-    assert table.loc[("heat inside", "times random"), "value"] == pytest.approx(3)
-    assert table.loc[("pointing", "map"), "value"] == pytest.approx(0.5)
-    assert table.loc[("pointing", "center"), "value"] == pytest.approx(0.25)  # one of the four middle places
-    assert (table["n"] == 2).all()
+# --- which map -------------------------------------------------------------------------------------------
 
 
-def test_even_heat_is_worth_as_much_as_random():
-    masks = np.zeros((5, 8, 8), bool)
-    masks[:, :4] = True
-    table = explain.score(np.ones((5, 8, 8)), masks)
-    assert table.loc[("heat inside", "times random")][["value", "low", "high"]].tolist() == pytest.approx([1, 1, 1])
-    assert table.loc[("pointing", "times random"), "value"] == pytest.approx(1)
+def halving(padded=False):
+    """A nested base of three halvings, 16 x 16 pixels to 8, 4 and 2 places; a shortcut leads round one layer."""
+    pixels = keras.Input((None, None, 3))
+    x = keras.layers.Conv2D(4, 2, strides=2, name="eight")(pixels)
+    x = keras.layers.Add(name="added")([x, keras.layers.Conv2D(4, 3, padding="same", name="aside")(x)])
+    x = keras.layers.ZeroPadding2D(((0, 1), (0, 1)), name="pad")(x) if padded else x
+    x = keras.layers.Conv2D(4, 2, strides=2, name="four")(x)
+    base = keras.Model(pixels, keras.layers.Conv2D(4, 2, strides=2, name="two")(x), name="base")
+    images = keras.Input((16, 16, 3))
+    x = keras.layers.GlobalAveragePooling2D()(base(keras.layers.Rescaling(1 / 255)(images)))
+    return keras.Model(images, keras.layers.Dense(2, activation="softmax")(x))
+
+
+def last_layer(maps):
+    while isinstance(maps, keras.Model):
+        maps = maps.layers[-1]
+    return maps.name
 
 
 @pytest.mark.parametrize(
-    ("heat", "masks", "message"),
-    [
-        (np.ones((1, 2, 2)), np.zeros((1, 2, 2)), "1 are empty"),
-        (-np.ones((1, 2, 2)), np.ones((1, 2, 2)), "0 and up"),
-        (np.ones((1, 2, 2)), np.ones((1, 3, 3)), "Expected heat and masks"),
-    ],
+    ("places", "layer", "side"), [(2, "base", 2), (3, "four", 4), (4, "four", 4), (5, "added", 8), (8, "added", 8)]
 )
-def test_what_cannot_be_scored_is_refused(heat, masks, message):
-    with pytest.raises(ValueError, match=message):
-        explain.score(heat, masks)
+def test_the_last_map_that_is_fine_enough_is_taken(places, layer, side):
+    """Of 8 x 8 places there are three maps; the last that everything passes through is the sum."""
+    model = halving()
+    maps, rest = explain.two_stages(model, places)
+    assert maps.output_shape == (None, side, side, 4)
+    assert layer == "base" or last_layer(maps) == layer
+    images = np.random.default_rng(0).uniform(0, 255, (3, 16, 16, 3)).astype("float32")
+    np.testing.assert_allclose(rest(maps(images)), model(images), rtol=1e-5, atol=1e-6)
+
+
+def test_a_padded_map_is_passed_over():
+    """Padding makes it 9 x 9 places, of which the last row and column are nowhere in the photo."""
+    maps, _ = explain.two_stages(halving(padded=True), 8)
+    assert last_layer(maps) == "added"
+
+
+def test_more_places_than_pixels_are_refused():
+    with pytest.raises(ValueError, match="at least 17 places"):
+        explain.two_stages(halving(), 17)
+
+
+def test_a_model_of_any_size_is_measured_at_a_photo_of_224():
+    pixels = keras.Input((None, None, 3))
+    x = keras.layers.Conv2D(2, 32, strides=32, name="coarse")(keras.layers.Conv2D(2, 1, name="fine")(pixels))
+    model = keras.Model(pixels, keras.layers.Dense(2)(keras.layers.GlobalAveragePooling2D()(x)))
+    assert [last_layer(explain.two_stages(model, places)[0]) for places in (7, 8)] == ["coarse", "fine"]
+
+
+def test_by_place_each_place_counts_by_its_own_gradient():
+    """The left half speaks for class 0 as much as the right half speaks against it: on average, nothing does."""
+    images = keras.Input((2, 2, 3))
+    channel = keras.layers.Conv2D(1, 1, use_bias=False)
+    head = keras.layers.Dense(2, activation="softmax", use_bias=False)
+    model = keras.Model(images, head(keras.layers.Flatten()(channel(images))))
+    channel.set_weights([np.ones((1, 1, 3, 1), np.float32)])
+    head.set_weights([np.float32([[1, 0], [-1, 0], [1, 0], [-1, 0]])])  # left, right, left, right
+    stages, photo = explain.two_stages(model), np.full((1, 2, 2, 3), 10.0)
+    assert explain.grad_cam(stages, photo, [0]).max() == 0
+    np.testing.assert_array_equal(explain.grad_cam(stages, photo, [0], by_place=True)[0], [[1, 0], [1, 0]])
+
+
+@pytest.mark.parametrize("options", [{}, {"nested": True}])
+def test_by_place_changes_nothing_where_the_map_is_averaged_next(options, corner):
+    images = np.random.default_rng(0).uniform(0, 255, (2, 16, 16, 3))
+    stages = explain.two_stages(red_or_green(**options))
+    by_channel, by_place = (explain.grad_cam(stages, images, [0, 1], by_place) for by_place in (False, True))
+    np.testing.assert_allclose(by_channel, by_place, atol=1e-6)
+
+
+# --- shuffled weights ------------------------------------------------------------------------------------
+
+
+def test_shuffled_weights_are_the_same_numbers_elsewhere():
+    model = halving()
+    before = model.get_weights()
+    copy = explain.shuffled(model, seed=3)
+    for ours, theirs in zip(copy.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(np.sort(ours, axis=None), np.sort(theirs, axis=None))
+    assert any((ours != theirs).any() for ours, theirs in zip(copy.get_weights(), before, strict=True))
+    for now, theirs in zip(model.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(now, theirs)
+
+
+def test_shuffling_depends_on_the_seed_alone():
+    model = halving()
+    first, again, other = (explain.shuffled(model, seed).get_weights()[0] for seed in (1, 1, 2))
+    np.testing.assert_array_equal(first, again)
+    assert (first != other).any()
+
+
+# --- every backbone --------------------------------------------------------------------------------------
+
+
+def opposites(name, side):
+    """A backbone with random weights below a head of two opposite classes: what is not for the one is for the other."""
+    keras.utils.set_random_seed(0)
+    base, images = backbones.build(name), keras.Input((side, side, 3))
+    x = keras.layers.GlobalAveragePooling2D()(base(backbones.preprocessing(name)(images), training=False))
+    head = keras.layers.Dense(2, activation="softmax", use_bias=False)
+    model = keras.Model(images, head(x))
+    kernel = np.random.default_rng(0).normal(size=(base.output_shape[-1], 1))
+    head.set_weights([np.hstack([kernel, -kernel])])
+    return model
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[] if name in QUICK else pytest.mark.slow) for name in backbones.NAMES]
+)
+def test_every_backbone_shows_where_it_looks(name):
+    """At the end of the base, and inside of it, where the gradient has to come back through its last layers."""
+    model = opposites(name, side=96)  # 3 x 3 places at the end
+    photo = np.random.default_rng(1).uniform(0, 255, (1, 96, 96, 3)).astype("float32")
+    for places in (2, 8):
+        maps, rest = explain.two_stages(model, places)
+        assert min(maps.output_shape[1:3]) >= places
+        assert len(rest.weights) > 1 or places == 2  # more than the head's kernel: layers of the nested base
+        np.testing.assert_allclose(rest(maps(photo)), model(photo), atol=1e-4)
+        heat = explain.grad_cam((maps, rest), np.repeat(photo, 2, axis=0), [0, 1], by_place=places > 2)
+        assert heat.shape == (2, 96, 96)
+        assert heat.min() >= 0
+        assert heat.max() == pytest.approx(1)
+        assert heat.std(axis=(1, 2)).max() > 0
+    assert explain.shuffled(model)(photo).shape == (1, 2)

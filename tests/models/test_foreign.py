@@ -157,7 +157,6 @@ def test_files_that_are_not_what_they_are_called(folder, tmp_path):
     [
         ("inside.keras", {"pixels": "0..1"}, "pixels must be one of '0-255', '0-1', '-1..1'; got '0..1'"),
         ("inside.keras", {"output": "scores"}, "output must be one of"),
-        ("inside.keras", {"image_size": 224}, r"takes photos of 8 pixels; got image_size=224"),
         ("any_size.keras", {"image_size": 7}, r"image_size must be a whole number from 32"),
         ("inside.keras", {"class_names": ["a", "b"]}, r"tells 3 class\(es\) apart; got 2 class_names"),
         ("sigmoid.keras", {}, r"tells 1 class\(es\) apart; got 3 class_names.*two for a model with one unit"),
@@ -216,3 +215,7 @@ def test_heat_maps_and_temperatures_take_such_a_model(folder):
     assert explain.grad_cam((maps, rest), photos, said.argmax(axis=1)).shape == (2, 8, 8)
     warm = transfer.with_temperature(model, 2.0).predict(photos, verbose=0)
     np.testing.assert_array_equal(warm.argmax(axis=1), said.argmax(axis=1))
+
+
+def test_the_size_in_the_file_counts(folder):
+    assert foreign.load(folder / "inside.keras", NAMES, image_size=224).input_shape[1] == 8

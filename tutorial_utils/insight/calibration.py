@@ -78,22 +78,35 @@ def error_difference(probabilities, others, labels, groups=None, bins=BINS, leve
     return _interval(errors[:, 0] - errors[:, 1], n, n_groups, level)
 
 
-def fit_temperature(probabilities, labels):
-    """Return the temperature, above 0, with which probabilities fit the labels best: that of the lowest mean loss.
+def fit_temperature(probabilities, labels, groups=None, cautious=True):
+    """Return the temperature, above 0, that the labels ask for: the nearest to 1 that is about as good as the best.
 
     probabilities : float (photos, classes) of photos that the model did not learn from: the validation photos
-    Above 1 the model was too sure, below 1 not sure enough. See `with_temperature`.
-    Source: Guo et al. (2017), arXiv:1706.04599, section 4.2.
+    groups : (photos,), photos of one plant share theirs, or None where photos are independent
+    cautious : False for the best temperature itself, which few photos can mislead (benchmarks/calibrated.csv)
+    Above 1 the model was too sure, below 1 not sure enough. See `with_temperature`. The best has the lowest loss with
+    Firth's correction, which keeps it from running to 0 where all photos are right. From there 1 / temperature goes
+    one standard error toward 1, not beyond: the simplest of those that the photos do not tell apart. A single
+    group, or answers that are all equally unsure, say nothing: 1.
+    Source: Guo et al. (2017), arXiv:1706.04599, section 4.2; Firth (1993), Biometrika 80, 27-38; the one-standard-error
+    rule: Hastie et al. (2009), section 7.10; standard errors by group: Liang and Zeger (1986), Biometrika 73, 13-22.
     """
     _judged(probabilities, labels)  # raises ValueError for what are no probabilities
     logs, place = _logs(probabilities), np.arange(len(labels))
 
     def loss(log_temperature):
         scaled = logs / np.exp(log_temperature)
-        return np.mean(_log_sum(scaled) - scaled[place, labels])
+        told = np.log(max(_told(scaled), np.finfo(float).tiny)) + 2 * log_temperature  # about 1 / temperature
+        return np.sum(_log_sum(scaled) - scaled[place, labels]) - told / 2
 
+    if np.ptp(logs, axis=1).max() < _SMALLEST:
+        return 1.0
     edges = np.log([_COLDEST, _HOTTEST])
-    return float(np.exp(scipy.optimize.minimize_scalar(loss, bounds=edges, method="bounded").x))
+    factor = 1 / float(np.exp(scipy.optimize.minimize_scalar(loss, bounds=edges, method="bounded").x))
+    if cautious:
+        error = _standard_error(factor, logs, labels, metrics.group_numbers(groups, len(labels)))
+        factor = 1 + np.sign(factor - 1) * max(0.0, abs(factor - 1) - error)
+    return float(1 / factor)
 
 
 def with_temperature(probabilities, temperature):
@@ -189,6 +202,26 @@ def _interval(values, n, n_groups, level, lowest=-np.inf):
 
 def _logs(probabilities):
     return np.log(np.clip(np.asarray(probabilities, np.float64), _SMALLEST, 1))
+
+
+def _told(logits):
+    """Return how much logits (photos, classes) tell about the factor before them: Fisher's information."""
+    shares = np.exp(logits - _log_sum(logits)[:, None])
+    means = (shares * logits).sum(axis=1, keepdims=True)
+    return float((shares * (logits - means) ** 2).sum())
+
+
+def _standard_error(factor, logits, labels, group_of):
+    """Return the standard error of the factor that multiplies logits (photos, classes); infinite for one group."""
+    count = int(group_of.max()) + 1
+    if count == 1:
+        return np.inf
+    scaled = factor * logits
+    shares = np.exp(scaled - _log_sum(scaled)[:, None])
+    slopes = scaled[np.arange(len(labels)), labels] - (shares * scaled).sum(axis=1)  # of each photo's log likelihood
+    by_group = np.bincount(group_of, weights=slopes)
+    told = max(_told(scaled), np.finfo(float).tiny)
+    return factor * np.sqrt(count / (count - 1) * (by_group**2).sum()) / told
 
 
 def _log_sum(logits):

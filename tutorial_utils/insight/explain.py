@@ -93,9 +93,7 @@ def shuffled(model, seed=0):
     Source: Adebayo et al. (2018), arXiv:1810.03292, section 3 (there the weights are drawn anew).
     """
     rng, copy = np.random.default_rng(seed), keras.models.clone_model(model)
-    for ours, theirs in zip(copy.weights, model.weights, strict=True):
-        values = keras.ops.convert_to_numpy(theirs)
-        ours.assign(rng.permutation(values.ravel()).reshape(values.shape))
+    copy.set_weights([rng.permutation(values.ravel()).reshape(values.shape) for values in model.get_weights()])
     return copy
 
 

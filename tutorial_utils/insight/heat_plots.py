@@ -7,13 +7,14 @@ import numpy as np
 from matplotlib.cm import ScalarMappable
 
 from .plots import PALETTE
+from .scores import FEW_GROUPS
 
 COLORS = "inferno"  # its lightness grows evenly, so it reads without color too
 MASK = PALETTE["sky"]
 
 
 def overlays(images, heats, titles=None, masks=None, title=None, truth="lesions", size=1.9):
-    """Return a Figure: photos in a row, their masks below, and for each kind of heat map a row of photos under the heat.
+    """Return a Figure: photos in a row, below them their masks, and the photos under each kind of heat map.
 
     images : pixels 0-255 (photos, height, width, 3)
     heats : {name: float (photos, h, w)}, each map drawn from 0 to its highest value, stretched to the photo
@@ -69,7 +70,8 @@ def worth(tables, measure="heat inside", title=None):
     ax.set_xlim(left=min(0, ax.get_xlim()[0]))
     ax.grid(axis="x", alpha=0.3)
     n, groups = (int(first[column].iloc[0]) for column in ("n", "groups"))
-    ax.set_title(title or f"Is the heat where it should be? n = {n} photos in {groups} groups")
+    few = ", too few for intervals" if groups < FEW_GROUPS else ""
+    ax.set_title(title or f"Is the heat where it should be? n = {n} photos in {groups} groups{few}")
     return figure
 
 

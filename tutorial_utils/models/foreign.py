@@ -25,7 +25,8 @@ def load(path, class_names, pixels="0-255", output="probabilities", image_size=N
     class_names : list of str, or the path of a labels.txt with one name a line, in the order of the model's outputs
     pixels : what the model was taught with: "0-255" (also if it rescales inside), "0-1" or "-1..1"; RGB
     output : what it gives: "probabilities", or "logits" if softmax (one unit: sigmoid) is still to come
-    image_size : side of its photos in pixels; None: as the file says. Afterwards it is `model.input_shape[1]`
+    image_size : side of its photos in pixels, for a model that takes any size; where the file says a size, that
+        counts. Afterwards it is `model.input_shape[1]`
     A model of two classes may have one unit: the probability (or logit) of the second class.
     No code from the file is run: Lambda layers and layers of one's own are refused. Preprocessing that no scaling can
     say, such as BGR minus a mean, has to be put inside the model where it was made.
@@ -149,9 +150,7 @@ def _side(shape, image_size, path):
         )
     if image_size is None and not fixed:
         raise ValueError(f"{path} takes photos of any size. Say which it was taught with: image_size=224, for example.")
-    if image_size is not None and _check.image_size(image_size) not in (fixed or {image_size}):
-        raise ValueError(f"{path} takes photos of {fixed.pop()} pixels; got image_size={image_size}. Leave it out.")
-    return fixed.pop() if fixed else image_size
+    return fixed.pop() if fixed else _check.image_size(image_size)
 
 
 def _units(shape, classes, path):

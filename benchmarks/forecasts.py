@@ -1,0 +1,115 @@
+"""Does a forecast of what more photos bring hold? From up to half of the training photos to all of them.
+
+    python -m benchmarks.forecasts FOLDER ... [--seeds 3] [--image-size 128]
+
+The closed head on features of the frozen EfficientNet-Lite0 learns from a sixteenth, an eighth, a quarter and a half of
+the training photos, drawn in whole groups. From these accuracies growth.forecast says what twice as many photos as the
+half will bring, on the same test photos; then the head learns from all. Drawn "of all": five draws of each share from
+all training photos. Drawn "of a half", which is what a reader can do who has no more: one half, and three draws of each
+smaller share from within it, four halves. Once for all classes, once for the photos of the two classes that the heads
+on half of the photos mix up most. Writes benchmarks/forecasts.csv.
+"""
+
+import argparse
+
+import numpy as np
+import pandas
+
+from tutorial_utils.insight import growth, metrics
+
+from . import results, trust
+
+SHARES = (1 / 16, 1 / 8, 1 / 4, 1 / 2)  # of all training photos
+DRAWS = 5
+HALVES, DRAWS_OF_HALF = 4, 3
+
+
+def learned(train, test, rows):
+    """Return (photos learned from, predicted classes of the test photos) of a head that learns from some rows."""
+    solved = trust.head(trust.Part(*(each[rows] for each in train)))
+    return len(rows), trust.logits(solved, test.features).argmax(axis=1)
+
+
+def of_all(train, test):
+    """Return [(share, photos learned from, predicted classes)] of draws from all training photos."""
+    draws = [(share, growth.draw(train.labels, train.groups, share, n)) for share in SHARES for n in range(DRAWS)]
+    return [(share, *learned(train, test, rows)) for share, rows in draws]
+
+
+def of_a_half(train, test, seed):
+    """Return the same of one half of the training photos, and of draws from within it."""
+    half = growth.draw(train.labels, train.groups, SHARES[-1], seed)
+    found = [(SHARES[-1], *learned(train, test, half))]
+    for share in SHARES[:-1]:
+        for n in range(DRAWS_OF_HALF):
+            part = growth.draw(train.labels[half], train.groups[half], share / SHARES[-1], DRAWS_OF_HALF * seed + n)
+            found.append((share, *learned(train, test, half[part])))
+    return found
+
+
+def pair(found, labels):
+    """Return the two classes (numbers) that are mixed up most by the heads on half of the photos, ascending."""
+    classes = int(labels.max()) + 1
+    counts = sum(metrics.confusion(labels, said, classes) for share, _, said in found if share == SHARES[-1])
+    first, second, _ = metrics.most_confused(counts, range(classes))
+    return sorted([int(first), int(second)])
+
+
+def case(found, everything, labels, here):
+    """Return the forecast for the test photos `here` beside what was measured, as a dict."""
+    (photos, said), right = everything, [(said == labels)[here].mean() for _, _, said in found]
+    told = growth.forecast([number for _, number, _ in found], right, int(here.sum()), photos)
+    half = [(number, score) for (share, number, _), score in zip(found, right, strict=True) if share == SHARES[-1]]
+    measured = float((said == labels)[here].mean())
+    return {
+        "test_photos": int(here.sum()),
+        "half": round(np.mean([number for number, _ in half])),
+        "accuracy_half": np.mean([score for _, score in half]),
+        "all": photos,
+        "forecast": told.value,
+        "low": told.low,
+        "high": told.high,
+        "measured": measured,
+        "inside": told.low <= measured <= told.high,
+    }
+
+
+def rows_of(train, test, names):
+    """Return the rows of one split as a list of dicts."""
+    everything = learned(train, test, np.arange(len(train.labels)))
+    ways = [("of all", of_all(train, test))]
+    ways += [("of a half", of_a_half(train, test, number)) for number in range(HALVES)]
+    rows = []
+    for drawn, found in ways:
+        two = pair(found, test.labels)
+        asked = {"": np.ones(len(test.labels), bool)}
+        if len(names) > 2:  # else the pair is all there is
+            asked[" / ".join(names[number] for number in two)] = np.isin(test.labels, two)
+        for which, here in asked.items():
+            about = {"drawn": drawn, "asked": "pair" if which else "all classes", "pair": which}
+            rows.append(about | case(found, everything, test.labels, here))
+    return rows
+
+
+def main():
+    """Measure, keep and print."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    trust.options(parser)
+    arguments, rows = parser.parse_args(), []
+    for where in arguments.folders:
+        for seed in range(arguments.seeds):
+            about = {"set": trust.name(where), "seed": seed}
+            train, _, test = trust.frozen(where, seed, arguments.image_size)
+            names = list(trust.table(where)[0]["label"].cat.categories)
+            rows += [about | row for row in rows_of(train, test, names)]
+            print(*about.values(), flush=True)
+    kept = pandas.DataFrame(rows).round(4)
+    results.keep_table("forecasts", kept, "python -m benchmarks.forecasts", show=False)
+    off = {name: (kept[name] - kept["measured"]).abs() for name in ("forecast", "accuracy_half")}
+    summary = kept.assign(**off, width=kept["high"] - kept["low"], cases=1).groupby(["asked", "drawn"])
+    print(summary.agg(dict(cases="sum", inside="sum", forecast="mean", accuracy_half="mean", width="mean")).round(3))
+    print(kept.groupby(["asked", "drawn", "set"])["inside"].agg(["sum", "size"]).unstack("set"))
+
+
+if __name__ == "__main__":
+    main()

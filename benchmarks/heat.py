@@ -1,0 +1,142 @@
+"""Where models look on the generated leaves, beside their lesions, and whether heat maps find out a planted shortcut.
+
+    python -m benchmarks.heat [--seeds 1] [--image-size 128]
+
+For each backbone and seed: a head on the frozen base, and the base fine-tuned; the fine-tuned model with shuffled
+weights; and a head that learned from photos whose corners give the class away (data.planted). Each is asked for the
+heat of the true class, on the test photos whose lesions cover less than a quarter; occlusion, which is slow, on one
+photo of each plant. Writes benchmarks/heat.csv.
+"""
+
+import argparse
+import tempfile
+
+import numpy as np
+
+from . import cells
+
+BACKBONES = ("efficientnet_lite0", "mobilenet_v2")
+MAPS = {"last": (2, False), "finer": (8, False), "by place": (8, True)}  # name: places, by_place of grad_cam
+CHOSEN = "by place"
+COVERED = 0.25  # of a photo, at most, by its lesions
+SHUFFLES = 3
+
+
+def measure(photos, set, backbone, image_size, seed):
+    """Train all models of one backbone on one split, and return the rows of their scores."""
+    import keras
+
+    from tutorial_utils.data import facts, pipeline, splits
+    from tutorial_utils.insight import explain
+    from tutorial_utils.models import backbones, training
+
+    keras.utils.set_random_seed(seed)
+    borrowed = backbones.get(backbone, fallback=None)
+    photos = splits.assign(photos, seed=seed, looked=facts.of(photos, progress=False))
+    train, validation, test = (splits.part(photos, name) for name in splits.NAMES)
+    with tempfile.TemporaryDirectory() as folder:
+        boards, asked = _planted(photos, test, folder, seed)
+        learned = {"shortcut": boards, "frozen": (train, validation)}
+        models = {name: training.frozen(borrowed, *tables, image_size)[0] for name, tables in learned.items()}
+        rows = [row for name, model in models.items() for row in _on_all(name, model, asked, image_size)]
+        model = models["frozen"]  # from here on, the base that both share changes
+        batches = training.augmented(train, image_size, seed)
+        training.fine_tune(model, borrowed.base, batches, pipeline.batches(validation, image_size))
+        rows += _on_all("fine-tuned", model, asked, image_size)
+    rows += score("fine-tuned", model, "plain", test, image_size, maps=("last", "finer", "occlusion"))
+    for draw in range(SHUFFLES):
+        rows += score(f"shuffled {draw}", explain.shuffled(model, draw), "plain", test, image_size)
+    return rows
+
+
+def _planted(photos, test, folder, seed):
+    """Return ((train, validation) on boards, {kind of photos: test table}); the boards are written to `folder`."""
+    from tutorial_utils.data import pipeline, planted, splits
+
+    boards = planted.mark(photos, f"{folder}/own")
+    classes = len(photos["label"].cat.categories)
+    others = np.random.default_rng(seed).integers(1, classes, size=len(test))
+    exchanged = planted.mark(test, f"{folder}/exchanged", (pipeline.labels(test) + others) % classes)
+    learn, check, own = (splits.part(boards, name) for name in splits.NAMES)
+    return (learn, check), {"plain": test, "boards": own, "exchanged": exchanged}
+
+
+def _on_all(name, model, asked, image_size):
+    return [row for kind, table in asked.items() for row in score(name, model, kind, table, image_size)]
+
+
+def score(name, model, kind, table, image_size, maps=(CHOSEN,)):
+    """Return the rows of one model on one kind of photos: how often it is right, and what each kind of map is worth."""
+    from tutorial_utils.data import pipeline
+    from tutorial_utils.data.photos import read_photo
+    from tutorial_utils.insight import heat, metrics
+
+    labels, probabilities = metrics.predict(model, pipeline.batches(table, image_size))
+    right = metrics.accuracy(labels, probabilities.argmax(axis=1), table["group"])
+    row = {"model": name, "photos": kind, "accuracy": right.value, "accuracy_low": right.low}
+    row |= {"accuracy_high": right.high}
+    masks = _masks(table["mask"], image_size)
+    here = masks.any(axis=(1, 2)) & (masks.mean(axis=(1, 2)) < COVERED)
+    some, rows = table[here], []
+    images = np.stack([read_photo(path, image_size) for path in some["path"]])
+    for each in maps:
+        asked = np.full(len(some), True) if each != "occlusion" else ~some["group"].duplicated().to_numpy()
+        found, groups = _heat(model, images[asked], labels[here][asked], each), some["group"][asked]
+        columns = _columns(heat.score(found, masks[here][asked], groups))
+        if "mark" in some:
+            signs = heat.score(found, _masks(some["mark"][asked], image_size), groups)
+            columns |= _value_and_ends("signs, times random", signs.loc[("heat inside", "times random")])
+        rows.append(row | {"map": each} | columns)
+    return rows
+
+
+def _heat(model, images, classes, name):
+    from tutorial_utils.insight import explain
+
+    if name == "occlusion":
+        return np.maximum(explain.occlusion(model, images, classes), 0)
+    places, by_place = MAPS[name]
+    return explain.grad_cam(explain.two_stages(model, places), images, classes, by_place)
+
+
+def _masks(paths, image_size):
+    from tutorial_utils.data.photos import read_photo
+
+    return np.stack([read_photo(path, image_size)[..., 0] > 127 for path in paths])
+
+
+def _columns(table):
+    """Return a table of heat.score as one row."""
+    row = {"n": int(table["n"].iloc[0]), "groups": int(table["groups"].iloc[0])}
+    for measure, name in table.index:
+        row |= _value_and_ends(f"{measure}, {name}".removesuffix(", map"), table.loc[(measure, name)])
+    return row
+
+
+def _value_and_ends(name, row):
+    ends = {name: row["value"], f"{name}, low": row["low"], f"{name}, high": row["high"]}
+    return {key: round(float(value), 4) for key, value in ends.items()}
+
+
+def main():
+    """Measure what is not yet kept, and print the ratios."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--image-size", type=int, default=128)
+    cells.options(parser)
+    arguments = parser.parse_args()
+    arguments.folders = arguments.folders or ["leaves"]
+    grid = [
+        {"set": name, "backbone": backbone, "image_size": arguments.image_size, "seed": seed}
+        for seed in range(arguments.seeds)
+        for name in cells.sets(arguments)
+        for backbone in BACKBONES
+    ]
+    table = cells.run("heat", grid, measure, arguments, "python -m benchmarks.heat")
+    ratio = "heat inside, times random"
+    columns = ["backbone", "seed", "model", "photos", "map", "accuracy", ratio, f"{ratio}, low", f"{ratio}, high"]
+    print(table[columns].round(2).to_string(index=False))
+
+
+if __name__ == "__main__":
+    main()
