@@ -29,13 +29,13 @@ assert "tutorial_utils" not in sys.modules
 
 @pytest.fixture(scope="module")
 def theirs(tmp_path_factory):
-    """(folder of photos, model file, labels.txt): green and brown photos, logits for pixels 0-1."""
+    """(folder of photos, model file, labels.txt): dark and bright photos, logits for pixels 0-1."""
     import numpy as np
     import PIL.Image
 
     folder = tmp_path_factory.mktemp("theirs")
     rng = np.random.default_rng(0)
-    for name, color in {"healthy": (40, 150, 40), "ill": (150, 90, 40)}.items():
+    for name, color in {"healthy": (60, 60, 60), "ill": (120, 120, 120)}.items():
         (folder / "photos" / name).mkdir(parents=True)
         for number in range(30):
             pixels = np.clip(rng.normal(color, 40, (48, 48, 3)), 0, 255).astype("uint8")
@@ -58,7 +58,7 @@ def judge(root, theirs, tmp_path, *parameters):
 
 
 def test_it_is_judged_as_it_was_taught(root, theirs, tmp_path):
-    """Green and brown are told apart by anyone who was taught to; 12 test photos of 60."""
+    """Dark and bright are told apart by anyone who was taught to; 12 test photos of 60."""
     process, metrics, text = judge(root, theirs, tmp_path, "-p", "pixels", "0-1")
     assert process.returncode == 0, process.stderr[-3000:]
     assert metrics["model_from"] == "model_path"
