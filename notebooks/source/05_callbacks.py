@@ -289,20 +289,20 @@ assert not as_told or (active[1] < 0.1 and abs(ruined["val_loss"].iloc[-1] - np.
 # %% [markdown]
 # The first steps throw the weights so far that the units of the hidden layer fall silent, and a ReLU that is 0 for
 # every photo learns nothing more. What is left is guessing. There is no error and no warning; only the curve tells.
-# Now another head, without dropout and with
-# `leaky_relu`, whose units cannot fall silent.
+#
+# Now the same training once more, with one change in the head: `leaky_relu` in place of `relu`, whose units cannot fall
+# silent. Everything else is as before: the weights at the start, the dropout, the rate, the order of the photos.
 
 
 # %%
 def leaky_head():
-    """Return a fresh head like the others, but with leaky_relu and without dropout."""
-    start = [keras.initializers.GlorotUniform(seed=seed + step) for step in (0, 1)]
-    hidden = keras.layers.Dense(128, activation="leaky_relu", kernel_initializer=start[0])
-    outputs = keras.layers.Dense(len(class_names), activation="softmax", kernel_initializer=start[1])
-    return keras.Sequential([keras.Input((stored_train.shape[1],)), hidden, outputs])
+    """Return a fresh head like the others, but with leaky_relu in place of relu."""
+    head = transfer.dense_head(stored_train.shape[1], len(class_names), seed=seed)
+    head.layers[0].activation = keras.activations.leaky_relu
+    return head
 
 
-wasted_head, wasted = train_head(1.0, epochs=20, optimizer=keras.optimizers.SGD, head=leaky_head())
+wasted_head, wasted = train_head(1.0, epochs=10, optimizer=keras.optimizers.SGD, head=leaky_head())
 print("loss:", ", ".join(f"{loss:.3g}" for loss in wasted["loss"]))
 
 # %% [markdown]
@@ -319,8 +319,8 @@ assert not as_told or nan_share == 1
 
 # %%
 watch = keras.callbacks.TerminateOnNaN()
-_, ended = train_head(1.0, epochs=20, optimizer=keras.optimizers.SGD, head=leaky_head(), callbacks=[watch])
-print(f"ended in epoch {len(ended)} of 20")
+_, ended = train_head(1.0, epochs=10, optimizer=keras.optimizers.SGD, head=leaky_head(), callbacks=[watch])
+print(f"ended in epoch {len(ended)} of 10")
 assert not as_told or len(ended) < len(wasted)
 assert len(ended) == len(wasted) or not np.isfinite(ended["loss"].iloc[-1])
 
@@ -486,6 +486,7 @@ def log_of(name):
 start("keras_way.py", "unbroken", 0, seed)
 code = start("keras_way.py", "broken", 7, seed)
 assert abs(code) == 9  # killed by signal 9
+assert (killed / "broken_backup").is_dir()  # what BackupAndRestore has kept
 assert list(log_of("broken").index) == [1, 2, 3, 4, 5, 6]
 log_of("broken").round(3)
 
@@ -498,6 +499,7 @@ code = start("keras_way.py", "broken", 0, seed)
 unbroken, broken = log_of("unbroken"), log_of("broken")
 print("epochs in its log:", *broken.index)
 assert code == 0
+assert not (killed / "broken_backup").exists()  # removed at the end
 assert list(broken.index) == list(range(1, 13))  # each epoch once
 pandas.testing.assert_frame_equal(broken[:6], unbroken[:6])
 
@@ -530,14 +532,17 @@ assert not as_told or difference > 0
 # Six epochs are saved, and that is what counts. But the training does not end as the unbroken one did: the weights
 # and the optimizer are put back, while what is drawn at random (the order of the photos, what dropout leaves out)
 # begins anew, so that epoch 7 draws what epoch 1 had drawn. And when a training ends in peace, `BackupAndRestore`
-# removes its folder: the same command once more would train all over.
+# removes its folder, as the cell above asserts: the same command once more would train all over.
 #
 # ## The course's own way: a training that cannot be lost
 #
 # `training.fit`, which chapter 4 has used, takes a folder and a name, and then keeps the state of the training there
 # after every epoch, in one file that is replaced whole. What epoch number 7 draws at random depends on the seed and
-# on the 7 alone, so a training that goes on there draws what it would have drawn. A script again, in which one training
-# is left alone and the next one is killed:
+# on the 7 alone, so a training that goes on there draws what it would have drawn. The folder itself must outlive the
+# kill: Colab's own disk goes with its machine, so there let `run_dir` be a folder on Google Drive, in chapter 4 too
+# (`from google.colab import drive`, `drive.mount("/content/drive")`, then a path below `/content/drive/MyDrive`).
+#
+# A script again, in which one training is left alone and the next one is killed:
 
 # %%
 COURSE_WAY = """
