@@ -145,7 +145,9 @@ print(
 #
 # Calling the base with `training=False`, as the recipe does, is widely believed to prevent this. Does it? We take
 # EfficientNet-Lite0, whose statistics are those of its original training, and unfreeze its last layers, about 50,
-# twice: once with BatchNormalization among them, once without. Everything else is the same.
+# twice: once with BatchNormalization among them, once without. Such a layer also has two weights a channel that
+# training could change, a factor and an offset; both times these are held as they are, so that the statistics alone
+# make the difference.
 #
 # The layers before those do not learn, so what they make of a photo is computed once and stored: chapter 3's trick, at
 # an earlier place in the network. `transfer.cut` finds a place where everything passes through one layer's output.
@@ -169,39 +171,51 @@ def last_part(last):
 
 
 # %%
-def tune_lite0(normalization_learns):
-    """Fine-tune the last part; return its losses by epoch and how many BatchNorm layers moved, of how many."""
-    keras.utils.set_random_seed(seed)
-    lite0, part, last, activations = last_part(50)
+lite0, part, last, activations = last_part(50)
+untouched = part.get_weights()
+in_order = feature_tools.batches([activations], few_labels)
+normalizations = [layer for layer in lite0.base.layers[-last:] if isinstance(layer, keras.layers.BatchNormalization)]
+
+
+# %%
+def tune_lite0(statistics_move):
+    """Fine-tune the last part from its start; return its losses by epoch and how many BatchNorm layers moved."""
+    part.set_weights(untouched)
     before = transfer.batch_norm_statistics(lite0.base)
     transfer.unfreeze(lite0.base, last)
-    for layer in lite0.base.layers[-last:]:
-        layer.trainable |= normalization_learns
+    for layer in normalizations:
+        layer.trainable = statistics_move
+        layer.gamma.trainable = layer.beta.trainable = False  # its factor and its offset
     part.compile(optimizer=keras.optimizers.Adam(1e-5), loss="sparse_categorical_crossentropy")
     part.optimizer.build(part.trainable_variables)  # or Keras would work out its training step twice
     batches = feature_tools.batches([activations], few_labels, batch_size=16, shuffle=True, seed=seed)
-    in_order = feature_tools.batches([activations], few_labels)
     losses = [part.evaluate(in_order, verbose=0)]  # in use, not in training: nothing moves
     losses += part.fit(batches, validation_data=in_order, epochs=2, shuffle=False, verbose=0).history["val_loss"]
     after = transfer.batch_norm_statistics(lite0.base)
     moved = [not np.array_equal(old, new) for old, new in zip(before, after, strict=True)]
-    return losses, sum(moved[::2]), len(moved[::2])
+    return losses, sum(moved[::2])
 
 
 # %%
-careless, moved_careless, layers = tune_lite0(normalization_learns=True)
-careful, moved_careful, _ = tune_lite0(normalization_learns=False)
-print(
-    f"BatchNormalization layers whose statistics moved: {moved_careless} of {layers} careless, {moved_careful} careful"
-)
-assert layers > 0
+old_statistics = [layer.get_weights() for layer in normalizations]  # with factor and offset, which do not move
+careless, moved_careless = tune_lite0(statistics_move=True)
+for layer, old in zip(normalizations, old_statistics, strict=True):
+    np.testing.assert_array_equal(layer.get_weights()[:2], old[:2])  # factor and offset
+    layer.set_weights(old)
+put_back = part.evaluate(in_order, verbose=0)  # the careless model, with the old statistics
+careful, moved_careful = tune_lite0(statistics_move=False)
+
+# %%
+print(f"BatchNormalization layers among the last {last}: {len(normalizations)}")
+print(f"layers whose statistics moved: {moved_careless} careless, {moved_careful} careful")
 assert moved_careless > 0  # training=False did not protect them
 assert moved_careful == 0  # bit for bit the same
 
 # %%
 figure, ax = plt.subplots(figsize=(6, 3.2), layout="constrained")
-for name, losses, color in [("BatchNorm learns", careless, "orange"), ("BatchNorm frozen", careful, "blue")]:
+for name, losses, color in [("statistics move", careless, "orange"), ("statistics frozen", careful, "blue")]:
     ax.plot(range(3), losses, "o-", color=plots.PALETTE[color], label=name)
+ax.plot(2, put_back, "D", color=plots.PALETTE["orange"], fillstyle="none", label="moved, then put back")
 ax.set(
     title="EfficientNet-Lite0, last layers, on the photos that it learns from",
     xlabel="epoch (0: before fine-tuning)",
@@ -211,17 +225,22 @@ ax.set(
 ax.legend()
 plots.show(
     figure,
-    "Loss on the training photos by epoch with BatchNormalization learning and frozen",
+    "Loss on the training photos by epoch, with the statistics of BatchNormalization moving and frozen",
     run / "figures" / "batch_norm.png",
 )
 print(f"loss: {careful[0]:.3f} before; after 2 epochs {careless[-1]:.3f} careless, {careful[-1]:.3f} careful")
+print(f"loss of the careless model with the old statistics put back: {put_back:.3f}")
 
 # %%
 assert not as_told or careless[-1] > careless[0] > careful[-1]
+assert not as_told or put_back < careless[0]
 
 # %% [markdown]
 # Both models learned from these very photos, and both start as the same model. The careful one gets better at them.
-# The careless one gets worse: its statistics have moved away from those that its weights were made for.
+# The careless one gets worse, and putting its old statistics back, without any other change, brings its loss below
+# where it began: it is the statistics that have moved away from those that its weights were made for. (It has still
+# learned less than the careful one: while it learned, each of these layers went by the mean and variance of every batch
+# of 16 photos, and not by those that it goes by in use.)
 #
 # The flag `training=False` did not protect the layers: `fit` overrides it from outside. Setting `trainable = False`
 # on every BatchNormalization layer does. From here on, `transfer.unfreeze` takes care of it.
@@ -232,31 +251,31 @@ assert not as_told or careless[-1] > careless[0] > careful[-1]
 # last few layers of the same network, and count the layers of the base that it has changed.
 
 # %%
-lite0, part, last, activations = last_part(10)
-x_few, y_few = activations[:32], few_labels[:32]  # one batch: (32, h, w, channels) and (32,)
+another, short_part, last_few, into_short = last_part(10)
+x_few, y_few = into_short[:32], few_labels[:32]  # one batch: (32, h, w, channels) and (32,)
 objective = "sparse_categorical_crossentropy"
-untouched = part.get_weights()
+short_start = short_part.get_weights()
 
 
 def layers_moved():
     """Take one training step on that batch; return how many layers of the base it has changed."""
-    part.set_weights(untouched)
-    before = [layer.get_weights() for layer in lite0.base.layers]
-    part.fit(x_few, y_few, verbose=0)
-    after = [layer.get_weights() for layer in lite0.base.layers]
+    short_part.set_weights(short_start)
+    before = [layer.get_weights() for layer in another.base.layers]
+    short_part.fit(x_few, y_few, verbose=0)
+    after = [layer.get_weights() for layer in another.base.layers]
     pairs = zip(before, after, strict=True)
     return sum(any((old != new).any() for old, new in zip(*pair, strict=True)) for pair in pairs)
 
 
 # %%
-for layer in lite0.base.layers:
+for layer in another.base.layers:
     layer.trainable = False  # frozen, one layer at a time
-lite0.base.trainable = True  # "now let it learn"; but for the base as a whole it was True all along
-part.compile(optimizer="adam", loss=objective)
+another.base.trainable = True  # "now let it learn"; but for the base as a whole it was True all along
+short_part.compile(optimizer="adam", loss=objective)
 moved_by_one_line = layers_moved()
 
-transfer.unfreeze(lite0.base, last)  # sets every layer's flag, whatever it was before
-part.compile(optimizer="adam", loss=objective)
+transfer.unfreeze(another.base, last_few)  # sets every layer's flag, whatever it was before
+short_part.compile(optimizer="adam", loss=objective)
 moved_by_every_flag = layers_moved()
 print(
     f"layers that moved: {moved_by_one_line} after the single line, {moved_by_every_flag} with every layer's flag set"
@@ -271,13 +290,13 @@ assert moved_by_one_line == 0 < moved_by_every_flag
 # time. The base is frozen, the head has learned, and the flags are set, this time all of them:
 
 # %%
-transfer.freeze(lite0.base)
-part.compile(optimizer="adam", loss=objective)
+transfer.freeze(another.base)
+short_part.compile(optimizer="adam", loss=objective)
 layers_moved()  # first phase: the head learns
 
-transfer.unfreeze(lite0.base, last)  # second phase, but not compiled again
+transfer.unfreeze(another.base, last_few)  # second phase, but not compiled again
 moved_uncompiled = layers_moved()
-part.compile(optimizer="adam", loss=objective)
+short_part.compile(optimizer="adam", loss=objective)
 moved_compiled = layers_moved()
 print(f"layers that moved: {moved_uncompiled} before compiling again, {moved_compiled} after")
 assert moved_uncompiled == 0 < moved_compiled
@@ -291,9 +310,9 @@ assert moved_uncompiled == 0 < moved_compiled
 # ## Which rate?
 #
 # The learning rate decides more than any other number, and there is a cheap way to look at it: take the frozen model,
-# let all its layers learn, and raise the rate a little with every batch, from one far too low to one far too high.
-# While the rate is too low, the loss stays about where it is. At last the steps become so large that they destroy what
-# was borrowed, and it climbs. (The model gets its weights back afterwards.)
+# let all its layers learn, and raise the rate with every batch, from one far too low to one far too high. While the
+# rate is too low, the loss stays about where it is. At last the steps become so large that they destroy what was
+# borrowed, and it climbs. (The model gets its weights back afterwards.)
 
 # %%
 from tutorial_utils.models import rates
@@ -310,19 +329,26 @@ ax.semilogx(sweep["rate"], sweep["loss"], ".", color=plots.PALETTE["sky"], label
 ax.semilogx(sweep["rate"], sweep["smoothed"], color=plots.PALETTE["blue"], label="running mean")
 for rate, name, color in [(1e-5, "usual recipe", "green"), (3e-4, "stronger recipe", "orange")]:
     ax.axvline(rate, linestyle="--", color=plots.PALETTE[color], label=f"{name}, {np.format_float_positional(rate)}")
+if too_high:
+    ax.axvline(too_high, linestyle=":", color=plots.PALETTE["red"], label="mean half as high again as its lowest")
 ax.set(title=f"{borrowed.name}: raising the rate", xlabel="learning rate", ylabel="loss (cross-entropy, nats)")
-ax.legend(fontsize=8)
+ax.legend(fontsize=8, framealpha=1)
 plots.show(figure, "Loss of each batch and its running mean against the learning rate", run / "figures" / "rates.png")
 
 # %%
 lowest = sweep.loc[sweep["smoothed"].idxmin()]
 print(f"the running mean is lowest, {lowest['smoothed']:.2f}, at a rate of {lowest['rate']:.1e}")
 print(f"rate at which it is half as high again: {f'{too_high:.1e}' if too_high else 'not reached'}")
+print(f"from one batch to the next the rate grows {sweep['rate'].iloc[1] / sweep['rate'].iloc[0]:.2f}-fold")
 assert not as_told or too_high > 3e-4
 
 # %% [markdown]
 # The picture names no best rate: every batch has other photos, and each step starts from where the one before ended.
-# But it shows which rates are too high for this network and these photos; compare them with the two dashed lines.
+# But it shows which rates are too high for this network and these photos. Mind that the loss lags behind the rate. A
+# batch is scored before its own step, so what a dot shows was done at the rates to its left; and the running mean,
+# nine tenths of which are its own past, answers some batches later still. So the dotted line is no rate to take: what
+# is bearable ends somewhere to its left, and the rate of a training should lie well below it. Compare it with the two
+# dashed lines.
 
 # %% [markdown]
 # ## A stronger recipe
@@ -339,14 +365,22 @@ model.set_weights(start)  # both recipes start from the same frozen model
 flips = pipeline.augmentation(seed)
 size = training.batch_size(len(train))  # photos a step
 augmented = pipeline.batches(train, image_size, size, shuffle=True, augmentation=flips, seed=seed)
+ran = []  # the epochs that run now: none, if an earlier run of this chapter has trained this already
+count = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: ran.append(epoch))
+count.only_watches = True  # so it does not make this another training
+kept = dict(callbacks=[count], run_dir=run, name="stronger_recipe")
 tuning_started = time.perf_counter()
-history = training.fine_tune(model, borrowed.base, augmented, val_batches, run_dir=run, name="stronger_recipe")
-tuning_seconds = time.perf_counter() - tuning_started
+history = training.fine_tune(model, borrowed.base, augmented, val_batches, **kept)
+tuning_seconds = time.perf_counter() - tuning_started if len(ran) == len(history) - 1 else None
 val_scores["stronger recipe"] = accuracy_on(model, val_batches, validation)
 models["stronger recipe"] = model.get_weights()
 
 # %%
-figure = plots.history(history, title="All layers, AdamW, rate up to 0.0003 and down to 0, augmented photos")
+figure = plots.history(
+    history, title="All layers, AdamW, rate up to 0.0003 and down to 0; dotted: the epoch that is kept"
+)
+for ax in figure.axes:
+    ax.axvline(history.index[history["kept"]][0], color=plots.PALETTE["black"], linestyle=":", zorder=0)
 plots.show(figure, "Loss and accuracy by epoch for the stronger recipe", run / "figures" / "stronger_recipe.png")
 print(f"kept: epoch {history.index[history['kept']][0]}")
 for name, score in val_scores.items():
@@ -456,25 +490,32 @@ assert not as_told or share[0] < 1
 # ## What has been forgotten?
 #
 # The borrowed network once told 1,000 kinds of things apart. Fine-tuning asks for our classes only; nothing asks it to
-# keep what it knew. EfficientNet-Lite0 comes with the head that made those 1,000 decisions, so we can look: let its
-# last part learn our classes at three rates, a tenth of the stronger recipe's, the recipe's, and ten times that. Then
-# put the old head back, and ask whether it says of the validation photos what it said before.
+# keep what it knew. EfficientNet-Lite0 comes with the head that made those 1,000 decisions, so we can look: let the
+# careful model from above learn our classes at three rates, a tenth of the stronger recipe's, the recipe's, and ten
+# times that. Then put the old head back, and ask whether it says of the validation photos what it said before.
 
 # %%
 from tutorial_utils.models.lite0 import imagenet_head
 
 tried_rates = [3e-5, 3e-4, 3e-3]
-lite0, part, last, activations = last_part(50)
-untouched = part.get_weights()
-original = transfer.join(lite0, imagenet_head(), side)  # pixels to ImageNet's 1,000 classes
+
+
+def begin_again(part, weights, rate):
+    """Put a compiled model and its optimizer back to their start, at another rate: to compile it again takes longer."""
+    part.set_weights(weights)
+    for variable in part.optimizer.variables:
+        variable.assign(keras.ops.zeros_like(variable))  # how many steps, and what Adam remembers of the gradients
+    part.optimizer.learning_rate.assign(rate)
+
+
+# %%
+part.set_weights(untouched)
+original = transfer.join(lite0, imagenet_head(), side)  # pixels to ImageNet's 1,000 classes; it shares part's layers
 asked = pipeline.batches(validation, side)
 _, said = metrics.predict(original, asked)  # (photos, 1000)
 said_after = {}
 for rate in tried_rates:
-    part.set_weights(untouched)
-    transfer.unfreeze(lite0.base, last)
-    part.compile(optimizer=keras.optimizers.AdamW(rate), loss=objective)
-    part.optimizer.build(part.trainable_variables)
+    begin_again(part, untouched, rate)
     learning = feature_tools.batches([activations], few_labels, batch_size=16, shuffle=True, seed=seed)
     part.fit(learning, epochs=3, shuffle=False, verbose=0)
     _, said_after[rate] = metrics.predict(original, asked)
@@ -489,7 +530,7 @@ axes = plots.intervals(
     list(same.values()),
     title="EfficientNet-Lite0's old answers, after fine-tuning",
 )
-axes.set(xlabel="validation photos with the same answer as before (%)", ylabel="learning rate", xlim=(-2, 102))
+axes.set(xlabel="validation photos with the same answer as before (%)", ylabel="learning rate", xlim=(-6, 106))
 plots.show(
     axes.figure,
     "Share of photos with the same ImageNet answer as before, with interval, for three learning rates",
@@ -513,14 +554,18 @@ assert not as_told or same[3e-5].value > same[3e-4].value > same[3e-3].value
 # ## How many layers, at which rate?
 #
 # Two numbers, and they belong together: how many of the last layers learn, and how fast. Here is a small map of both.
-# Each cell is a training of three epochs from the same frozen model, at half of its rate in the first epoch, the whole
-# in the second, a fifth in the third: a warm-up and a fall, in steps. It learns from stored activations of each photo
-# in three versions, as it is and flipped and turned, one an epoch. In the first row the head learns alone.
+# Each cell is a training of three epochs on small photos, 96 pixels a side, from the frozen model for such photos: at
+# half of its rate in the first epoch, the whole in the second, a fifth in the third: a warm-up and a fall, in steps. It
+# learns from stored activations of each photo in three versions, as it is and flipped and turned, one an epoch. In the
+# first row the head learns alone.
 
 # %%
 import pandas
 
 mapped = photo_tools.sample(train, 100, seed=seed)  # at most 100 a class, so that a large folder takes no longer
+model.set_weights(start)
+small_model, _ = training.frozen(borrowed, mapped, validation, side)  # on the same base
+small_start = small_model.get_weights()
 places = transfer.cuts(borrowed.base)  # {layer: layers after it}; a few networks have none
 wanted = [min(last, len(borrowed.base.layers)) for last in (10, 30, 75)]
 depths = sorted({transfer.cut(borrowed.base, last)[1] for last in wanted}) if places else []
@@ -529,9 +574,9 @@ print(f"last layers that learn: none, {', '.join(map(str, depths)) or 'and no ot
 
 def part_and_batches(last):
     """Return the last layers of the base with the head as one model, and what it learns from and is asked about."""
-    head = model.layers[-1]
+    head = small_model.layers[-1]
     cut = transfer.cut(borrowed.base, last)[0] if last else None
-    stored = dict(backbone=borrowed, image_size=image_size, cut=cut, seed=seed)
+    stored = dict(backbone=borrowed, image_size=side, cut=cut, seed=seed)
     versions = [feature_tools.stored(mapped, view=view, **stored) for view in (None, 1, 2)]
     batches = feature_tools.batches(versions, pipeline.labels(mapped), shuffle=True, seed=seed)
     asked = feature_tools.batches([feature_tools.stored(validation, **stored)], pipeline.labels(validation))
@@ -542,18 +587,14 @@ def part_and_batches(last):
 # %%
 def last_losses(last):
     """Train from the frozen model at each rate; return {rate: validation loss after the third epoch}."""
-    model.set_weights(start)
+    small_model.set_weights(small_start)
     part, batches, asked = part_and_batches(last)
     transfer.unfreeze(borrowed.base, last)
     part.compile(optimizer=keras.optimizers.AdamW(), loss=objective, metrics=["accuracy"])
     part.optimizer.build(part.trainable_variables)
-    fresh = [variable.numpy() for variable in part.optimizer.variables]  # compiled once, as that takes longest
-    found = {}
+    fresh, found = part.get_weights(), {}
     for rate in tried_rates:
-        model.set_weights(start)
-        for variable, value in zip(part.optimizer.variables, fresh, strict=True):
-            variable.assign(value)
-        part.optimizer.learning_rate.assign(rate)
+        begin_again(part, fresh, rate)
         steps = keras.callbacks.LearningRateScheduler(lambda epoch, rate=rate: rate * (0.5, 1, 0.2)[epoch])
         kept = dict(run_dir=run, name=f"map_{last}_{rate:.0e}")
         found[rate] = training.fit(part, batches, asked, 3, callbacks=[steps], **kept)["val_loss"].iloc[-1]
@@ -568,7 +609,7 @@ named = loss_map.rename(index={0: "none (head only)"}, columns=np.format_float_p
 axes = plots.heat_map(
     named.rename_axis("learning rate at its height", axis=1),
     "validation loss (nats)",
-    title=f"{borrowed.name}: validation loss after three epochs",
+    title=f"{borrowed.name}: validation loss after three epochs, photos of {side} pixels",
 )
 plots.show(
     axes.figure,
@@ -577,8 +618,8 @@ plots.show(
 )
 
 # %%
-model.set_weights(start)
-y_val, probabilities = metrics.predict(model, val_batches)
+small_model.set_weights(small_start)
+y_val, probabilities = metrics.predict(small_model, pipeline.batches(validation, side))
 photo_losses = -np.log(probabilities[np.arange(len(y_val)), y_val].clip(1e-7))
 standard_error = float(photo_losses.std() / len(photo_losses) ** 0.5)
 guessing = float(np.log(len(class_names)))
@@ -588,23 +629,25 @@ best_cell = loss_map.stack().idxmin()
 best_text = f"the last {best_cell[0]} layers" if best_cell[0] else "the head alone"
 best_text += f" at a rate of {np.format_float_positional(best_cell[1])}"
 print(f"lowest: {loss_map.min().min():.2f}, for {best_text}")
-assert not as_told or loss_map.loc[deepest, 3e-4] < photo_losses.mean() < loss_map.loc[deepest, 3e-3]
+assert not as_told or loss_map.loc[deepest, 3e-4] < photo_losses.mean()
+assert not as_told or loss_map.loc[deepest, 3e-3] > photo_losses.mean() + standard_error
 assert not as_told or loss_map.loc[depths[0], 3e-3] < photo_losses.mean()
 assert not as_told or loss_map[3e-5].min() > photo_losses.mean() - standard_error
 
 # %% [markdown]
 # Read the map column by column; on the course's leaves it says this. At the smallest rate three epochs lead nowhere,
 # however many layers learn: no cell is clearly below the frozen model. At the middle rate the last row gets below it.
-# At the largest rate the row of the fewest layers does, while the last row ends above where it began: there, what was
-# borrowed is overwritten. So the more layers learn, the smaller the rate that they can bear. Take differences of less
-# than the standard error for luck.
+# At the largest rate the row of the fewest layers is still no higher than the frozen model, while the last row ends far
+# above where it began: there, what was borrowed is overwritten. So the more layers learn, the smaller the rate that
+# they can bear. Take differences of less than the standard error for luck.
 
 # %% [markdown]
 # ## The choice
 #
 # Frozen, the usual recipe or the stronger one? The accuracy on the validation photos decides, by the rule that chose
 # the epochs: what lies at most a standard error below the highest is level with it, and of those that are level we take
-# the one that changes least.
+# the one that changes least. (A simple rule of our own: its standard error counts photos; where photos share plants,
+# one that counts plants would be larger, and more would be level.)
 
 # %%
 histories = {"usual recipe": usual, "stronger recipe": history}
@@ -630,18 +673,20 @@ for name, score in scores.items():
     print(f"{name}: {score}")
 
 # %%
-gain = metrics.paired_difference(y_test, predicted[chosen], predicted["frozen"], test["group"])
+other_one = "stronger recipe" if chosen == "frozen" else "frozen"  # frozen against itself would say nothing
+gain = metrics.paired_difference(y_test, predicted[chosen], predicted[other_one], test["group"])
 axes = plots.intervals(list(scores), list(scores.values()), title="Test photos: frozen and fine-tuned")
 plots.show(
     axes.figure,
     "Test accuracy with interval, frozen and after each of the two recipes",
     run / "figures" / "test_accuracy.png",
 )
-print(f"{chosen} against frozen, on the same photos: {gain}")
+print(f"{chosen} against {other_one}, on the same photos: {gain}")
 
 # %% [markdown]
-# The last line compares the two models photo by photo, which is sharper than comparing two intervals: most photos are
-# right in both. If its interval lies above zero, fine-tuning helped here, beyond the luck of this test set.
+# The last line compares two models photo by photo, which is sharper than comparing two intervals: most photos are right
+# in both. It sets the choice beside the frozen model (or the frozen model beside the stronger recipe, if that is the
+# choice). If its interval lies above zero, the choice was the better one here, beyond the luck of this test set.
 
 # %%
 assert not as_told or scores["stronger recipe"].value > scores["frozen"].value
@@ -649,12 +694,48 @@ assert not as_told or scores["stronger recipe"].value > scores["frozen"].value
 # %% [markdown]
 # ## Near and far
 #
-# Does fine-tuning help more where photos are unlike ImageNet's? Here are two sets side by side: this chapter's photos,
-# without its test photos, and electroluminescence photos of solar cells, gray and nothing like everyday things. Each is
-# split anew, by group. Both learn from about as many photos, small ones, with one recipe: the layers of the map's last
-# row, a rate of 0.0003, five epochs on stored activations in five versions. How far a set is from ImageNet can be
-# measured too: by how far the means of the base's channels lie from those that its last BatchNormalization remembers,
-# in standard deviations.
+# Does fine-tuning help more where photos are unlike ImageNet's? Here is the answer of real photos: leaves of tomato
+# plants, and photos of materials, gray and unlike any everyday photo, as those of solar cells in the light that they
+# give off under current. At full size, with several splits of each set, that takes hours; so it was measured
+# beforehand, with the stronger recipe. Each line is one split: how much more often the fine-tuned model was right than
+# the frozen one, on the same test photos, with the interval of that difference.
+
+# %%
+from tutorial_utils.course import measured
+
+tuned, tuned_caption = measured.read("tuned")
+sets = list(tuned["set"].unique())
+figure, ax = plt.subplots(figsize=(6.4, 1.3 + 0.9 * len(sets)), layout="constrained")
+for place, name in enumerate(sets):
+    value, low, high = 100 * tuned.loc[tuned["set"] == name, ["gain", "gain_low", "gain_high"]].to_numpy().T  # points
+    rows = place + 0.13 * (np.arange(len(value)) - (len(value) - 1) / 2)  # a line for each split
+    ax.errorbar(value, rows, xerr=[value - low, high - value], fmt="o", color=plots.PALETTE["blue"], capsize=3)
+ax.axvline(0, color=plots.PALETTE["black"], linewidth=1)
+ax.set_yticks(range(len(sets)), sets)
+ax.set(ylim=(len(sets) - 0.5, -0.5), xlabel="right more often when fine-tuned (points)", ylabel="set")
+sizes = [f"{name} at {size} pixels" for name, size in tuned[["backbone", "image_size"]].drop_duplicates().values]
+ax.set_title(f"Fine-tuned against frozen, a line a split\n{', '.join(sizes)}\n{tuned_caption}", fontsize=11)
+alt = "Difference between fine-tuned and frozen with interval, for several splits of sets near to ImageNet and far"
+plots.show(figure, alt, run / "figures" / "near_and_far.png")
+
+# %%
+by_set = tuned.groupby("set", sort=False)
+means = 100 * by_set[["frozen", "tuned", "gain"]].mean()  # % and points
+means["splits"] = by_set.size()
+means["intervals above zero"] = (tuned["gain_low"] > 0).groupby(tuned["set"]).sum()
+assert means.loc["plantvillage_tomato", "gain"] > means.loc["solar_cells", "gain"]
+means.style.format(precision=1).set_caption("Right (%), frozen and fine-tuned, and their difference in points")
+
+# %% [markdown]
+# An interval above zero says that fine-tuning helped in that split, beyond the luck of its test photos. (The splits of
+# a set share its photos, so five lines tell less than five sets would.) It is often said that the farther set gains
+# more. You would call the solar cells the farther ones, and yet the leaves have gained more. How far a set is from
+# ImageNet is one thing, and what there is to see in its photos that the frozen base does not see yet is another.
+#
+# With `full = True` the same is asked here, small and quick, of this chapter's photos without its test photos, and of
+# solar cells (or of leaves, if yours are solar cells): each is split anew, by group, both learn from about as many
+# photos, and the layers of the map's last row learn, at a rate of 0.0003, for five epochs on stored activations in five
+# versions.
 
 # %%
 from tutorial_utils.course import trials
@@ -666,6 +747,7 @@ other = "leaves" if dataset == "solar_cells" else "solar_cells"
 
 def frozen_and_tuned(table, name):
     """Return labels and groups of photos that are held back, and what the frozen and the fine-tuned model say."""
+    model.set_weights(start)  # the base as it was borrowed
     share = min(1, len(mine) / len(table))  # so that both sets learn from about as many photos
     assigned = splits.assign(table, seed=seed, fractions=(0.5 * share, 0.1 * share, 1 - 0.6 * share))
     learn, choose, ask = (splits.part(assigned, part) for part in splits.NAMES)
@@ -680,75 +762,86 @@ def frozen_and_tuned(table, name):
 
 
 # %%
-domains, distances = {}, {}
-for name in [dataset, other]:
-    title = pathlib.Path(name).name
-    model.set_weights(start)  # the base as it was borrowed
+tables, domains, gains = {}, {}, {}
+if full:
+    tables[pathlib.Path(dataset).name] = mine
     try:
-        table = mine if name == dataset else catalog.load(name, seed=seed, photos_per_class=len(mine) * 3 // 4)
-        domains[title] = frozen_and_tuned(table, "this_set" if name == dataset else "other_set")
-    except ValueError as problem:  # not installed, too few groups to split, or a base that cannot be cut
+        tables[other] = catalog.load(other, seed=seed, photos_per_class=len(mine) * 3 // 4)
+    except ValueError as problem:  # not installed
+        print(f"{other} is left out. {problem}")
+for title, table in tables.items():
+    try:
+        domains[title] = frozen_and_tuned(table, "other_set" if title == other else "this_set")
+    except ValueError as problem:  # too few groups to split, or a base that cannot be cut
         print(f"{title} is left out. {problem}")
-        continue
-    model.set_weights(start)
-    distances[title] = trials.distance(table, borrowed, side, seed)
 
 # %%
-gains = {}
 for title, (labels, groups, guess_frozen, guess_tuned) in domains.items():
     gains[title] = metrics.paired_difference(labels, guess_tuned, guess_frozen, groups)
-    known = np.isfinite(distances[title])  # not for a base without BatchNormalization
-    print(f"{title}, {distances[title]:.2f} standard deviations from ImageNet" if known else title)
-    print(f"  frozen:     {metrics.accuracy(labels, guess_frozen, groups)}")
-    print(f"  fine-tuned: {metrics.accuracy(labels, guess_tuned, groups)}")
-    print(f"  difference: {gains[title]}")
-assert not as_told or gains["leaves"].value > 0
+    print(f"{title}, frozen: {metrics.accuracy(labels, guess_frozen, groups)}")
+    print(f"{title}, fine-tuned: {metrics.accuracy(labels, guess_tuned, groups)}")
+    print(f"{title}, difference: {gains[title]}")
 
 # %%
 if gains:
     axes = plots.intervals(list(gains), list(gains.values()), title=f"{borrowed.name}: fine-tuned against frozen")
     axes.axvline(0, color=plots.PALETTE["black"], linewidth=1)
     axes.set(xlabel="right more often when fine-tuned (points)", ylabel="set")
-    plots.show(
-        axes.figure,
-        "Difference between fine-tuned and frozen with interval, for this chapter's photos and another set",
-        run / "figures" / "near_and_far.png",
-    )
+    alt = "Difference between fine-tuned and frozen with interval, for this chapter's photos and another set"
+    plots.show(axes.figure, alt, run / "figures" / "near_and_far_here.png")
 
 # %% [markdown]
-# An interval above zero says that fine-tuning helped there; one that holds zero, that these photos do not tell. Compare
-# the two sets before you believe the rule that the farther one gains more: how far a set is from ImageNet is one thing,
-# and what there is to see in its photos that the frozen base does not see yet is another.
+# How far a set is from ImageNet can be measured: by how far the means of the base's channels lie from those that its
+# last BatchNormalization remembers, in standard deviations. Such a number says little alone, so beside the sets stand
+# photos that show nothing at all, pixels drawn at random. All are looked at with 224 pixels a side, the usual size when
+# a base learns from ImageNet: smaller ones look strange to it by their size alone.
+
+
+# %%
+def noise(number=64):
+    """Return a table of photos of random pixels, kept in the run folder."""
+    folder, draws = run / "noise", np.random.default_rng(seed)
+    folder.mkdir(exist_ok=True)
+    paths = [str(folder / f"{place}.png") for place in range(number)]
+    for path in paths:
+        keras.utils.save_img(path, draws.integers(0, 256, (224, 224, 3)), scale=False)
+    return pandas.DataFrame({"path": paths, "label": pandas.Categorical(["noise"] * number), "group": paths})
+
+
+model.set_weights(start)
+for title, table in ({**tables, "random pixels": noise()} if full else {}).items():
+    print(f"{title}: {trials.distance(table, borrowed, 224, seed):.2f} standard deviations from ImageNet")
 
 # %% [markdown]
 # ## How many photos?
 #
 # Fine-tuning has far more weights to set than a head, so it should want more photos. That takes many trainings to
 # measure: several sets, several numbers of photos a class, and for each of them several draws. The figure shows them,
-# from a table that is kept with the course. With `full = True` the same is measured here, on the photos of this
+# from a table that is kept with the course. The network from scratch gets its own size of photos, 96 pixels, on which a
+# small network learns more in the same time. With `full = True` the same is measured here, on the photos of this
 # chapter: the training photos are drawn from, and the validation photos are asked about.
 
 # %%
-from tutorial_utils.course import measured
-
 table, caption = measured.read("strategies")
 table = table.dropna(subset="accuracy")
-borrowed_there = table[["backbone", "image_size"]].drop_duplicates()
-caption = ", ".join(f"{name} at {side_there} pixels" for name, side_there in borrowed_there.values) + f". {caption}"
+sizes = [f"{name} at {size} pixels" for name, size in table[["backbone", "image_size"]].drop_duplicates().values]
+caption = f"{', '.join(sizes)}; from scratch at {side} pixels\n{caption}"
 
 
-def scratch(learn, choose, name):
-    """Return chapter 3's small network, trained from nothing on augmented photos."""
+def scratch(learn, choose, draw, name):
+    """Return chapter 3's small network, trained from nothing on augmented photos, for at least 200 steps."""
+    keras.utils.set_random_seed(draw)
     network = keras.Sequential([keras.Input((side, side, 3)), keras.layers.Rescaling(1 / 127.5, offset=-1)])
     for filters in (16, 32, 64, 128):
         network.add(keras.layers.Conv2D(filters, 3, padding="same", activation="relu"))
         network.add(keras.layers.MaxPooling2D())
     network.add(keras.layers.GlobalAveragePooling2D())
-    network.add(keras.layers.Dropout(0.2, seed=seed))
+    network.add(keras.layers.Dropout(0.2, seed=draw))
     network.add(keras.layers.Dense(len(class_names), activation="softmax"))
     network.compile(keras.optimizers.Adam(1e-3), loss=objective, metrics=["accuracy"])
-    batches = pipeline.batches(learn, side, shuffle=True, augmentation=pipeline.augmentation(seed), seed=seed)
-    training.fit(network, batches, pipeline.batches(choose, side), epochs=20, run_dir=run, name=name)
+    batches = training.augmented(learn, side, draw)
+    epochs = max(20, -(-200 // int(batches.cardinality())))
+    training.fit(network, batches, pipeline.batches(choose, side), epochs, run_dir=run, name=name)
     return network
 
 
@@ -764,13 +857,10 @@ def measure(number, draw):
     model.set_weights(start)
     each, _ = training.frozen(borrowed, learn, choose, image_size)
     found = {"head": accuracy_on(each, val_batches, validation).value}
-    change = pipeline.augmentation(draw)
-    size = training.batch_size(len(learn))
-    batches = pipeline.batches(learn, image_size, size, shuffle=True, augmentation=change, seed=draw)
-    choices = pipeline.batches(choose, image_size)
+    batches, choices = training.augmented(learn, image_size, draw), pipeline.batches(choose, image_size)
     training.fine_tune(each, borrowed.base, batches, choices, run_dir=run, name=f"all_{number}_{draw}")
     found["all"] = accuracy_on(each, val_batches, validation).value
-    small = scratch(learn, choose, f"scratch_{number}_{draw}")
+    small = scratch(learn, choose, draw, f"scratch_{number}_{draw}")
     return found | {"scratch": accuracy_on(small, pipeline.batches(validation, side), validation).value}
 
 
@@ -789,7 +879,9 @@ if full:
         row = {"set": title, "photos_per_class": number, "seed": draw}
         rows += [row | {"strategy": strategy, "accuracy": accuracy} for strategy, accuracy in found.items()]
     if rows:
-        table, caption = pandas.DataFrame(rows), f"Measured here, {borrowed.name}, {len(validation)} photos asked"
+        table = pandas.DataFrame(rows)
+        caption = f"{borrowed.name} at {image_size} pixels; from scratch at {side} pixels\n"
+        caption += f"Measured here, {len(validation)} photos asked"
 
 # %%
 figure = plots.by_number(table, title=f"Accuracy by photos a class; bands: lowest to highest draw\n{caption}")
@@ -871,7 +963,8 @@ if full:
 # base is there in seconds; fine-tuning has to earn its time:
 
 # %%
-print(f"stronger recipe: {tuning_seconds:.0f} s; features and closed head: {frozen_seconds:.0f} s")
+took = f"{tuning_seconds:.0f} s" if tuning_seconds else "trained by an earlier run of this chapter, at least in part"
+print(f"stronger recipe: {took}; features and closed head: {frozen_seconds:.0f} s")
 print("(Features that an earlier chapter has stored are only read, and so is a training that an earlier run finished.)")
 
 # %% [markdown]
@@ -959,25 +1052,19 @@ summary = {
     "test_accuracy_frozen": scores["frozen"].value,
     "test_accuracy_usual": scores["usual recipe"].value,
     "test_accuracy_stronger": scores["stronger recipe"].value,
-    "gain_over_frozen_low": gain.low,
-    "gain_over_frozen_high": gain.high,
-    "tuning_seconds": round(tuning_seconds, 1),
     "seconds": round(time.perf_counter() - started, 1),
 }
-run_folder.finish(
-    run,
-    parameters=parameters,
-    metrics=summary,
-    photos=photos,
-    backbone=borrowed,
-    history=histories.get(chosen),
-    model=model,
-)
+if chosen != "frozen":
+    summary |= {"gain_over_frozen_low": gain.low, "gain_over_frozen_high": gain.high}
+if tuning_seconds:
+    summary["tuning_seconds"] = round(tuning_seconds, 1)
+kept = dict(photos=photos, backbone=borrowed, history=histories.get(chosen), model=model)
+run_folder.finish(run, parameters=parameters, metrics=summary, **kept)
 
 # %%
 print(f"{borrowed.name}, {chosen}: {best}")
 print(f"frozen: {scores['frozen']}")
-print(f"the choice against frozen: {gain}")
+print(f"{chosen} against {other_one}: {gain}")
 print(f"BatchNormalization layers that moved: {moved_careless} when they may learn, {moved_careful} when they may not")
 print(f"rate at which the loss is half as high again: {f'{too_high:.1e}' if too_high else 'not reached'}")
 print(f"old answers that are left at a rate of 0.0003: {same[3e-4].value:.0%}, at 0.003: {same[3e-3].value:.0%}")
