@@ -31,7 +31,8 @@ def forecast(photos, accuracies, asked, at, level=0.9):
     at : the number of photos to forecast for
     The error is taken to fall as a power of the number of photos: a straight line through both logarithms, never a
     rising one. The interval holds a new measurement on as many test photos: the line's own uncertainty, the scatter of
-    the measurements about it (at least what so few test photos bring about), with Student's t.
+    the measurements about it (at least what so few test photos bring about), with Student's t. A curve that
+    still grows steeper, far from its power law, is forecast too low (benchmarks/forecasts.csv, magnetic_tile).
     Raises ValueError for fewer than three measurements, or accuracies that are no fractions.
     Source: Hestness et al. (2017), arXiv:1712.00409, section 2; Draper and Smith (1998), section 1.4.
     """
