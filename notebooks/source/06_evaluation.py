@@ -283,15 +283,15 @@ if len(found.table):
 from tutorial_utils.insight import calibration
 
 error = calibration.calibration_error(probabilities, y_test, test["group"])
-temperature = calibration.fit_temperature(val_probabilities, y_val)
+temperature = calibration.fit_temperature(val_probabilities, y_val, validation["group"])
 cooled = calibration.with_temperature(probabilities, temperature)
 error_after = calibration.calibration_error(cooled, y_test, test["group"])
 print(f"as trained: {error}\ntemperature {temperature:.2f}: {error_after}")
 
 # %% [markdown]
 # One number can mend much of it: the *temperature*, by which the logits are divided before the softmax. Above 1 it
-# makes a model less sure, below 1 surer. It is fitted on the validation photos, so with few of them it is a rough
-# guess. The order of the classes stays, so not one answer changes:
+# makes a model less sure, below 1 surer. It is fitted on the validation photos; because few of them can mislead, it
+# goes a standard error less far from 1 than they ask for. The order of the classes stays, so not one answer changes:
 
 # %%
 assert np.array_equal(cooled.argmax(axis=1), predicted)
