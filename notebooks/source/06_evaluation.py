@@ -378,7 +378,7 @@ plots.show(figure, "Four photos, and what in them speaks for their class", run /
 #
 # 1. **Against the truth**: how much of the heat lies inside the lesions, compared with heat that is spread evenly?
 # 2. **Shuffled weights**: a network that knows nothing must not show the same map (Adebayo et al., 2018).
-# 3. **A planted shortcut**: put a sticker beside each leaf, whose color gives the class away, and let a head learn from
+# 3. **A planted shortcut**: print signs in the corners of each photo that give its class away, and let a head learn from
 #    such photos. It will be right for the wrong reason; does the map tell?
 
 # %%
@@ -401,7 +401,7 @@ if known_where:
         marked = planted.mark(photos, folder)
         learn, check, seen = (splits.part(marked, name) for name in splits.NAMES)
         cheat, _ = training.frozen(borrowed, learn, check, image_size)
-        both = {"with stickers": check, "the same photos without": validation}
+        both = {"with signs": check, "the same photos without": validation}
         for name, table in both.items():
             labels, said = metrics.predict(cheat, pipeline.batches(table, image_size))
             print(f"{name}: {metrics.accuracy(labels, said.argmax(axis=1), table['group'])}")
@@ -424,7 +424,7 @@ else:
 # Right of the dashed line there is more heat inside the lesions than heat that is spread evenly would put there. That
 # alone is no feat: leaves stand in the middle of their photos, and a map that is hot in the middle of any photo gets
 # some of it right too (the last row). Shuffled weights should fall far behind the model, and so should the model that
-# learned the sticker. For the course's own photos that holds:
+# learned the signs. For the course's own photos that holds:
 
 # %%
 if as_told:
