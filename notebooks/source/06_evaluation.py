@@ -378,8 +378,8 @@ plots.show(figure, "Four photos, and what in them speaks for their class", run /
 #
 # 1. **Against the truth**: how much of the heat lies inside the lesions, compared with heat that is spread evenly?
 # 2. **Shuffled weights**: a network that knows nothing must not show the same map (Adebayo et al., 2018).
-# 3. **A planted shortcut**: print signs in the corners of each photo that give its class away, and let a head learn from
-#    such photos. It will be right for the wrong reason; does the map tell?
+# 3. **A planted shortcut**: print signs in the corners of each photo that give its class away, and let a head learn
+#    from them. It will be right for the wrong reason; does the map tell?
 
 # %%
 worth = {}
