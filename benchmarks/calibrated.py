@@ -65,8 +65,9 @@ def main():
         logits = (heads if kind == "frozen" else fine_tuned)(where, seed, arguments.image_size)
         rows.append({"model": kind, "set": trust.name(where), "seed": seed} | row(where, seed, logits))
     kept = pandas.DataFrame(rows).round(4)
-    results.keep_table("calibrated", kept, "python -m benchmarks.calibrated")
-    print(kept.groupby(["model", "set"], sort=False)[["error_before", "error_after", "change"]].mean().round(4))
+    results.keep_table("calibrated", kept, f"python -m benchmarks.calibrated --seeds {arguments.seeds}", show=False)
+    sums = dict(error_before="mean", error_after="mean", change="mean", rises="sum", changed_predictions="sum")
+    print(kept.assign(cases=1).groupby(["model", "set"], sort=False).agg({"cases": "sum"} | sums).round(4).to_string())
 
 
 if __name__ == "__main__":

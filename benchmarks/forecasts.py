@@ -100,7 +100,7 @@ def main():
         for seed in range(arguments.seeds):
             about = {"set": trust.name(where), "seed": seed}
             train, _, test = trust.frozen(where, seed, arguments.image_size)
-            names = list(trust.table(where)[0]["label"].cat.categories)
+            names = list(trust.table(where)["label"].cat.categories)
             rows += [about | row for row in rows_of(train, test, names)]
             print(*about.values(), flush=True)
     kept = pandas.DataFrame(rows).round(4)

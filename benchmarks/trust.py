@@ -43,20 +43,21 @@ def name(where):
 
 @functools.cache
 def table(where):
-    """Return (photos table in which copies share a group, its facts)."""
+    """Return the photos table of a set, in which copies share a group."""
     from tutorial_utils.data import catalog, copies, facts
 
     photos = catalog.load(where)
     looked = facts.of(photos, progress=False)
-    return photos.assign(group=copies.merge(photos["group"], copies.pairs(looked, progress=False))), looked
+    return photos.assign(group=copies.merge(photos["group"], copies.pairs(looked, progress=False)))
 
 
+@functools.cache
 def split(where, seed):
     """Return (train, validation, test), photos tables: 70 / 10 / 20 by group, copies on one side."""
     from tutorial_utils.data import splits
 
-    photos, looked = table(where)
-    assigned = splits.assign(photos.assign(row=np.arange(len(photos))), seed=seed, looked=looked)
+    photos = table(where)
+    assigned = splits.assign(photos.assign(row=np.arange(len(photos))), seed=seed)
     return tuple(splits.part(assigned, name) for name in splits.NAMES)
 
 
@@ -66,7 +67,7 @@ def features(where, image_size, backbone):
     from tutorial_utils.models import backbones
     from tutorial_utils.models import features as feature_room
 
-    photos, borrowed = table(where)[0], backbones.get(backbone, fallback=None)
+    photos, borrowed = table(where), backbones.get(backbone, fallback=None)
     return feature_room.stored(photos, borrowed, image_size, progress=False)[:]
 
 
@@ -125,10 +126,9 @@ def tuned(where, seed, image_size):
 
 
 def asked(model, images):
-    """Return what a joined model makes of images or batches: (features, logits) of its own base and head."""
+    """Return what a joined model with a closed head makes of images or batches: (features, logits), of its own base."""
     import keras
 
     pool = next(layer for layer in model.layers if isinstance(layer, keras.layers.GlobalAveragePooling2D))
-    both = keras.Model(model.inputs, [pool.output, model.output])
-    rows, shares = both.predict(images, verbose=0)
-    return rows, np.log(np.clip(shares.astype(np.float64), 1e-12, 1))
+    rows = keras.Model(model.inputs, pool.output).predict(images, verbose=0)
+    return rows, logits(model.layers[-1].get_weights(), rows)

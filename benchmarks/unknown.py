@@ -48,7 +48,7 @@ def frozen(where, others, seed, image_size):
     with_scores = [(part, trust.logits(solved, part.features)) for part in parts]
     rows = {}
     for other in others:
-        places = some(trust.table(other)[0].reset_index(drop=True)).index
+        places = some(trust.table(other).reset_index(drop=True)).index
         rows[trust.name(other)] = trust.features(other, image_size, "efficientnet_lite0")[places]
     keras.utils.clear_session()
     base = features.extractor(backbones.get("efficientnet_lite0", fallback=None), image_size)
@@ -64,7 +64,7 @@ def fine_tuned(where, others, seed, image_size):
     for photos in trust.split(where, seed):
         rows, logits = trust.asked(model, pipeline.batches(photos, image_size))
         with_scores.append((trust.part(photos, rows), logits))
-    images = {trust.name(other): pipeline.batches(some(trust.table(other)[0]), image_size) for other in others}
+    images = {trust.name(other): pipeline.batches(some(trust.table(other)), image_size) for other in others}
     images |= {kind: made(kind, image_size) for kind in strangers.KINDS}
     return with_scores, {name: trust.asked(model, each) for name, each in images.items()}
 

@@ -278,6 +278,12 @@ def test_show_gives_the_figure_a_text_and_closes_it(tmp_path, monkeypatch):
     assert list(path.parent.iterdir()) == [path]  # no half file left
 
 
+def test_a_figure_in_a_control_is_never_wider_than_its_place():
+    figure = plots.photo_grid([np.zeros((4, 4, 3), "uint8")])
+    assert plots.as_html(figure, "A black square.").startswith('<img style="max-width: 100%" alt="A black square."')
+    assert not plt.fignum_exists(figure.number)
+
+
 def test_show_prints_the_text_where_there_is_no_notebook(capsys):
     """A terminal cannot show the figure."""
     plots.show(plots.photo_grid([np.zeros((4, 4, 3), "uint8")]), "A black square.")

@@ -74,6 +74,16 @@ def test_every_chapter_opens_its_test_set_once(root):
         assert sum(cell.startswith("## Open the test set, once") for cell in text) == 1, path.name
 
 
+def test_chapter_4_trains_from_scratch_as_the_benchmark_does(root):
+    """Under `full` the chapter measures what the table that it shows by default was measured with."""
+    from benchmarks import strategies
+
+    text = (root / "notebooks" / "source" / "04_fine_tuning.py").read_text(encoding="utf-8")
+    assert f"side = {strategies.SCRATCH}  #" in text
+    assert f"epochs = max(20, -(-{strategies.STEPS} // int(batches.cardinality())))" in text
+    assert f"for filters in {strategies.LAYERS}:" in text
+
+
 def test_badge_and_install_cell_name_the_repository_of_pyproject(derive, root):
     address = derive.project()["urls"]["Repository"]
     for path, notebook in notebooks(root):

@@ -247,10 +247,13 @@ def show(figure, alt, path=None):
 
 
 def as_html(figure, alt):
-    """Return a figure as an HTML <img> with its alt text (str), and close it: for controls that redraw."""
+    """Return a figure as an HTML <img> with its alt text (str), and close it: for controls that redraw.
+
+    It is never wider than its place: JupyterLab sees to that in outputs, but not in widgets.
+    """
     picture = _Picture(figure, alt)
     plt.close(figure)
-    return picture.html
+    return picture.html.replace("<img ", '<img style="max-width: 100%" ', 1)
 
 
 class _Picture:
