@@ -1,28 +1,63 @@
 """Exercises answer in the notebook; an unanswered one says so and stops nothing."""
 
+import html
 import numbers
 
+import numpy as np
 
-def check(question, answer, expected, tolerance=0.0, explain=""):
-    """Print whether `answer` is right; never raise, so that "Run All" goes on.
+
+def check(question, answer, expected, tolerance=0.0, explain="", wrong=()):
+    """Show whether `answer` is right, and what a wrong one would mean; never raise, so that "Run All" goes on.
 
     answer : what the reader wrote; `...` (or a function that returns it or None) is unanswered
     expected : the right answer; numbers may differ by `tolerance`
-    explain : a sentence that is printed with a right answer
+    explain : a sentence that is shown with a right answer: why it is right
+    wrong : pairs (answer, message): the usual wrong answers, each with what it would mean; the first that agrees with
+        the answer is shown
     """
+    from IPython.display import display
+
+    display(_reply(question, answer, expected, tolerance, explain, wrong))
+
+
+def _reply(question, answer, expected, tolerance, explain, wrong):
     if answer is None or answer is Ellipsis:
-        print(f"{question}: not answered yet. Replace the ... above and run both cells again.")
-        return
+        return Reply("open", f"{question}: not answered yet. Replace the ... above and run both cells again.")
     if _agree(answer, expected, tolerance):
-        print(f"{question}: right. {explain}".rstrip())
-    else:
-        print(f"{question}: not quite, {answer!r} is not it. The hint above may help.")
+        return Reply("right", f"{question}: right. {explain}".rstrip())
+    for usual, message in wrong:
+        if _agree(answer, usual, tolerance):
+            return Reply("wrong", f"{question}: not quite. {message}")
+    return Reply("wrong", f"{question}: not quite, {answer!r} is not it. The hint above may help.")
+
+
+MARKS = {"open": "…", "right": "✓", "wrong": "✗"}
+COLORS = {"open": "#767676", "right": "#009e73", "wrong": "#d55e00"}  # told apart by color-blind readers too
+
+
+class Reply:
+    """A sentence with a mark before it and a line at its side, whose color says the same as its words."""
+
+    def __init__(self, kind, text):
+        self.kind, self.text = kind, text
+
+    def __repr__(self):
+        return self.text
+
+    def _repr_html_(self):
+        style = f"border-left: 4px solid {COLORS[self.kind]}; padding: 0.3em 0.8em; margin: 0.2em 0"
+        return f'<div style="{style}">{MARKS[self.kind]} {html.escape(self.text)}</div>'
 
 
 def _agree(answer, expected, tolerance):
     both = (answer, expected)
+    if sum(isinstance(value, bool | np.bool_) for value in both) == 1:
+        return False  # Python takes True for 1
     if all(isinstance(value, numbers.Number) for value in both):
         return bool(abs(answer - expected) <= tolerance)
     if all(isinstance(value, str) for value in both):
         return answer.strip().lower() == expected.strip().lower()
-    return bool(answer == expected)
+    try:
+        return bool(answer == expected)
+    except ValueError:  # an array against a number
+        return False
