@@ -3,8 +3,6 @@
 Confidence is the probability of the class that comes first. NumPy arrays in, no TensorFlow needed.
 """
 
-from typing import NamedTuple
-
 import numpy as np
 import pandas as pd
 import scipy.optimize
@@ -16,15 +14,8 @@ _SMALLEST = 1e-12  # probability whose logarithm is still taken
 _COLDEST, _HOTTEST = 0.05, 20.0  # temperatures that are tried
 
 
-class Error(NamedTuple):
+class Error(metrics.Interval):
     """A calibration error, or the difference of two, with its interval; fractions."""
-
-    value: float
-    low: float
-    high: float
-    n: int
-    n_groups: int
-    level: float = 0.95
 
     def __str__(self):
         """Return the sentence to print under a model."""

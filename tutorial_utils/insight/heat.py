@@ -79,7 +79,7 @@ def _means(values, group_of, drawn, level):
     means["times random"] = means["map"] / means["random"]
     means["center, times random"] = means["center"] / means["random"]
     counts = {"n": int(there.sum()), "groups": len(set(group_of[there].tolist()))}
-    ends = {name: scores._ends(mean, counts["groups"], level) for name, mean in means.items()}
+    ends = {name: scores.bootstrap_ends(mean, counts["groups"], level) for name, mean in means.items()}
     return {name: dict(zip(("value", "low", "high"), three, strict=True)) | counts for name, three in ends.items()}
 
 

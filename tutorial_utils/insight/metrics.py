@@ -7,8 +7,8 @@ import pandas as pd
 from scipy.special import ndtri, stdtrit
 
 
-class Accuracy(NamedTuple):
-    """The share of photos that were right, with its interval; fractions in [0, 1]."""
+class Interval(NamedTuple):
+    """A number measured on photos, with its interval; fractions. What kind of number, its subclasses say in words."""
 
     value: float
     low: float
@@ -16,6 +16,10 @@ class Accuracy(NamedTuple):
     n: int
     n_groups: int
     level: float = 0.95
+
+
+class Accuracy(Interval):
+    """The share of photos that were right, with its interval; fractions in [0, 1]."""
 
     def __str__(self):
         """Return the sentence to print under a model: score, interval, number of photos."""
@@ -25,15 +29,8 @@ class Accuracy(NamedTuple):
         )
 
 
-class Difference(NamedTuple):
+class Difference(Interval):
     """Accuracy of one model minus that of another on the same photos; fractions in [-1, 1]."""
-
-    value: float
-    low: float
-    high: float
-    n: int
-    n_groups: int
-    level: float = 0.95
 
     def __str__(self):
         """Return the sentence to print under two models: difference, interval, number of photos."""

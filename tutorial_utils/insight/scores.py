@@ -36,7 +36,7 @@ def overall(labels, predicted, classes, groups=None, probabilities=None, k=3, le
         "macro F1": f1.mean(axis=1),
     }
     rows = {"accuracy": metrics.accuracy(labels, predicted, groups, level)[:3]}
-    rows |= {name: _ends(values, weights.shape[1], level) for name, values in found.items()}
+    rows |= {name: bootstrap_ends(values, weights.shape[1], level) for name, values in found.items()}
     if probabilities is not None:
         rows[f"top {k}"] = _top(labels, probabilities, k, groups, level)
     return pd.DataFrame(rows, index=["value", "low", "high"]).T.rename_axis("score")
@@ -58,7 +58,7 @@ def by_class(labels, predicted, class_names, groups=None, level=0.95, repeats=RE
     for score, of in {"precision": predicted, "recall": labels}.items():
         ends = [_of_class(labels, predicted, of == number, groups, level) for number in range(len(class_names))]
         columns |= {score: table[score]} | _low_and_high(score, ends)
-    ends = [_ends(f1[:, number], weights.shape[1], level)[1:] for number in range(len(class_names))]
+    ends = [bootstrap_ends(f1[:, number], weights.shape[1], level)[1:] for number in range(len(class_names))]
     return pd.DataFrame(columns | {"f1": table["f1"]} | _low_and_high("f1", ends), index=table.index)
 
 
@@ -78,7 +78,7 @@ def confused_pairs(labels, predicted, class_names, groups=None, cost=None, level
     rows = []
     for a, b in zip(*np.triu_indices(size, 1), strict=True):
         mixed = counts[:, a, b] * cost[a, b] + counts[:, b, a] * cost[b, a]
-        value, low, high = _ends(_divided(mixed, counts[:, [a, b]].sum(axis=(1, 2))), weights.shape[1], level)
+        value, low, high = bootstrap_ends(_divided(mixed, counts[:, [a, b]].sum(axis=(1, 2))), weights.shape[1], level)
         first, second = (a, b) if counts[0, a, b] >= counts[0, b, a] else (b, a)
         row = {"first": str(class_names[first]), "second": str(class_names[second])}
         row |= {"count": int(counts[0, a, b] + counts[0, b, a]), "cost": value, "low": low, "high": high}
@@ -109,6 +109,19 @@ def too_few_groups(groups):
     )
 
 
+def bootstrap_ends(values, groups, level):
+    """Return (value, low, high) of a score by a bootstrap over groups; low and high NaN with fewer than FEW_GROUPS.
+
+    values : float (1 + repeats,), the score of all photos, then of each draw of `groups` groups with replacement
+    """
+    if groups < FEW_GROUPS:
+        return float(values[0]), np.nan, np.nan
+    t = scipy.stats.t.ppf((1 - level) / 2, groups - 1)
+    outside = scipy.stats.norm.cdf(t * np.sqrt(groups / (groups - 1)))
+    low, high = np.quantile(values[1:], [outside, 1 - outside])
+    return float(values[0]), float(min(low, values[0])), float(max(high, values[0]))
+
+
 def _drawn(labels, predicted, classes, groups, repeats, seed):
     """Return (counts, weights): confusions (1 + repeats, classes, classes), row 0 of all photos, then of draws."""
     metrics.confusion(labels, predicted, classes)  # raises ValueError for what does not fit
@@ -129,16 +142,6 @@ def _sums(counts):
 
 def _divided(part, whole):
     return np.divide(part, whole, out=np.zeros(np.shape(part)), where=np.asarray(whole) > 0)
-
-
-def _ends(values, groups, level):
-    """Return (value, low, high) of a score: values[0] of all photos, the others of draws."""
-    if groups < FEW_GROUPS:
-        return float(values[0]), np.nan, np.nan
-    t = scipy.stats.t.ppf((1 - level) / 2, groups - 1)
-    outside = scipy.stats.norm.cdf(t * np.sqrt(groups / (groups - 1)))
-    low, high = np.quantile(values[1:], [outside, 1 - outside])
-    return float(values[0]), float(min(low, values[0])), float(max(high, values[0]))
 
 
 def _of_class(labels, predicted, here, groups, level):

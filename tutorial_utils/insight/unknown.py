@@ -18,15 +18,8 @@ _BLOCK = 1024  # photos that are compared with all training photos at a time
 _TINY = 1e-12
 
 
-class Share(NamedTuple):
+class Share(metrics.Interval):
     """The share of photos that are taken for known, with its interval; fractions in [0, 1]."""
-
-    value: float
-    low: float
-    high: float
-    n: int
-    n_groups: int
-    level: float = 0.95
 
     def __str__(self):
         """Return the sentence to print: share, interval, number of photos."""
