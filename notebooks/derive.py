@@ -3,9 +3,9 @@
     python notebooks/derive.py [FOLDER]      write them all into notebooks/, or into FOLDER
 
 A source is a percent script, one `# %%` a cell. Added here: the Colab badge and the chapter's minutes in the
-first cell, the cell that installs the course where it is missing, and a place to write for every cell tagged
-`solution`, whose comments that start with `# hint:` become a folded hint. Cell ids come from chapter and
-place, so the same source gives the same bytes.
+first cell, the cell that installs the course where it is missing, a place to write for every cell tagged
+`solution`, whose comments that start with `# hint:` become a folded hint, and the quiz (quiz.py) in the place of
+`{{quiz}}`. Cell ids come from chapter and place, so the same source gives the same bytes.
 """
 
 import ast
@@ -16,6 +16,8 @@ import tomllib
 
 import jupytext
 import nbformat
+
+from notebooks import quiz
 
 NOTEBOOKS = pathlib.Path(__file__).resolve().parent
 ROOT = NOTEBOOKS.parent
@@ -107,6 +109,9 @@ def derive(path):
             code, folded = exercise(cell.source)
             cells.append(nbformat.v4.new_code_cell(code, metadata={"tags": ["exercise"]}))
             cells.append(nbformat.v4.new_markdown_cell(folded))
+        elif cell.cell_type == "markdown" and "{{quiz}}" in cell.source:
+            questions = quiz.section(path.parent / "quizzes" / f"{chapter}.yaml")
+            cells.append(nbformat.v4.new_markdown_cell(cell.source.replace("{{quiz}}", questions)))
         elif cell.cell_type == "markdown":
             cells.append(nbformat.v4.new_markdown_cell(cell.source))
         else:

@@ -101,13 +101,14 @@ def test_the_pair_that_is_mixed_up_is_named_unless_it_may_be_chance(mixed, named
     for each in range(5):
         said[40 * each : 40 * each + 2] = [(each + 1) % 5, (each + 2) % 5]
     said[120 + 5 : 120 + 5 + mixed] = 4
-    photos = pandas.DataFrame({"label": pandas.Categorical.from_codes(labels, names)})
+    photos = pandas.DataFrame({"label": pandas.Categorical.from_codes(labels, names), "group": np.arange(200)})
     assert adviser._weakest(photos, np.eye(5)[said]) == named
 
 
 def test_evidence_of_few_sets_is_called_weak():
     backbone = backbones.Backbone("efficientnet_lite0", "", None, None, "", "", "", "")
-    assert "of 3 sets only" in adviser._unlike({"photos_per_class": 9}, backbone, 32, table({"head": 0}))
+    even = pandas.DataFrame({"label": pandas.Categorical(["rust", "spot"] * 9)})
+    assert "of 3 sets only" in adviser._unlike(even, {"photos_per_class": 9}, backbone, 32, table({"head": 0}))
 
 
 @pytest.mark.slow
@@ -134,11 +135,32 @@ def test_advice_for_photos_that_are_easy(class_folders):
         (5, "efficientnet_lite0", 32, ""),
         (4, "efficientnet_lite0", 32, " 4 photos a class are too few to tell: nothing below 5 was ever tried out."),
         (5, "vgg16", 32, " All this was measured with efficientnet_lite0 at 32 pixels; for vgg16 at 32 it is a guess."),
+        (51, "efficientnet_lite0", 32, " 51 photos a class are more than were ever tried out: 50 at most."),
         (5, "efficientnet_lite0", 64, "; for efficientnet_lite0 at 64 it is a guess."),
     ],
 )
 def test_what_the_evidence_does_not_cover_is_said(number, name, size, words):
     backbone = backbones.Backbone(name, "", None, None, "", "", "", "")
-    told = adviser._unlike({"photos_per_class": number}, backbone, size, table({"head": 0}, sets="abcde"))
+    evidence, signals = table({"head": 0}, sets="abcde"), {"photos_per_class": number}
+    even = pandas.DataFrame({"label": pandas.Categorical(["rust", "spot"] * number)})
+    told = adviser._unlike(even, signals, backbone, size, evidence)
     assert told.endswith(words)
     assert bool(told) == bool(words)
+
+
+def test_uneven_classes_are_said_to_be_unlike_the_evidence():
+    backbone = backbones.Backbone("efficientnet_lite0", "", None, None, "", "", "", "")
+    photos = pandas.DataFrame({"label": pandas.Categorical(["rust"] * 30 + ["spot"] * 10)})
+    told = adviser._unlike(photos, {"photos_per_class": 20}, backbone, 32, table({"head": 0}, sets="abcde"))
+    assert told.endswith("here there are 30 of rust and 10 of spot.")
+
+
+def test_a_pair_that_one_plant_mixed_up_is_not_named():
+    """The same mistakes as of 20 photos above, but all of them, and half of each class, are of one plant."""
+    names = ["blight", "healthy", "mosaic", "rust", "spot"]
+    labels = np.repeat(np.arange(5), 40)
+    said = labels.copy()
+    said[120:140] = 4
+    groups = np.where(np.arange(200) % 40 < 20, 5 * (np.arange(200) // 40), np.arange(200) + 1000)
+    photos = pandas.DataFrame({"label": pandas.Categorical.from_codes(labels, names), "group": groups})
+    assert adviser._weakest(photos, np.eye(5)[said]) == []

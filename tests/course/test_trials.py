@@ -43,3 +43,9 @@ def test_a_class_of_one_group_is_named(class_folders, lite0):
     photos.loc[photos["label"] == "ill", "group"] = "one plant"
     with pytest.raises(ValueError, match="'ill' belong to one group"):
         trials.run(photos, lite0, 32, progress=False)
+
+
+def test_a_class_of_one_group_is_named_before_anything_is_computed(class_folders):
+    photos = folders.load(class_folders).assign(group="one plant")
+    with pytest.raises(ValueError, match=r"class .* belong to one group"):
+        trials.run(photos, None, 32)  # no backbone is needed to see it

@@ -10,10 +10,9 @@ from typing import NamedTuple
 import numpy as np
 import pandas
 import scipy.special
-import scipy.stats
 
 from ..data import pipeline
-from ..insight import metrics
+from ..insight import scores
 from . import measured, trials
 
 STRATEGIES = {
@@ -24,6 +23,7 @@ STRATEGIES = {
 RATES = {"head": None, "last": 3e-4, "all": 3e-4}
 LEVEL = 0.9  # share of cases that an interval should hold
 _SETS = 5  # in the evidence, at least, for advice on photos that it does not know
+_UNEVEN = 2  # times the photos of the smallest class that the largest has, from where on it is said
 _WORST = 5.0  # nats by which a loss counts as grown that is no number any more
 _PENALTY = 3.0  # of the ridge regression, in rows of the table
 
@@ -56,9 +56,9 @@ def advise(photos, backbone, image_size, seed=0, evidence=None, progress=True):
     _check_evidence(evidence)
     signals, said = trials.run(photos, backbone, image_size, seed, progress)
     expected, lead, strategy = predict(signals, evidence)
-    sure, collect = lead[strategy] > 0, _weakest(photos, said)
+    sure, collect = lead[strategy] > 0, _weakest(photos, said, seed)
     reasons = _reasons(signals, expected, strategy, sure, collect, evidence)
-    reasons += _unlike(signals, backbone, image_size, evidence)
+    reasons += _unlike(photos, signals, backbone, image_size, evidence)
     return Advice(strategy, sure, expected, RATES[strategy], reasons, collect, signals)
 
 
@@ -163,30 +163,39 @@ def _check_evidence(evidence):
         )
 
 
-def _weakest(photos, probabilities):
-    """Return the two classes that the frozen base mixes up most, [] if chance alone might bring such a pair about."""
+def _weakest(photos, probabilities, seed=0):
+    """Return the two classes that the frozen base mixes up most, [] if chance alone might bring such a pair about.
+
+    A pair is named if it is surely mixed up more often, plant by plant, than if mistakes fell on all pairs alike.
+    """
     labels, names = pipeline.labels(photos), list(photos["label"].cat.categories)
-    counts = metrics.confusion(labels, probabilities.argmax(axis=1), len(names))
-    pair, pairs = metrics.most_confused(counts, names), len(names) * (len(names) - 1) / 2
-    if pair is None or len(names) < 3:
+    if len(names) < 3:
         return []
-    mistakes = counts.sum() - np.trace(counts)
-    by_chance = pairs * scipy.stats.poisson.sf(pair.count - 1, mistakes / pairs)
-    return [pair.first, pair.second] if by_chance < 0.05 else []
+    said, pairs = probabilities.argmax(axis=1), len(names) * (len(names) - 1) / 2
+    groups, level = (
+        photos["group"],
+        1 - 0.05 / pairs,
+    )  # one pair in twenty folders, whichever it is, not one in twenty pairs
+    worst = scores.confused_pairs(labels, said, names, groups, level=level, seed=seed).head(1)
+    for row in worst.itertuples():
+        of_two = np.isin(labels, [names.index(row.first), names.index(row.second)]).sum()
+        if row.low > (said != labels).sum() / pairs / of_two:
+            return [row.first, row.second]
+    return []
 
 
 def _reasons(signals, expected, strategy, sure, collect, evidence):
     """Return the advice in plain sentences: what was found, what follows."""
     known = evidence.drop_duplicates(["set", "photos_per_class", "seed"])["trial_distance"]
     far = "further from" if signals["distance"] > known.median() else "nearer to"
-    domain = f"; the photos are {far} what the base knows than most of those that this is compared with"
+    domain = f" The photos are {far} what the base knows than most of those that this is compared with."
     if np.isnan(signals["distance"]):
         domain = ""  # a base without BatchNormalization remembers nothing of its photos
     found = (
         f"With {signals['photos_per_class']:.0f} photos a class a head on the frozen base is right in "
-        f"{signals['frozen']:.0%} ({signals['frozen_half']:.0%} with half of them){domain}. In a short trial, "
-        "fine-tuning all layers changed it by "
-        f"{100 * signals['all']:+.0f} points."
+        f"{signals['frozen']:.0%} ({signals['frozen_half']:.0%} with half of them); in a short trial, fine-tuning all "
+        f"layers changed the loss by {signals['all_loss']:+.2f} nats, and what is right by "
+        f"{100 * signals['all']:+.0f} points.{domain}"
     )
     what, row = STRATEGIES[strategy], expected.loc[strategy]
     if RATES[strategy]:
@@ -198,11 +207,20 @@ def _reasons(signals, expected, strategy, sure, collect, evidence):
     return f"{found} {follows}"
 
 
-def _unlike(signals, backbone, image_size, evidence):
+def _unlike(photos, signals, backbone, image_size, evidence):
     """Return a sentence for each way in which the evidence is of another kind than what is asked about, "" if none."""
-    told, number, fewest = "", signals["photos_per_class"], evidence["photos_per_class"].min()
+    told, number = "", signals["photos_per_class"]
+    fewest, most = evidence["photos_per_class"].agg(["min", "max"])
     if number < fewest:
         told += f" {number:.0f} photos a class are too few to tell: nothing below {fewest} was ever tried out."
+    if number > most:
+        told += f" {number:.0f} photos a class are more than were ever tried out: {most} at most."
+    sizes = photos["label"].value_counts()
+    if sizes.min() < sizes.max() / _UNEVEN:
+        told += (
+            f" The trainings that this is compared with had as many photos of one class as of another; here there are "
+            f"{sizes.max()} of {sizes.idxmax()} and {sizes.min()} of {sizes.idxmin()}."
+        )
     if evidence["set"].nunique() < _SETS:
         told += (
             f" The trainings that this is compared with are of {evidence['set'].nunique()} sets only: a weak witness."

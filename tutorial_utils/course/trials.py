@@ -27,6 +27,7 @@ def run(photos, backbone, image_size, seed=0, progress=True):
     Raises ValueError that names a class whose photos all belong to one group.
     """
     started = time.perf_counter()
+    shortcuts.by_group(photos)  # raises for a class of one group, before anything is computed
     labels, rows = pipeline.labels(photos), features.stored(photos, backbone, image_size, progress=progress)[:]
     classes = len(photos["label"].cat.categories)
     said = checkup.out_of_sample(photos, rows, seed)
