@@ -1,4 +1,5 @@
-"""`course` executes the chapters, `doctor` checks the machine, `audit` a folder; `advise` says how to train on it."""
+"""`course` executes the chapters, `doctor` checks the machine, `audit` a folder; `advise` says how to train on it,
+`predict` what a trained model makes of new photos."""
 
 import argparse
 import pathlib
@@ -27,11 +28,20 @@ def main(arguments=None):
     advise.add_argument("--backbone", default="efficientnet_lite0", help="the network to borrow (%(default)s)")
     advise.add_argument("--image-size", type=int, default=128, help="side of the photos in pixels (%(default)s)")
     advise.add_argument("--seed", type=int, default=0, help="of the split and of the trials (%(default)s)")
+    predict = commands.add_parser("predict", help="say what a saved model makes of photos; a row each")
+    predict.add_argument("model", help="a run folder, or a .keras or .h5 file")
+    predict.add_argument("photos", nargs="+", help="photos, folders of photos, or patterns such as 'new/*.jpg'")
+    predict.add_argument("--csv", action="store_true", help="print CSV, with the probability of every class")
+    predict.add_argument("--class-names", help="file with a class a line (default: labels.txt beside the model)")
+    predict.add_argument("--pixels", default="0-255", help="what the model wants: 0-255, 0-1 or -1..1 (%(default)s)")
+    predict.add_argument("--output", default="probabilities", help="what it gives: or logits (%(default)s)")
+    predict.add_argument("--image-size", type=int, help="side of the photos in pixels, if the model takes any")
     chosen = parser.parse_args(arguments)
     for stream in (sys.stdout, sys.stderr):  # names of files may hold what a terminal cannot write
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
-    return {"doctor": _doctor, "course": _course, "audit": _audit, "advise": _advise}[chosen.command](chosen)
+    commands = {"doctor": _doctor, "course": _course, "audit": _audit, "advise": _advise, "predict": _predict}
+    return commands[chosen.command](chosen)
 
 
 def _audit(chosen):
@@ -97,6 +107,43 @@ def _advise(chosen):
     print(adviser.table(advice).to_string())
     print(advice)
     return 0
+
+
+def _predict(chosen):
+    """Print what a model says of photos; 0: of all, 1: some could not be read, 2: it could not run."""
+    from .course import predictions
+
+    try:
+        judge = predictions.load(
+            chosen.model, chosen.class_names, chosen.pixels, chosen.output, image_size=chosen.image_size
+        )
+        paths, others = predictions.find(chosen.photos)
+        if not paths:
+            raise ValueError(f"There are no photos in {', '.join(chosen.photos)}.")
+    except (ValueError, OSError) as error:
+        print(error, file=sys.stderr)
+        return 2
+    if others:
+        print(f"{others:,} files do not end like photos and are left out.", file=sys.stderr)
+    bad = 0
+    for first, table in enumerate(predictions.rows(judge, paths)):
+        bad += int((table["problem"] != "").sum())
+        if chosen.csv:
+            table.to_csv(sys.stdout, index=False, header=first == 0, lineterminator="\n", float_format="%.6f")
+        else:
+            print("\n".join(map(_answer, table.itertuples())))
+        sys.stdout.flush()  # what is answered is there if the next batch never comes
+    if bad:
+        print(f"{bad:,} of {len(paths):,} photos could not be read.", file=sys.stderr)
+    return int(bad > 0)
+
+
+def _answer(row):
+    """Return a line of `predict`, for a row of predictions.rows."""
+    if row.problem:
+        return f"{row.path}: not read. {row.problem}"
+    strange = "  (unlike all photos that the model learned from)" if row.unknown == "yes" else ""
+    return f"{row.path}: {row[2]} {row.confidence:.0%}{strange}"
 
 
 def _doctor(_chosen):
