@@ -121,3 +121,21 @@ def test_advice_for_a_folder(class_folders, capsys):
     assert "the 4 test photos stay closed" in said
     assert "a head on the frozen base" in said
     assert "for efficientnet_lite0 at 32 it is a guess" in said
+
+
+def test_fetch_says_what_is_there_and_what_cannot_be_had(monkeypatch, capsys, tmp_path):
+    monkeypatch.setenv("TUTORIAL_OFFLINE", "1")
+    monkeypatch.setenv("TUTORIAL_CACHE", str(tmp_path))
+    assert main.main(["fetch", "efficientnet_lite0"]) == 0
+    assert "efficientnet_lite0: weights " in capsys.readouterr().out
+    assert main.main(["fetch", "efficientnet_lite0", "beans"]) == 1
+    told = capsys.readouterr()
+    assert "efficientnet_lite0: weights" in told.out
+    assert "beans: train.zip is not here yet" in told.err
+
+
+def test_fetch_of_an_unknown_name_fetches_nothing(capsys):
+    assert main.main(["fetch", "efficientnet_lite0", "beens"]) == 2
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert "Not known: beens. Data sets: " in told.err

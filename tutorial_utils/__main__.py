@@ -1,5 +1,5 @@
 """`course` executes the chapters, `doctor` checks the machine, `audit` a folder; `advise` says how to train on it,
-`predict` what a trained model makes of new photos."""
+`fetch` gets photos and weights for a machine that will be offline; `predict` asks a trained model about new photos."""
 
 import argparse
 import pathlib
@@ -28,6 +28,8 @@ def main(arguments=None):
     advise.add_argument("--backbone", default="efficientnet_lite0", help="the network to borrow (%(default)s)")
     advise.add_argument("--image-size", type=int, default=128, help="side of the photos in pixels (%(default)s)")
     advise.add_argument("--seed", type=int, default=0, help="of the split and of the trials (%(default)s)")
+    fetch = commands.add_parser("fetch", help="fetch photos and weights now, for a machine that will be offline")
+    fetch.add_argument("names", nargs="+", help="data sets (such as beans) and networks (such as mobilenet_v2)")
     predict = commands.add_parser("predict", help="say what a saved model makes of photos; a row each")
     predict.add_argument("model", help="a run folder, or a .keras or .h5 file")
     predict.add_argument("photos", nargs="+", help="photos, folders of photos, or patterns such as 'new/*.jpg'")
@@ -40,7 +42,8 @@ def main(arguments=None):
     for stream in (sys.stdout, sys.stderr):  # names of files may hold what a terminal cannot write
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
-    commands = {"doctor": _doctor, "course": _course, "audit": _audit, "advise": _advise, "predict": _predict}
+    commands = {"doctor": _doctor, "course": _course, "audit": _audit, "advise": _advise}
+    commands |= {"fetch": _fetch, "predict": _predict}
     return commands[chosen.command](chosen)
 
 
@@ -107,6 +110,32 @@ def _advise(chosen):
     print(adviser.table(advice).to_string())
     print(advice)
     return 0
+
+
+def _fetch(chosen):
+    """Fetch each data set and network that is named and not there yet; 0: all there, 1: some not, 2: unknown names."""
+    from .data import catalog
+    from .models import backbones
+
+    unknown = [name for name in chosen.names if name not in (*catalog.names(), *backbones.NAMES)]
+    if unknown:
+        print(
+            f"Not known: {', '.join(unknown)}. Data sets: {', '.join(catalog.names())}. "
+            f"Networks: {', '.join(backbones.NAMES)}.",
+            file=sys.stderr,
+        )
+        return 2
+    missing = 0
+    for name in chosen.names:
+        try:
+            if name in backbones.NAMES:
+                print(f"{name}: weights {backbones.get(name, fallback=None).weights_file}")
+            else:
+                print(f"{name}: {len(catalog.load(name)):,} photos")
+        except (ValueError, OSError, backbones.WeightsUnavailable) as error:
+            missing += 1
+            print(f"{name}: {error}", file=sys.stderr)
+    return int(missing > 0)
 
 
 def _predict(chosen):

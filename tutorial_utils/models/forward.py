@@ -81,15 +81,20 @@ def _keras(model):
     return lambda image: compiled(tf.constant(image[None]))[0].numpy(), f"keras {keras.__version__}"
 
 
-def _convert(model):
-    """Return the model as .tflite bytes; None if LiteRT lacks one of its operations."""
+def converter(model):
+    """Return a tf.lite.TFLiteConverter of a model, one photo a call: (1, h, w, 3) to (1, ...)."""
     function = tf.function(lambda images: model(images, training=False))
     concrete = function.get_concrete_function(tf.TensorSpec((1, *model.input_shape[1:]), tf.float32))
-    converter = tf.lite.TFLiteConverter.from_concrete_functions([concrete], model)
-    converter.experimental_lower_to_saved_model = False  # the way over a SavedModel on disk takes longer
+    found = tf.lite.TFLiteConverter.from_concrete_functions([concrete], model)
+    found.experimental_lower_to_saved_model = False  # the way over a SavedModel on disk takes longer
+    return found
+
+
+def _convert(model):
+    """Return the model as .tflite bytes; None if LiteRT lacks one of its operations."""
     try:
         with _quiet.without_notes():
-            return converter.convert()
+            return converter(model).convert()
     except Exception as error:  # the converter's own error class has no public name
         logging.getLogger(__name__).info("LiteRT cannot take %s: %s", model.name, error)
         return None

@@ -1,0 +1,75 @@
+"""Every export of a small model answers as Keras does."""
+
+import keras
+import numpy as np
+import pytest
+
+from tutorial_utils.models import export, transfer
+
+
+@pytest.fixture(scope="module")
+def model():
+    """Pixels to three classes, as the course's models are: preprocessing, convolution, normalization, head."""
+    keras.utils.set_random_seed(0)
+    pixels = keras.Input((16, 16, 3))
+    x = keras.layers.Rescaling(1 / 127.5, offset=-1)(pixels)
+    x = keras.layers.BatchNormalization()(keras.layers.Conv2D(8, 3, strides=2)(x), training=False)
+    x = keras.layers.GlobalAveragePooling2D()(keras.layers.ReLU(6)(x))
+    return transfer.with_temperature(keras.Model(pixels, keras.layers.Dense(3, activation="softmax")(x)), 0.2)
+
+
+@pytest.fixture(scope="module")
+def images():
+    return np.random.default_rng(0).integers(0, 256, (24, 16, 16, 3), dtype=np.uint8)
+
+
+@pytest.fixture(scope="module")
+def files(model, images, tmp_path_factory):
+    return export.write(model, tmp_path_factory.mktemp("exports"), images)
+
+
+def test_float32_exports_answer_as_keras_does(model, files, images):
+    for kind in {"float32", "onnx"} & set(files):
+        np.testing.assert_allclose(
+            export.answers(files[kind], images), model.predict(images, verbose=0), atol=export.TOLERANCE
+        )
+
+
+def test_the_table_tells_what_each_export_is_worth(model, files, images):
+    table = export.compare(model, files, images)
+    assert list(table.index) == list(files)
+    assert table.loc["float32", "largest_difference"] <= export.TOLERANCE
+    assert table.loc["float32", "same_class"] == 1
+    assert table.loc["int8", "largest_difference"] > 0  # it is another model: whole numbers of 8 bits
+    assert table.loc["int8", "same_class"] > 0.8
+    assert (table["megabytes"] > 0).all()
+    assert (table["milliseconds"] > 0).all()
+
+
+def test_an_export_that_answers_otherwise_is_seen(model, files, images):
+    """Another model's file: the classes in reverse order."""
+    reverse = np.eye(3)[::-1]
+    head = keras.layers.Dense(3, use_bias=False)
+    turned = keras.Model(model.inputs, head(model.outputs[0]))
+    head.set_weights([reverse])
+    table = export.compare(turned, {"float32": files["float32"]}, images)
+    assert table.loc["float32", "largest_difference"] > 0.01
+    assert table.loc["float32", "same_class"] < 1
+
+
+def test_onnx_takes_several_photos_a_call(files, images):
+    onnxruntime = pytest.importorskip("onnxruntime")
+    session = onnxruntime.InferenceSession(str(files["onnx"]))
+    said = session.run(None, {session.get_inputs()[0].name: images[:5].astype(np.float32)})[0]
+    assert said.shape == (5, 3)
+    np.testing.assert_allclose(said.sum(axis=1), 1, atol=1e-5)
+
+
+def test_int8_without_photos_is_refused(model):
+    with pytest.raises(ValueError, match="int8 takes its ranges from photos"):
+        export.tflite(model, "int8")
+
+
+def test_another_kind_is_refused(model):
+    with pytest.raises(ValueError, match="float16"):
+        export.tflite(model, "float8")
