@@ -1,0 +1,136 @@
+"""Settings of a grid compared fairly: seed by seed, with intervals that count the comparisons (chapter 7)."""
+
+import pathlib
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas
+import scipy.stats
+
+from .. import _files
+from ..insight import plots
+from . import grids, page
+
+SCORE, SECONDS = "metrics_test_accuracy", "run_seconds"
+
+
+def settings(runs, vary, score=SCORE, seconds=SECONDS, level=0.95):
+    """Return one row a setting, a DataFrame indexed by what was varied: `seeds`, `mean`, `low`, `high`, `seconds`.
+
+    runs : as from grids.run or grids.read; failed ones are left out
+    vary : names of the parameters that were varied
+    low, high : Student's t interval over the seeds, NaN with one seed. It tells how much the luck of a seed
+        matters (the split and the start), not how good the model will be on other photos
+    Raises ValueError if no run has ended well, or none has the score.
+    """
+    good = _good(runs, vary, score)
+    grouped = good.groupby(list(vary), sort=False, dropna=False)
+    rows = {name: _mean(group[score], level) | {"seconds": group[seconds].mean()} for name, group in grouped}
+    return pandas.DataFrame.from_dict({_label(vary, name): row for name, row in rows.items()}, orient="index")
+
+
+def differences(runs, vary, baseline=None, score=SCORE, level=0.95):
+    """Return how each setting differs from the baseline, a DataFrame: `seeds`, `mean`, `low`, `high`, `supported`.
+
+    baseline : {parameter: value} of one setting; None: the first
+    Paired: the difference is taken seed by seed, so that what a seed does to both cancels. The intervals hold all at
+    once with `level` (Bonferroni: each is wider, the more settings there are). supported : whether 0 lies outside.
+    Raises ValueError for a baseline that no run has.
+    """
+    good = _good(runs, vary, score)
+    wide = good.pivot_table(index="seed", columns="_setting", values=score, sort=False)
+    base = _label(vary, tuple((baseline or {}).get(name) for name in vary)) if baseline else wide.columns[0]
+    if base not in wide:
+        raise ValueError(f"No run of the baseline {base} has ended well; there are: {'; '.join(wide.columns)}.")
+    others = [name for name in wide if name != base]
+    each = 1 - (1 - level) / max(len(others), 1)
+    rows = {name: _mean((wide[name] - wide[base]).dropna(), each) for name in others}
+    table = pandas.DataFrame.from_dict(rows, orient="index", columns=["seeds", "mean", "low", "high"])
+    return table.assign(supported=(table["low"] > 0) | (table["high"] < 0))
+
+
+def says(differences, baseline):
+    """Return in plain sentences what the differences support, and what they do not (str)."""
+    lines = []
+    for name, row in differences.iterrows():
+        by = f"{100 * row['mean']:+.1f} points"
+        interval = f"{by} ({100 * row['low']:+.1f} to {100 * row['high']:+.1f}, {row['seeds']:.0f} seeds)"
+        if row["supported"]:
+            lines.append(f"{name} is {'better' if row['mean'] > 0 else 'worse'} than {baseline}: {interval}.")
+        elif np.isnan(row["low"]):
+            lines.append(f"{name} against {baseline}: {by} in one seed, which supports nothing.")
+        else:
+            lines.append(f"The runs do not support that {name} is better or worse than {baseline}: {interval}.")
+    return "\n".join(lines)
+
+
+def draw(table, title="What each setting reached, and what it cost"):
+    """Return a Figure: mean score with its interval by seconds, a point a setting. table : from `settings`."""
+    figure, ax = plt.subplots(figsize=(7, 1.2 + 3), layout="constrained")
+    colors = [plots.PALETTE[name] for name in ("blue", "orange", "green", "red", "purple", "black", "sky")]
+    for place, (name, row) in enumerate(table.iterrows()):
+        ends = np.nan_to_num([[row["mean"] - row["low"]], [row["high"] - row["mean"]]])
+        ax.errorbar(
+            row["seconds"], 100 * row["mean"], yerr=100 * ends, capsize=4, label=name,
+            fmt="os^Dvp*"[place % 7], color=colors[place % len(colors)],
+        )  # fmt: skip
+    ax.set(title=title, xlabel="seconds a run", ylabel="test accuracy (%), mean over seeds")
+    ax.grid(alpha=0.3)
+    ax.legend(fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
+    return figure
+
+
+def compare(folder, vary, baseline=None, score=SCORE):
+    """Write comparison.html and comparison.csv into a grid's folder; return (settings, differences), DataFrames.
+
+    folder : that of grids.run; vary, baseline, score : as above
+    """
+    folder = _files.run_path(folder)
+    runs = grids.read(folder)
+    table, apart = settings(runs, vary, score), differences(runs, vary, baseline, score)
+    base = next(name for name in table.index if name not in apart.index)
+    plots.show(draw(table), "Mean score of each setting by the seconds that a run took", folder / "comparison.png")
+    failed = runs[~runs["ok"].astype(bool)]
+    body = [
+        f"<header><h1>{page.text(folder.name)}: a comparison</h1></header>",
+        f"<section><h2>In short</h2>{page.paragraphs(says(apart, base).replace(chr(10), chr(10) * 2))}</section>",
+        f"<section><h2>Every setting</h2>{page.table(_shown(table, '%'), 'settings')}"
+        f"{page.picture(folder / 'comparison.png', 'score by cost')}</section>",
+        f"<section><h2>Against {page.text(base)}</h2>{page.table(_shown(apart, 'points'), 'differences, seed by seed')}</section>",
+    ]
+    if len(failed):
+        kept = failed[[*vary, "seed", "reason"]].reset_index(drop=True)
+        body.append(f"<section><h2>Runs that failed</h2>{page.table(kept, 'failed runs')}</section>")
+    _files.write_text(pathlib.Path(folder) / "comparison.html", page.frame("A comparison", "\n".join(body)))
+    _files.write_text(pathlib.Path(folder) / "comparison.csv", table.to_csv(index_label="setting"))
+    return table, apart
+
+
+def _shown(table, unit):
+    """Return a table for a page: fractions as percent or points, to a tenth."""
+    shown = table.assign(**{name: (100 * table[name]).round(1) for name in ("mean", "low", "high")}).round(1)
+    shown = shown.rename(columns={name: f"{name} ({unit})" for name in ("mean", "low", "high")})
+    return shown.astype({name: str for name in shown if shown[name].dtype == float}).replace("nan", None)
+
+
+def _good(runs, vary, score):
+    if not len(runs) or not runs["ok"].astype(bool).any():
+        raise ValueError("No run has ended well: there is nothing to compare. `reason` says why each failed.")
+    missing = [name for name in (*vary, score) if name not in runs]
+    if missing:
+        raise ValueError(f"The runs have no {', '.join(missing)}; they have {', '.join(map(str, runs.columns))}.")
+    good = runs[runs["ok"].astype(bool)].dropna(subset=[score])
+    return good.assign(_setting=[_label(vary, values) for values in good[list(vary)].itertuples(index=False)])
+
+
+def _label(vary, values):
+    return ", ".join(f"{name} {value}" for name, value in zip(vary, values, strict=True))
+
+
+def _mean(values, level):
+    """Return the mean of some values and the ends of Student's t interval for it."""
+    count, mean = len(values), float(np.mean(values))
+    if count < 2:
+        return {"seeds": count, "mean": mean, "low": np.nan, "high": np.nan}
+    half = scipy.stats.t.ppf((1 + level) / 2, count - 1) * np.std(values, ddof=1) / np.sqrt(count)
+    return {"seeds": count, "mean": mean, "low": mean - half, "high": mean + half}
