@@ -1,5 +1,6 @@
 """`course` executes the chapters, `doctor` checks the machine, `audit` a folder; `advise` says how to train on it,
-`fetch` gets photos and weights for a machine that will be offline; `predict` asks a trained model about new photos."""
+`fetch` gets photos and weights for a machine that will be offline; `predict` asks a trained model about new photos,
+`compare` what a grid of runs supports."""
 
 import argparse
 import pathlib
@@ -30,6 +31,8 @@ def main(arguments=None):
     advise.add_argument("--seed", type=int, default=0, help="of the split and of the trials (%(default)s)")
     fetch = commands.add_parser("fetch", help="fetch photos and weights now, for a machine that will be offline")
     fetch.add_argument("names", nargs="+", help="data sets (such as beans) and networks (such as mobilenet_v2)")
+    compare = commands.add_parser("compare", help="compare the settings of a grid of runs, seed by seed")
+    compare.add_argument("folder", help="the folder that grids.run has filled")
     predict = commands.add_parser("predict", help="say what a saved model makes of photos; a row each")
     predict.add_argument("model", help="a run folder, or a .keras or .h5 file")
     predict.add_argument("photos", nargs="+", help="photos, folders of photos, or patterns such as 'new/*.jpg'")
@@ -43,7 +46,7 @@ def main(arguments=None):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
     commands = {"doctor": _doctor, "course": _course, "audit": _audit, "advise": _advise}
-    commands |= {"fetch": _fetch, "predict": _predict}
+    commands |= {"compare": _compare, "fetch": _fetch, "predict": _predict}
     return commands[chosen.command](chosen)
 
 
@@ -136,6 +139,22 @@ def _fetch(chosen):
             missing += 1
             print(f"{name}: {error}", file=sys.stderr)
     return int(missing > 0)
+
+
+def _compare(chosen):
+    """Print what the runs of a grid support; 0: done, 2: there is nothing to compare."""
+    from .course import comparison
+
+    try:
+        table, apart = comparison.compare(chosen.folder)
+    except (ValueError, OSError) as error:
+        print(error, file=sys.stderr)
+        return 2
+    base = next(name for name in table.index if name not in apart.index)
+    print(table.round(3).to_string())
+    print(comparison.says(apart, base))
+    print(f"As a page: {chosen.folder}/comparison.html")
+    return 0
 
 
 def _predict(chosen):

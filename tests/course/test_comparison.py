@@ -2,6 +2,7 @@ import numpy as np
 import pandas
 import pytest
 
+from tutorial_utils import __main__ as main
 from tutorial_utils.course import comparison
 
 
@@ -85,3 +86,21 @@ def test_the_page_holds_the_settings_and_the_reasons_of_failed_runs(tmp_path, mo
     assert "width 2" in said
     assert "<img alt=" in said
     assert pandas.read_csv(tmp_path / "comparison.csv")["setting"].tolist() == ["width 1", "width 2"]
+
+
+def test_the_command_finds_what_was_varied(tmp_path, monkeypatch, capsys):
+    table = runs({1: [0.5, 0.6, 0.7], 2: [0.2, 0.3, 0.41]}, reason="", dataset="leaves")
+    monkeypatch.setattr(comparison.grids, "read", lambda folder: table)
+    assert main.main(["compare", str(tmp_path)]) == 0
+    assert "width 2 is worse than width 1" in capsys.readouterr().out
+    assert comparison.varied(table) == ["width"]
+
+
+@pytest.mark.parametrize(
+    ("found", "words"),
+    [(pandas.DataFrame(), "There are no runs in"), (runs({1: [0.5, 0.6]}), "All runs have the same parameters")],
+)
+def test_the_command_says_what_cannot_be_compared(tmp_path, monkeypatch, capsys, found, words):
+    monkeypatch.setattr(comparison.grids, "read", lambda folder: found)
+    assert main.main(["compare", str(tmp_path)]) == 2
+    assert words in capsys.readouterr().err

@@ -80,13 +80,17 @@ def draw(table, title="What each setting reached, and what it cost"):
     return figure
 
 
-def compare(folder, vary, baseline=None, score=SCORE):
+def compare(folder, vary=None, baseline=None, score=SCORE):
     """Write comparison.html and comparison.csv into a grid's folder; return (settings, differences), DataFrames.
 
-    folder : that of grids.run; vary, baseline, score : as above
+    folder : that of grids.run; vary : None: all parameters of which the runs have more than one value; the others as
+        above. Raises ValueError for a folder that holds no runs.
     """
     folder = _files.run_path(folder)
     runs = grids.read(folder)
+    if not len(runs):
+        raise ValueError(f"There are no runs in {folder}: expected a folder that grids.run has filled.")
+    vary = varied(runs) if vary is None else vary
     table, apart = settings(runs, vary, score), differences(runs, vary, baseline, score)
     base = next(name for name in table.index if name not in apart.index)
     plots.show(draw(table), "Mean score of each setting by the seconds that a run took", folder / "comparison.png")
@@ -96,7 +100,8 @@ def compare(folder, vary, baseline=None, score=SCORE):
         f"<section><h2>In short</h2>{page.paragraphs(says(apart, base).replace(chr(10), chr(10) * 2))}</section>",
         f"<section><h2>Every setting</h2>{page.table(_shown(table, '%'), 'settings')}"
         f"{page.picture(folder / 'comparison.png', 'score by cost')}</section>",
-        f"<section><h2>Against {page.text(base)}</h2>{page.table(_shown(apart, 'points'), 'differences, seed by seed')}</section>",
+        f"<section><h2>Against {page.text(base)}</h2>"
+        f"{page.table(_shown(apart, 'points'), 'differences, seed by seed')}</section>",
     ]
     if len(failed):
         kept = failed[[*vary, "seed", "reason"]].reset_index(drop=True)
@@ -104,6 +109,15 @@ def compare(folder, vary, baseline=None, score=SCORE):
     _files.write_text(pathlib.Path(folder) / "comparison.html", page.frame("A comparison", "\n".join(body)))
     _files.write_text(pathlib.Path(folder) / "comparison.csv", table.to_csv(index_label="setting"))
     return table, apart
+
+
+def varied(runs):
+    """Return the names of the parameters, but for the seed, of which some runs have more than one value."""
+    told = [name for name in runs if name not in ("seed", *grids.ENDS) and not name.startswith("metrics_")]
+    names = [name for name in told if runs[name].astype(str).nunique() > 1]
+    if not names:
+        raise ValueError("All runs have the same parameters but for the seed: there is nothing to compare.")
+    return names
 
 
 def _shown(table, unit):

@@ -22,6 +22,7 @@ import yaml
 from .. import _files, _machine
 
 OUTPUT = "executed.ipynb"  # the notebook of a run, as far as it ran
+ENDS = ("ok", "reason", "run_seconds")  # what is told of how a run ended
 _ENDED = "ended.json"  # written last: how a run ended
 _ASKED = "asked.json"  # what it was asked for
 _THREADS = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
@@ -184,7 +185,7 @@ def one(notebook, run, setting, stop=None):
     if code is None:
         return False
     ok = code == 0
-    ended = {"ok": ok, "reason": "" if ok else _reason(run, code), "run_seconds": time.perf_counter() - started}
+    ended = dict(zip(ENDS, (ok, "" if ok else _reason(run, code), time.perf_counter() - started), strict=True))
     _files.write_json(run / _ENDED, ended)
     return ok
 
