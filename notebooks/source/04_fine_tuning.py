@@ -81,31 +81,22 @@ start = model.get_weights()  # whatever this chapter tries starts from here
 # ## How much to unfreeze?
 #
 # The first layers find edges and colors, which serve any photo. The last ones combine them into what ImageNet needed:
-# dog faces, wheels, bottles. So it is the last layers that have most to learn for our photos. The slider shows what
-# share of the base's weights learn if its last layers are unfrozen.
+# dog faces, wheels, bottles. So it is the last layers that have most to learn for our photos.
+#
+# The curve shows what share of the base's weights learn if its last layers are unfrozen. Move the slider, and look for
+# the places where the curve climbs most: a few layers hold much of the network.
 
 # %%
-from tutorial_utils.course import widgets
+from tutorial_utils.course import training_widgets
 
-widgets.explore_unfreezing(borrowed.base, start=50)
+training_widgets.explore_unfreezing(borrowed.base, start=50)
 
 # %%
 import matplotlib.pyplot as plt
 from tutorial_utils.insight import plots
 
-shares = widgets.learning_shares(borrowed.base)
-figure, ax = plt.subplots(figsize=(6, 3), layout="constrained")
-ax.plot(100 * shares, color=plots.PALETTE["blue"])
-ax.set(
-    title=f"{borrowed.name}: the weights are in the last layers",
-    xlabel="last layers unfrozen",
-    ylabel="weights that learn (%)",
-)
-plots.show(
-    figure,
-    "Share of the weights that learn against the number of last layers unfrozen",
-    run / "figures" / "unfreezing.png",
-)
+shares = training_widgets.learning_shares(borrowed.base)
+plots.show(*training_widgets.draw_unfreezing(shares, 50), run / "figures" / "unfreezing.png")
 
 # %% [markdown]
 # ## The usual recipe
@@ -487,6 +478,14 @@ assert not as_told or share[0] < 1
 # %% [markdown]
 # On the course's leaves you will hardly find a difference: the edges and colors that this layer looks for are the same.
 #
+# Choose a layer in the chart below, by a click or with the arrow keys: beside it stands how far each of its weights has
+# moved. Compare an early layer with a late one, and the two recipes with each other: is it the width of the curve that
+# differs, or what share of the weights' size that is?
+
+# %%
+training_widgets.explore_changes(before, after, shares, pictures)
+
+# %% [markdown]
 # ## What has been forgotten?
 #
 # The borrowed network once told 1,000 kinds of things apart. Fine-tuning asks for our classes only; nothing asks it to
@@ -585,8 +584,8 @@ def part_and_batches(last):
 
 
 # %%
-def last_losses(last):
-    """Train from the frozen model at each rate; return {rate: validation loss after the third epoch}."""
+def losses_of(last):
+    """Train from the frozen model at each rate; return {(last, rate): validation loss by epoch, from 0: frozen}."""
     small_model.set_weights(small_start)
     part, batches, asked = part_and_batches(last)
     transfer.unfreeze(borrowed.base, last)
@@ -597,11 +596,12 @@ def last_losses(last):
         begin_again(part, fresh, rate)
         steps = keras.callbacks.LearningRateScheduler(lambda epoch, rate=rate: rate * (0.5, 1, 0.2)[epoch])
         kept = dict(run_dir=run, name=f"map_{last}_{rate:.0e}")
-        found[rate] = training.fit(part, batches, asked, 3, callbacks=[steps], **kept)["val_loss"].iloc[-1]
+        found[last, rate] = training.fit(part, batches, asked, 3, callbacks=[steps], **kept)["val_loss"]
     return found
 
 
-loss_map = pandas.DataFrame({last: last_losses(last) for last in [0, *depths]}).T
+curves = pandas.concat([pandas.DataFrame(losses_of(last)) for last in [0, *depths]], axis=1)
+loss_map = curves.iloc[-1].unstack()  # after the third epoch
 loss_map = loss_map.rename_axis("last layers that learn").rename_axis("rate", axis=1)
 
 # %%
@@ -640,6 +640,15 @@ assert not as_told or loss_map[3e-5].min() > photo_losses.mean() - standard_erro
 # At the largest rate the row of the fewest layers is still no higher than the frozen model, while the last row ends far
 # above where it began: there, what was borrowed is overwritten. So the more layers learn, the smaller the rate that
 # they can bear. Take differences of less than the standard error for luck.
+#
+# Choose a cell, by a click or with the arrow keys: its epochs are drawn beside the map. Go down a column, and look for
+# the row in which the second epoch, the one at the whole rate, first does harm; does the third one mend it?
+
+# %%
+training_widgets.explore_grid(curves, standard_error)
+
+# %%
+plots.show(*training_widgets.draw_cell(curves, standard_error, *best_cell), run / "figures" / "lowest_cell.png")
 
 # %% [markdown]
 # ## The choice
@@ -998,6 +1007,13 @@ exercises.check(
     friends_layer_changes,
     changed,
     explain="Compile after every change of trainable.",
+    wrong=[
+        (
+            False,
+            "That would mean that fit asks for the flags anew each time. It does not: it goes on with the training "
+            "step that it built after compile, and the layer's weights are on that step's list.",
+        )
+    ],
 )
 
 # %% [markdown]
@@ -1012,9 +1028,15 @@ percent_of_the_last_layer = 100 * 0.002 / 0.02
 exercises.check(
     "Change of the last layer (%)",
     percent_of_the_last_layer,
-    10,
+    100 * 0.002 / 0.02,
     tolerance=1e-6,
     explain="The first layer has changed by 0.4 %: the same step, and larger weights.",
+    wrong=[
+        (0.4, "That is the first layer, whose weights are of size 0.5. Those of the last layer are smaller."),
+        (0.1, "That is a fraction: a tenth of the weight's size. In percent it is 100 times as much."),
+        (0.2, "That is the step times 100, as if a weight were of size 1. Divide by the size of the last layer's."),
+        (1000, "That is the size over the step, times 100: upside down. Divide the step by the size."),
+    ],
 )
 
 # %% [markdown]
@@ -1035,8 +1057,22 @@ def simplest(loss_map, error):
 limit = loss_map.min().min() + standard_error
 good = [(last, rate) for last in loss_map.index for rate in tried_rates if loss_map.loc[last, rate] <= limit]
 exercises.check(
-    "The simplest good cell", simplest(loss_map, standard_error), good[0], explain=f"The lowest is that of {best_text}."
+    "The simplest good cell",
+    simplest(loss_map, standard_error),
+    good[0],
+    explain=f"The lowest is that of {best_text}.",
+    wrong=[
+        (
+            best_cell,
+            "That is the lowest cell. Within the error a simpler one is as good: fewer layers, or less rate.",
+        ),
+        (good[0][::-1], "The cell is right, but the rate comes first. The map's rows are the layers: (layers, rate)."),
+        (loss_map.min().min(), "That is the lowest loss, not a cell. A cell is a pair of (layers, rate)."),
+    ],
 )
+
+# %% [markdown]
+# {{quiz}}
 
 # %% [markdown]
 # ## You have

@@ -178,16 +178,19 @@ assert not as_told or unwatched["val_loss"].iloc[-1] > unwatched["val_loss"].min
 # ## EarlyStopping: end it when it no longer gets better
 #
 # `EarlyStopping` waits for `patience` epochs without a new best and then ends the training. With
-# `restore_best_weights=True` it puts back the weights of the best epoch; without, you keep the last ones.
-# How patient should it be? Move the slider over the run above:
+# `restore_best_weights=True` it puts back the weights of the best epoch; without, you keep the last ones. How patient
+# should it be? And how much better must an epoch be to count as a new best, its *minimum delta*?
+#
+# Both sliders ask the run above. Lower the patience until the training stops too early, before its best epoch. Then
+# raise the minimum delta, and watch which epoch is kept: it need no longer be the lowest.
 
 # %%
-from tutorial_utils.course import widgets
+from tutorial_utils.course import callback_widgets
 
-widgets.explore_patience(unwatched, start=5)
+callback_widgets.explore_callbacks(unwatched, patience=5)
 
 # %%
-plots.show(*widgets.draw_patience(unwatched, 5), run / "figures" / "patience.png")
+plots.show(*callback_widgets.draw_callbacks(unwatched, patience=5), run / "figures" / "patience.png")
 
 # %%
 stop = keras.callbacks.EarlyStopping(monitor="val_loss", patience=5, restore_best_weights=True)
@@ -201,7 +204,7 @@ print(f"stopped after epoch {len(stopped)}; validation loss of the weights that 
 # %%
 np.testing.assert_allclose(stopped["val_loss"], unwatched["val_loss"][: len(stopped)], rtol=1e-4)
 np.testing.assert_allclose(kept_loss, stopped["val_loss"].min(), rtol=1e-4)
-assert len(stopped) == widgets.stopping_epoch(unwatched["val_loss"].to_numpy(), 5)[0]
+assert len(stopped) == callback_widgets.stopping_epoch(unwatched["val_loss"].to_numpy(), 5)[0]
 
 # %% [markdown]
 # ## ModelCheckpoint: keep the best on disk
@@ -268,6 +271,24 @@ assert not as_told or (compared[1] < compared[0] and moved[1] < moved[0])
 # %% [markdown]
 # With every drop of the rate the weights move less, until they all but stand still: the training is held near the
 # place where it was good, and does not go on to learn the training photos by heart.
+#
+# When would the rate drop, and would EarlyStopping leave it the time? Both callbacks again ask the run at the fixed
+# rate. Make EarlyStopping less patient than ReduceLROnPlateau, and then more. Up to the first drop all this is just
+# what would have happened. From there on (shaded) a lower rate would have changed the curve itself, so what is shown
+# there is only what the callbacks would make of *this* curve; the run above is what really happened.
+
+# %%
+callback_widgets.explore_callbacks(unwatched, rate=1e-3, patience=8)
+
+# %%
+alone = callback_widgets.draw_callbacks(unwatched, patience=8, rate=1e-3)
+plots.show(*alone, run / "figures" / "simulated.png")
+rates = callback_widgets.reduced_rates(reduced["val_loss"], 1e-3, patience=3, factor=0.2)
+np.testing.assert_allclose(rates, reduced["learning_rate"], rtol=1e-5)
+
+# %% [markdown]
+# The last cell holds the simulated rule against the real one: asked about the curve of the real run, it gives the rates
+# that the real callback has set, epoch by epoch.
 #
 # ## TerminateOnNaN: end it when the loss is no longer a number
 #
@@ -689,9 +710,18 @@ last_epoch = 5
 from tutorial_utils.course import exercises
 
 losses = [0.9, 0.7, 0.8, 0.75, 0.72, 0.6]
-answer = widgets.stopping_epoch(losses, patience=3)[0]
+answer = callback_widgets.stopping_epoch(losses, patience=3)[0]
 exercises.check(
-    "The last epoch", last_epoch, answer, explain="It never sees the 0.6: the price of too little patience."
+    "The last epoch",
+    last_epoch,
+    answer,
+    explain="It never sees the 0.6: the price of too little patience.",
+    wrong=[
+        (2, "That is the best epoch, the one that is kept. The training goes on for three more to be sure of it."),
+        (3, "That is the first epoch without a new best. A patience of 3 waits for three of them."),
+        (4, "That is the second epoch without a new best, or you count from 0, as Keras does. It waits for three."),
+        (6, "To see the 0.6 of epoch 6 it would have to wait through four epochs without a new best: a patience of 4."),
+    ],
 )
 
 # %% [markdown]
@@ -718,9 +748,32 @@ def final_rate(patience):
     return float(model.optimizer.learning_rate)
 
 
-told = "A callback is an ordinary object: it can be tried without any training."
-exercises.check("The rate with patience 2", rate_with_patience_2, final_rate(2), tolerance=1e-8)
-exercises.check("The rate with patience 1", rate_with_patience_1, final_rate(1), tolerance=1e-8, explain=told)
+# %%
+exercises.check(
+    "The rate with patience 2",
+    rate_with_patience_2,
+    final_rate(2),
+    tolerance=1e-8,
+    explain="After the drop in epoch 4 only epoch 5 is without a new best.",
+    wrong=[
+        (0.01, "That would be no drop at all. Epochs 3 and 4 are both no better than epoch 2: two in a row."),
+        (0.0001, "That would be two drops. After the first it counts anew: one epoch without, then a new best."),
+    ],
+)
+
+# %%
+exercises.check(
+    "The rate with patience 1",
+    rate_with_patience_1,
+    final_rate(1),
+    tolerance=1e-8,
+    explain="A callback is an ordinary object: it can be tried without any training.",
+    wrong=[
+        (0.001, "That would be one drop. Epochs 3, 4 and 5 are all no better than epoch 2, and each is enough."),
+        (0.0001, "That would be two drops. 0.75 is better than 0.8, but a new best must be better than epoch 2's 0.7."),
+        (0.000001, "That would be four drops. There are three epochs without a new best: 3, 4 and 5."),
+    ],
+)
 
 # %% [markdown]
 # **3. Write.** A head that has learned its photos by heart has nothing more to learn. Write the condition, then predict
@@ -751,7 +804,19 @@ answered = has_learned({"accuracy": 1.0}) is not None
 reached = unwatched.index[unwatched["accuracy"] >= 0.95]
 expected = int(reached[0]) if len(reached) else 60
 told = f"It ends in epoch {expected}; the lowest validation loss was in epoch {best_epoch}."
-exercises.check("The epoch in which it ends", len(short) if answered else None, expected, explain=told)
+exercises.check(
+    "The epoch in which it ends",
+    len(short) if answered else None,
+    expected,
+    explain=told,
+    wrong=[
+        (60, "It ran to the end: the condition was never met. The accuracy is a fraction: 95 % is 0.95, not 95."),
+        (1, "It ended at once: the condition was met after the first epoch. Is it the right way round, at least 0.95?"),
+    ],
+)
+
+# %% [markdown]
+# {{quiz}}
 
 # %% [markdown]
 # ## You have

@@ -196,6 +196,15 @@ plots.show(
 )
 
 # %% [markdown]
+# Choose a cell, by a click or with the arrow keys, and look at its photos: first a mistake, then the two right answers
+# in its row and its column. Could you have told them apart?
+
+# %%
+from tutorial_utils.course import trust_widgets
+
+trust_widgets.browse_confusion(test["path"], y_test, predicted, class_names, probabilities.max(axis=1))
+
+# %% [markdown]
 # With a few mistakes a cell, some pair always leads by chance. So the pairs below are ordered by the *lower end* of
 # their interval: what comes first is mixed up often even at the best that these photos allow.
 
@@ -364,6 +373,18 @@ plots.show(figure, "Share of wrong answers by the share of photos that is answer
 # %% [markdown]
 # On the test photos the share of wrong answers comes out as printed, not exactly as wanted: the threshold was chosen by
 # few validation photos, and on others it may be off.
+#
+# Move the threshold, and look at what it costs a class: its precision tends to rise, its recall can only fall. The
+# menu goes from the validation photos, on which a threshold may be chosen, to the test photos. They have been opened,
+# so exploring them is fine; but choose by them, and no photos are left that could say what the choice is worth.
+
+# %%
+answers = {"validation": (y_val, cooled_val), "test": (y_test, cooled)}
+trust_widgets.explore_threshold(answers, class_names, threshold)
+
+# %%
+shown = trust_widgets.draw_threshold(y_val, cooled_val, min(threshold, 1), threshold, name="validation photos")
+plots.show(*shown, run / "figures" / "threshold.png")
 
 # %% [markdown]
 # ## What does it look at?
@@ -401,6 +422,18 @@ figure = heat_plots.overlays(
     images[some], {"what speaks for the true class": heats[some]}, titles, masks[asked][some] if known_where else None
 )
 plots.show(figure, "Four photos, and what in them speaks for their class", run / "figures" / "heat.png")
+
+# %% [markdown]
+# Turn the heat down until you see the photo, and up until you see only the heat. Guess first where you would look, and
+# only then where the model does. The photos that it has wrong come first: there too the heat is what speaks for the
+# true class.
+
+# %%
+hit = predicted[asked] == y_test[asked]
+order = np.concatenate([np.flatnonzero(~hit)[:12], np.flatnonzero(hit)[:12]])
+said = [f"{class_names[y_test[i]]}, says {class_names[predicted[i]]}" for i in asked[order]]
+said = [f"{number}: {text}" for number, text in enumerate(said, start=1)]
+trust_widgets.explore_heat(images[order], heats[order], said, masks[asked][order] if known_where else None)
 
 # %% [markdown]
 # A picture convinces too easily. Three tests that a heat map can fail:
@@ -573,7 +606,19 @@ lower_end = 79
 from tutorial_utils.course import exercises
 
 fifty = metrics.accuracy(np.zeros(50, int), np.repeat([0, 1], [45, 5]))
-exercises.check("The lower end", lower_end, 100 * fifty.low, tolerance=3, explain=f"Exactly: {fifty}.")
+exercises.check(
+    "The lower end",
+    lower_end,
+    100 * fifty.low,
+    tolerance=3,
+    explain=f"Exactly: {fifty}.",
+    wrong=[
+        (90, "That is the score itself, or nearly. One photo more or less is 2 points, and luck is several photos."),
+        (85, "That would be 5 points of luck, as with four times as many photos."),
+        (70, "That would be 20 points of luck, as with 20 photos in place of 50."),
+        (fifty.low, "That is a fraction. In percent it is 100 times as much."),
+    ],
+)
 
 # %% [markdown]
 # **Change one thing.** The same 45 of 50, but the 50 photos show 10 plants, five photos each, and the five mistakes are
@@ -593,6 +638,12 @@ exercises.check(
     100 * ten.low,
     tolerance=1,
     explain=f"Exactly: {ten}. Nine of ten plants were right: that is all that these photos say.",
+    wrong=[
+        (100 * fifty.low, "That counts photos. Give the groups too: photos of one plant are right or wrong together."),
+        (90, "That is the score. It stays the same; only how sure it is has changed."),
+        (100 * ten.high, "That is the upper end. The lower one is the field `low`."),
+        (ten.low, "That is a fraction. In percent it is 100 times as much."),
+    ],
 )
 
 # %% [markdown]
@@ -604,7 +655,16 @@ exercises.check(
 was = "not sure enough"
 
 # %%
-exercises.check("The temperature", was, "not sure enough", explain="Divided by 0.6, logits grow; so does confidence.")
+exercises.check(
+    "The temperature",
+    was,
+    "not sure enough",
+    explain="Divided by 0.6, logits grow; so does confidence.",
+    wrong=[("too sure", "Then the temperature would be above 1: it would have to make the logits smaller.")],
+)
+
+# %% [markdown]
+# {{quiz}}
 
 # %% [markdown]
 # ## You have
@@ -647,9 +707,12 @@ if expected is not None:  # of this very model only if that is a head on the fro
     summary |= {"forecast_photos" if of_head else "frozen_forecast_photos": int(expected.photos)}
 
 # %%
+from tutorial_utils.course import predictions
+
 calibrated = transfer.with_temperature(model, temperature)
 summary["seconds"] = round(time.perf_counter() - started, 1)
 run_folder.finish(run, parameters=parameters, metrics=summary, photos=photos, backbone=borrowed, model=calibrated)
+predictions.keep_known(run, train_features, limit)
 print(f"{len(summary)} numbers in metrics.json; model.keras has the temperature inside")
 
 # %% [markdown]
@@ -687,6 +750,9 @@ print(f"{page.name} in the run folder, {page.stat().st_size / 1e6:.1f} MB")
 # %% [markdown]
 # You have opened the test set once, and everything above came from it: how sure the score is, what is mixed up, what
 # the confidence is worth, where the model looks, what it makes of strangers, what more photos might bring.
+#
+# The model can be asked about new photos now, from a terminal; it marks those that are unlike all that it learned from:
+# `python -m tutorial_utils predict RUN_FOLDER PHOTOS`.
 #
 # **What next?** You know how good your model is and where it fails. The chapters on experiments and on your own photos
 # are being written.

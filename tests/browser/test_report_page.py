@@ -3,7 +3,6 @@
 import html
 import json
 import re
-import shutil
 import subprocess
 
 import numpy as np
@@ -29,14 +28,6 @@ onload = () => {
   document.getElementById("out").textContent = JSON.stringify(found);
 }
 </script>"""
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    path = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    if path is None:
-        pytest.skip("needs a browser: install chromium")
-    return path
 
 
 def looked_at(chromium, folder, page):

@@ -2,7 +2,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
-from tests.course.test_widgets import find
+from tests.course.boxes import find
 from tutorial_utils.course import mistakes
 from tutorial_utils.data import folders
 

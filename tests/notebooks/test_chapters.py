@@ -7,7 +7,10 @@ import shutil
 import subprocess
 import sys
 
+import nbformat
 import pytest
+
+from tests.notebooks import solved
 
 CHAPTERS = [
     "01_setup",
@@ -28,10 +31,10 @@ def run(*command, cwd, **variables):
     )
 
 
-def papermill(root, chapter, folder, *parameters, **variables):
-    """Execute a chapter from another folder; return (process, metrics or None, text of all outputs)."""
+def papermill(root, chapter, folder, *parameters, notebook=None, **variables):
+    """Execute a chapter, or another `notebook`, from another folder; return (process, metrics or None, outputs)."""
     output, results = folder / "executed.ipynb", folder / "run"
-    source = root / "notebooks" / f"{chapter}.ipynb"
+    source = notebook or root / "notebooks" / f"{chapter}.ipynb"
     command = ["papermill", "--no-progress-bar", source, output, "-p", "run_dir", results, *parameters]
     process = run(*command, cwd=folder, **variables)
     metrics = results / "metrics.json"
@@ -54,16 +57,22 @@ def test_a_chapter_holds_at_its_defaults(root, chapter, tmp_path):
 
 
 @pytest.mark.parametrize("chapter", CHAPTERS)
-def test_a_chapter_takes_another_backbone(root, chapter, tmp_path):
-    """With cached MobileNetV2 weights that is MobileNetV2, else the offline backbone, asked for by name."""
+def test_a_chapter_takes_another_backbone_and_its_exercises_answer(root, chapter, tmp_path):
+    """With cached MobileNetV2 weights that is MobileNetV2, else the offline backbone, asked for by name.
+
+    Every solution is filled in, and its check must say right; each usual wrong answer must get its own message.
+    """
     from tutorial_utils.models import backbones
 
     cached = backbones.cache_path("mobilenet_v2").is_file()
     name = "mobilenet_v2" if cached else "efficientnet_lite0"
-    process, metrics, text = papermill(root, chapter, tmp_path, *SMALL, "-p", "backbone", name)
+    answered = tmp_path / "answered.ipynb"
+    nbformat.write(solved.notebook(root, chapter), answered)
+    process, metrics, text = papermill(root, chapter, tmp_path, *SMALL, "-p", "backbone", name, notebook=answered)
     assert process.returncode == 0, process.stderr[-3000:]
     assert (metrics["backbone"], metrics["image_size"]) == (name, 96)
     assert "Going on with" not in text
+    assert text.count("EXERCISE {") >= 3
 
 
 @pytest.fixture(scope="module")

@@ -1,5 +1,7 @@
 """The two-phase recipe: a head on the frozen base, then the base itself at a small rate."""
 
+import functools
+
 import keras
 import numpy as np
 import pandas
@@ -11,6 +13,7 @@ from ..data import pipeline
 from . import checkpoints, features, head_epochs, settings, transfer
 
 STEPS = 100  # of fine-tuning, at least
+BAR = functools.partial(tqdm.auto.trange, desc="epochs")
 
 
 def frozen(backbone, train, validation, image_size, head="closed", epochs=20, seed=0):
@@ -37,10 +40,11 @@ def frozen(backbone, train, validation, image_size, head="closed", epochs=20, se
     return transfer.join(backbone, model, image_size), history
 
 
-def train_head(head, train, validation, epochs=20, learning_rate=1e-3, seed=0):
+def train_head(head, train, validation, epochs=20, learning_rate=1e-3, seed=0, rounds=BAR):
     """Train a head on stored features; keep the epoch with the lowest validation loss; return the history, as `fit`.
 
     train, validation : (features, labels), float (photos, channels) and int (photos,)
+    rounds : function from `epochs` to their numbers 0, 1, ..., which may end early; `range` shows no progress bar
     AdamW on batches of 32 photos, as Keras's `fit` would do it, and with the same result; but an epoch is a single
     call: there is so little to compute that `fit` would spend most of its time between the steps. What epoch number
     n draws at random depends on the seed and on n alone.
@@ -51,7 +55,7 @@ def train_head(head, train, validation, epochs=20, learning_rate=1e-3, seed=0):
     epoch = head_epochs.epoch(head, train, validation, learning_rate)
     try:
         best.on_epoch_end(0, epoch([]))
-        for number in tqdm.auto.trange(epochs, desc="epochs"):
+        for number in rounds(epochs):
             draws.on_epoch_begin(number)
             best.on_epoch_end(1 + number, epoch(pipeline.order(len(train[1]), seed, number)))
     finally:

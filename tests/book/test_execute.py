@@ -1,0 +1,101 @@
+"""A chapter is executed when its code or what it computes with has changed, and not when its prose has."""
+
+import copy
+
+import nbformat
+import pytest
+
+from book import execute
+
+
+def notebook(code="x = 1", prose="Text."):
+    cells = [nbformat.v4.new_markdown_cell(prose, id="prose"), nbformat.v4.new_code_cell(code, id="code")]
+    return nbformat.v4.new_notebook(cells=cells)
+
+
+@pytest.fixture
+def course(tmp_path, monkeypatch):
+    """A course of two chapters, of which the second uses the first's run; `course.ran` notes what is executed."""
+
+    class Course:
+        notebooks, ran = tmp_path / "notebooks", []
+
+        def write(self, name, **content):
+            self.notebooks.mkdir(exist_ok=True)
+            nbformat.write(notebook(**content), self.notebooks / f"{name}.ipynb")
+
+        def chapters(self, parameters=None):
+            self.ran.clear()
+            return execute.chapters(parameters, tmp_path / "kept", tmp_path / "runs", self.notebooks)
+
+    course = Course()
+
+    def run(paths, run_dir, parameters):
+        for path in paths:
+            course.ran.append(path.stem)
+            made = nbformat.read(path, as_version=4)
+            injected = nbformat.v4.new_code_cell("run_dir = 1", metadata={"tags": ["injected-parameters"]})
+            said = f"in {run_dir}/{path.stem} of {execute.ROOT}, not {execute.ROOT}-other"
+            made.cells[1].outputs = [nbformat.v4.new_output("stream", name="stdout", text=said)]
+            made.cells.insert(1, injected)
+            made.metadata["widgets"] = {"state": path.stem}
+            (run_dir / path.stem).mkdir(parents=True, exist_ok=True)
+            nbformat.write(made, run_dir / path.stem / path.name)
+
+    monkeypatch.setattr(execute.runs, "execute", run)
+    course.write("01_one", code="x = 1")
+    course.write("02_two", code='earlier = run_folder.find(run, "01_one", photos=photos)')
+    return course
+
+
+def test_each_chapter_is_executed_once(course):
+    first = course.chapters()
+    assert course.ran == ["01_one", "02_two"]
+    assert course.chapters() == first
+    assert course.ran == []
+
+
+def test_outputs_are_laid_into_the_notebook_as_it_is_now(course):
+    course.chapters()
+    course.write("01_one", code="x = 1", prose="Better text.")
+    chapter = course.chapters()["01_one"]
+    assert course.ran == []
+    assert [cell.source for cell in chapter.cells] == ["Better text.", "x = 1"]
+    assert chapter.metadata["widgets"] == {"state": "01_one"}
+
+
+def test_paths_of_this_machine_are_left_out(course):
+    (output,) = course.chapters()["01_one"].cells[1].outputs
+    assert output.text == f"in runs/01_one of ., not {execute.ROOT}-other"
+
+
+def test_another_code_runs_the_chapter_and_those_that_use_it(course):
+    course.chapters()
+    course.write("02_two", code='again = run_folder.find(run, "01_one", photos=photos)')
+    course.chapters()
+    assert course.ran == ["02_two"]
+    course.write("01_one", code="x = 2")
+    course.chapters()
+    assert course.ran == ["01_one", "02_two"]
+
+
+def test_other_parameters_are_kept_apart(course):
+    course.chapters()
+    course.chapters({"image_size": 96})
+    assert course.ran == ["01_one", "02_two"]
+    course.chapters()
+    assert course.ran == []
+
+
+def test_a_changed_package_runs_all(course, monkeypatch):
+    course.chapters()
+    monkeypatch.setattr(execute, "_surroundings", lambda: ["another"])
+    course.chapters()
+    assert course.ran == ["01_one", "02_two"]
+
+
+def test_outputs_of_other_cells_are_refused():
+    longer = copy.deepcopy(notebook())
+    longer.cells.append(nbformat.v4.new_code_cell("y = 2"))
+    with pytest.raises(ValueError, match="zip"):
+        execute.with_outputs(notebook(), longer)

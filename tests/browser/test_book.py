@@ -1,0 +1,208 @@
+"""The book in a real browser, from a web server and from files, with every other host out of reach.
+
+It is made of the chapters at small parameters, which are kept in book/_executed for the next time.
+"""
+
+import functools
+import html.parser
+import http.server
+import json
+import pathlib
+import threading
+import urllib.parse
+
+import pytest
+
+from tests.browser import lab
+
+pytestmark = pytest.mark.slow
+NOWHERE = "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1"
+PHONE = {"width": 390, "height": 844}
+VIEWS = "script[type='application/vnd.jupyter.widget-view+json']"
+PROBE = """() => ({
+  missing: [...document.images].filter(one => !one.complete || !one.naturalWidth).map(one => one.src.slice(0, 90)),
+  silent: [...document.images].filter(one => !one.alt.trim()).map(one => one.src.slice(0, 90)),
+  wide: document.documentElement.scrollWidth - innerWidth,
+})"""
+AXE = """async () => (await axe.run({ preload: false })).violations
+  .filter(one => ["serious", "critical"].includes(one.impact))
+  .map(one => `${one.id}: ${one.nodes.map(node => node.html).join(" ")}`.slice(0, 500))"""
+
+
+@pytest.fixture(scope="module")
+def book(chromium):
+    """The folder of the book's pages."""
+    for name in ("sphinx", "myst_nb", "sphinx_book_theme", "sphinx_external_toc", "playwright"):
+        pytest.importorskip(name, reason=f"needs {name}: install the extra `book`, and playwright")
+    from book import build, vendor
+
+    try:
+        vendor.fetch()
+    except vendor.NotThere as reason:
+        pytest.skip(str(reason))
+    return build.make(build.BOOK / "_build" / "small", lab.SMALL)
+
+
+@pytest.fixture(scope="module")
+def axe():
+    """The source of axe-core, which judges how usable a page is for those who do not see it or use no mouse."""
+    from book import vendor
+
+    integrity = "sha512-FHfa+lmNjQZfJz1q8wKqIDwC6DExcHt/pkjNQb09a3NPjCKg2rhu5qb2S4r76ASyFNNtuFooJpZe37OgudVGtQ=="
+    package = vendor.Package("axe-core", "4.14.1", integrity, {"axe.min.js": "axe.min.js"})
+    return (vendor.fetch([package], vendor.BOOK / "_build" / "axe") / "axe.min.js").read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def served(book):
+    """The address of a web server on this machine that serves the book."""
+
+    class Quiet(http.server.SimpleHTTPRequestHandler):
+        def log_message(self, *_):
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=str(book)))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}/"
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture(scope="module")
+def browser(chromium):
+    """A headless browser that finds no host but this machine."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", NOWHERE])
+        yield browser
+        browser.close()
+
+
+def pages(book):
+    """Return the names of all pages."""
+    return sorted(str(path.relative_to(book)) for path in book.rglob("*.html") if "_static" not in path.parts)
+
+
+def visit(browser, address, **options):
+    """Return (page, complaints): a page that has been loaded, and what went wrong; requests to other hosts do."""
+    page, complaints = browser.new_page(**options), []
+    own = address.split("://")[0] + "://" + address.split("://")[1].split("/")[0]
+    page.on("console", lambda said: complaints.append(said.text[:300]) if said.type == "error" else None)
+    page.on("pageerror", lambda error: complaints.append(str(error)[:300]))
+    page.on(
+        "request", lambda asked: None if asked.url.startswith((own, "data:", "blob:")) else complaints.append(asked.url)
+    )
+    page.on("requestfailed", lambda asked: complaints.append(f"failed: {asked.url[:200]}"))
+    page.goto(address, wait_until="load")
+    views = page.locator(VIEWS).count()
+    page.wait_for_function("views => document.querySelectorAll('.widget-subarea').length >= views", arg=views)
+    page.wait_for_function("() => [...document.images].every(one => one.complete)")
+    return page, complaints
+
+
+@pytest.mark.parametrize("place", ["server", "files"])
+def test_every_page_loads_whole_and_asks_nobody_else(book, served, browser, place):
+    start, problems = served if place == "server" else book.as_uri() + "/", {}
+    for name in pages(book):
+        page, complaints = visit(browser, start + name)
+        found = page.evaluate(PROBE)
+        found["complaints"] = complaints
+        page.close()
+        problems |= {name: {key: value for key, value in found.items() if value}} if any(found.values()) else {}
+    assert not problems, json.dumps(problems, indent=1)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_serious_on_any_page(book, served, browser, axe, scheme):
+    problems = {}
+    for name in pages(book):
+        page, _ = visit(browser, served + name, color_scheme=scheme)
+        page.evaluate(axe)
+        found = page.evaluate(AXE)
+        page.close()
+        problems |= {name: found} if found else {}
+    assert not problems, json.dumps(problems, indent=1)
+
+
+class Links(html.parser.HTMLParser):
+    """The ids of a page, and where its links lead."""
+
+    def __init__(self, path):
+        super().__init__()
+        self.ids, self.targets = set(), []
+        self.feed(path.read_text(encoding="utf-8"))
+
+    def handle_starttag(self, tag, attributes):
+        attributes = dict(attributes)
+        self.ids |= {attributes[key] for key in ("id", "name") if attributes.get(key)}
+        if tag == "a" and attributes.get("href"):
+            self.targets.append(attributes["href"])
+
+
+def test_every_link_inside_the_book_leads_somewhere(book):
+    found = {book / name: Links(book / name) for name in pages(book)}
+    broken, count = [], 0
+    for path, links in found.items():
+        for target in links.targets:
+            parts = urllib.parse.urlsplit(target)
+            if parts.scheme:
+                continue
+            other = (path.parent / urllib.parse.unquote(parts.path)).resolve() if parts.path else path
+            count += 1
+            good = other in found and (not parts.fragment or urllib.parse.unquote(parts.fragment) in found[other].ids)
+            if not good and target != "#":
+                broken.append(f"{path.relative_to(book)}: {target}")
+    assert count > 100
+    assert not broken, broken
+
+
+def test_a_phone_shows_a_chapter_without_scrolling_sideways(book, browser):
+    for name in ("index.html", "chapters/03_feature_extraction.html", "chapters/06_evaluation.html"):
+        page, _ = visit(browser, (book / name).as_uri(), viewport=PHONE)
+        assert page.evaluate(PROBE)["wide"] == 0, name
+        page.close()
+
+
+@pytest.mark.parametrize("place", ["server", "files"])
+def test_the_search_finds_a_word(book, served, browser, place):
+    start = served if place == "server" else book.as_uri() + "/"
+    page, complaints = visit(browser, start + "search.html?q=temperature")
+    page.wait_for_selector("#search-results li a")
+    titles = page.locator("#search-results li > a").all_inner_texts()
+    page.wait_for_timeout(500)
+    page.close()
+    assert any(title.startswith("6. Evaluation") for title in titles)
+    assert not complaints
+
+
+def test_solutions_are_folded_and_a_control_shows_its_saved_picture(book, browser):
+    page, _ = visit(browser, (book / "chapters" / "03_feature_extraction.html").as_uri())
+    solution = page.locator("details", has_text="One solution").last
+    assert not solution.evaluate("one => one.open")
+    solution.locator("summary").focus()
+    page.keyboard.press("Enter")
+    assert solution.evaluate("one => one.open")
+    assert page.locator(".widget-subarea img").count() >= 1
+    assert page.locator(".widget-subarea .noUi-handle").first.get_attribute("aria-label")
+    page.close()
+
+
+def test_no_page_is_heavier_than_it_may_be(book):
+    from book import build
+
+    weights = build.weights(book)
+    assert set(weights) == set(pages(book))
+    assert max(weights.values()) < build.HEAVIEST
+    for name in ("chapters/01_setup.html", "chapters/06_evaluation.html"):
+        assert weights[name] > (book / pathlib.Path(name)).stat().st_size  # the pictures are counted
+
+
+def test_made_again_nothing_is_executed(book, monkeypatch, tmp_path):
+    from book import execute
+
+    def no(*_):
+        raise AssertionError("a chapter was executed again")
+
+    monkeypatch.setattr(execute.runs, "execute", no)
+    assert set(execute.chapters(lab.SMALL)) == {pathlib.Path(name).stem for name in pages(book) if "chapters/" in name}

