@@ -949,12 +949,13 @@ sets, cells = record["set"].nunique(), len(record[["set", "photos_per_class"]].d
 draws = record.groupby(["set", "photos_per_class"])["seed"].nunique()
 print(f"{sets} sets, {cells} pairs of a set and a number of photos, draws of each: {draws.min()} to {draws.max()}")
 print(f"intervals of the expected accuracy that held what was then measured: {record['held'].mean():.0%}")
-worse = [rule for rule in regrets.index[1:] if regrets[rule] > regrets["as advised"]]
-print(f"The advice costs less than: {', '.join(worse) or 'no rule'}")
+above = regrets.drop("as advised") - regrets["as advised"]
+worse, same = above.index[above > 0.5], above.index[above.abs() <= 0.5]
+print(f"The advice costs less than: {', '.join(worse) or 'no rule'}; within half a point of: {', '.join(same) or 'none'}")
 
 # %% [markdown]
-# The last line says whether advice is worth asking for. If "always all" is as good, then so is the simple answer: with
-# the stronger recipe, fine-tune all layers, and let the validation photos say whether to keep it.
+# The last line says whether advice is worth asking for. Where "always all" is within half a point, so is the simple
+# answer: with the stronger recipe, fine-tune all layers, and let the validation photos say whether to keep it.
 #
 # For a folder of yours, `python -m tutorial_utils advise my_photos` gives this advice, and leaves the test photos
 # closed. With `full = True` it is given here, by an adviser that does not know this set.
