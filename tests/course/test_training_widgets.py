@@ -12,8 +12,9 @@ from tutorial_utils.course import training_widgets
 
 @pytest.fixture(autouse=True)
 def _no_figure_is_left():
+    before = plt.get_fignums()  # of other tests
     yield
-    assert not plt.get_fignums()
+    assert plt.get_fignums() == before
 
 
 @pytest.fixture

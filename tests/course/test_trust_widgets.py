@@ -11,8 +11,9 @@ from tutorial_utils.data import folders
 
 @pytest.fixture(autouse=True)
 def _no_figure_is_left():
+    before = plt.get_fignums()  # of other tests
     yield
-    assert not plt.get_fignums()
+    assert plt.get_fignums() == before
 
 
 def confusion(paths, most=6):
