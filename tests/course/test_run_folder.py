@@ -6,7 +6,7 @@ import pytest
 
 from tutorial_utils.course import run_folder
 from tutorial_utils.data import folders, splits
-from tutorial_utils.models import backbones
+from tutorial_utils.models import backbones, transfer
 
 
 @pytest.fixture
@@ -112,5 +112,8 @@ def test_a_saved_model_loads_without_a_warning_though_its_head_was_compiled(para
     loaded = keras.models.load_model(run / "model.keras", compile=False)
     pixels = np.random.default_rng(0).uniform(0, 255, (2, 8, 8, 3)).astype("float32")
     np.testing.assert_allclose(loaded.predict(pixels, verbose=0), model.predict(pixels, verbose=0), atol=1e-6)
+    assert loaded(pixels).shape == (len(pixels), 2)  # probabilities, not a list that holds them
+    cooled = transfer.with_temperature(loaded, 2.0).predict(pixels, verbose=0)
+    assert (cooled.max(axis=1) <= loaded.predict(pixels, verbose=0).max(axis=1)).all()
     assert [str(warning.message) for warning in recwarn if "optimizer" in str(warning.message)] == []
     head.fit(np.ones((4, 3)), np.array([0, 1, 0, 1]), verbose=0)  # the head itself can go on learning

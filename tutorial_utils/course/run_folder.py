@@ -102,7 +102,8 @@ def finish(run, *, parameters, metrics, photos=None, backbone=None, history=None
 
 def _save(model, path):
     """Save a model without optimizers, its own or a head's: half the file, and no warning when it is loaded."""
-    bare = keras.Model(model.inputs, model.outputs, name=model.name)
+    # given lists, a loaded model would give a list of one
+    bare = keras.Model(model.inputs[0], model.outputs[0], name=model.name)
     compiled = [(layer, layer.optimizer) for layer in model.layers if getattr(layer, "compiled", False)]
     try:
         for layer, _ in compiled:

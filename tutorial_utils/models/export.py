@@ -53,7 +53,7 @@ def onnx(model, path):
         import tf2onnx  # noqa: F401  (Keras needs it)
     except ImportError:
         raise ImportError('ONNX export needs tf2onnx and onnxruntime: pip install "tutorial_utils[export]"') from None
-    fresh = keras.Model(model.inputs, model.outputs, name=model.name)
+    fresh = keras.Model(model.inputs[0], model.outputs[0], name=model.name)
     fresh(np.zeros((1, *model.input_shape[1:]), np.float32))  # Keras exports only what was called
     with _quiet.without_notes():
         _files.replace_with(pathlib.Path(path), lambda file: fresh.export(file, format="onnx", verbose=False))
