@@ -1,11 +1,11 @@
-# make course | make test | make lab: each sets up its own .venv first. Windows: see README.
+# make course | make test | make lab | make book: each sets up its own .venv first. Windows: see README.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/complete
-EXTRAS := solar-cells,cluster,export,test
+EXTRAS := solar-cells,lite,cluster,export,book,test
 
-.PHONY: setup course test test-slow bench lab lint clean notebooks
+.PHONY: setup course test test-slow bench lab book lint clean notebooks
 
 setup: $(STAMP)
 
@@ -28,7 +28,7 @@ test: $(STAMP)
 	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow"
 
 test-slow: $(STAMP)
-	$(BIN)/python -m pytest -m slow
+	$(BIN)/python -m pytest -n 2 --dist loadgroup -m slow
 
 bench: $(STAMP)
 	$(BIN)/python -m benchmarks.forward
@@ -38,6 +38,9 @@ bench: $(STAMP)
 
 lab: $(STAMP)
 	$(BIN)/jupyter lab notebooks
+
+book: $(STAMP)
+	$(BIN)/python -m book.build
 
 notebooks: $(STAMP)
 	$(BIN)/python notebooks/derive.py

@@ -21,7 +21,7 @@ HEAVIEST = 3_000_000  # bytes a page may weigh: its HTML and its pictures, witho
 def make(folder=BOOK / "_build", parameters=None, **kept):
     """Make the book in `folder`/html; return that folder. Raises RuntimeError if Sphinx complains of anything.
 
-    parameters : dict for the chapters' parameters cells, or None; kept : folders for execute.chapters
+    parameters : dict for the chapters' parameters cells, or None; kept : what else execute.chapters takes
     """
     scripts = vendor.fetch()
     vendor.widgets(scripts)

@@ -1,14 +1,18 @@
 """The chapters with their outputs, executed anew only where something that they compute with has changed.
 
 An executed chapter is kept in book/_executed with a key made of its code, the parameters, the package, the tables and
-cards that it reads, the libraries' versions and the keys of the chapters whose runs it uses. Prose is not part of it:
-outputs are laid into the notebook as it is now. The run folders are book/_runs, so no other run is touched.
+cards that it reads, the libraries' versions, whether MobileNetV2's weights are there, and the keys of the chapters
+whose runs it uses. Prose is not part of it: outputs are laid into the notebook as it is now. The run folders are
+book/_runs, so no other run is touched.
 """
 
+import concurrent.futures
 import functools
 import hashlib
 import importlib.metadata
 import json
+import multiprocessing
+import os
 import pathlib
 import re
 
@@ -23,34 +27,76 @@ _LIBRARIES = ("tensorflow-cpu", "tensorflow", "keras", "numpy", "pandas", "matpl
 _USES = re.compile(r'run_folder\.find\(\s*run,\s*"(\w+)"')
 
 
-def chapters(parameters=None, kept=BOOK / "_executed", run_dir=BOOK / "_runs", notebooks=None):
+def chapters(parameters=None, kept=BOOK / "_executed", run_dir=BOOK / "_runs", notebooks=None, at_once=1):
     """Return {chapter: notebook with outputs}, in reading order; what is not in `kept` is executed.
 
     parameters : dict for every chapter's parameters cell, such as a smaller sample; None: the chapters' own. Each
         set of parameters has folders of its own in `kept` and `run_dir`.
+    at_once : how many chapters are executed at a time; more than one disturbs the seconds that chapters measure
     """
-    found, keys = {}, {}
     sample = "-".join(f"{name}-{value}" for name, value in sorted((parameters or {}).items())) or "whole"
     kept, run_dir = kept / sample, run_dir / sample
-    for path in runs.chapters(notebooks):
-        notebook = nbformat.read(path, as_version=4)
-        key = keys[path.stem] = key_of(notebook, parameters or {}, keys)
-        executed = _kept(kept / f"{path.stem}.ipynb", key)
-        if executed is None:
-            executed = _execute(path, parameters, run_dir)
-            executed.metadata["book"] = {"key": key}
-            kept.mkdir(parents=True, exist_ok=True)
-            nbformat.write(executed, kept / f"{path.stem}.ipynb")
-        found[path.stem] = with_outputs(notebook, executed)
-    return found
+    fresh = {path: nbformat.read(path, as_version=4) for path in runs.chapters(notebooks)}
+    keys = _keys(fresh, parameters or {})
+    stale = [path for path in fresh if _kept(kept / path.name, keys[path.stem]) is None]
+    running = {}
+    with _pool(at_once) as pool:
+        for path in stale:
+            for chapter in _used(fresh[path]) & set(running):
+                running[chapter].result()  # whose run this chapter reads
+            running[path.stem] = pool.submit(_keep, path, parameters, run_dir, kept, keys[path.stem])
+        for chapter in running.values():
+            chapter.result()  # raises what went wrong
+    return {
+        path.stem: with_outputs(notebook, nbformat.read(kept / path.name, as_version=4))
+        for path, notebook in fresh.items()
+    }
+
+
+class _Here(concurrent.futures.Executor):
+    """Calls at once, in this process, what is submitted."""
+
+    def submit(self, function, *arguments):
+        future = concurrent.futures.Future()
+        future.set_result(function(*arguments))
+        return future
+
+
+def _pool(at_once):
+    if at_once == 1:
+        return _Here()
+    return concurrent.futures.ProcessPoolExecutor(at_once, multiprocessing.get_context("spawn"))
+
+
+def _keys(notebooks, parameters):
+    """Return {chapter: key} of {path: notebook}, in reading order."""
+    keys = {}
+    for path, notebook in notebooks.items():
+        keys[path.stem] = key_of(notebook, parameters, keys)
+    return keys
 
 
 def key_of(notebook, parameters, keys):
     """Return what the outputs depend on as a sha256. keys : {chapter: key} of the chapters before."""
-    code = [cell.source for cell in notebook.cells if cell.cell_type == "code"]
-    used = sorted(set(_USES.findall("\n".join(code))))
-    parts = [code, sorted(parameters.items()), [keys.get(chapter) for chapter in used], _surroundings()]
+    used = [keys.get(chapter) for chapter in sorted(_used(notebook))]
+    parts = [_code(notebook), sorted(parameters.items()), used, _surroundings(), _weights()]
     return hashlib.sha256(json.dumps(parts, default=str).encode()).hexdigest()
+
+
+def _code(notebook):
+    return [cell.source for cell in notebook.cells if cell.cell_type == "code"]
+
+
+def _used(notebook):
+    """Return the names of the chapters whose runs a chapter looks for (set)."""
+    return set(_USES.findall("\n".join(_code(notebook))))
+
+
+def _weights():
+    """Return the names of MobileNetV2's weights in Keras's cache: without them chapters take another network."""
+    home = os.environ.get("KERAS_HOME")
+    folder = pathlib.Path(home).expanduser() if home else pathlib.Path.home() / ".keras"
+    return sorted(path.name for path in (folder / "models").glob("mobilenet_v2_*"))
 
 
 @functools.cache
@@ -76,6 +122,14 @@ def _kept(path, key):
         return None
     executed = nbformat.read(path, as_version=4)
     return executed if executed.metadata.get("book", {}).get("key") == key else None
+
+
+def _keep(path, parameters, run_dir, kept, key):
+    """Execute a chapter and keep it, with its key, in the folder `kept`."""
+    executed = _execute(path, parameters, run_dir)
+    executed.metadata["book"] = {"key": key}
+    kept.mkdir(parents=True, exist_ok=True)
+    nbformat.write(executed, kept / path.name)
 
 
 def _execute(path, parameters, run_dir):

@@ -1,12 +1,15 @@
-"""The parts of the book's pages that are computed: tables of minutes, from benchmarks/chapters.csv.
+"""The parts of the book that are computed: its contents, the list of all sections, and tables of minutes.
 
     python -m book.pages        write them again (make notebooks does)
 
-In a page such a part stands between two comments, `<!-- computed: NAME -->` and `<!-- end of NAME -->`. Sources:
-benchmarks/chapters.csv (seconds, measured), README.md (the chapters' questions), book/plans.yaml (what a teacher does).
+In a page such a part stands between two comments, `<!-- computed: NAME -->` and `<!-- end of NAME -->`, in a table of
+contents (_toc.yml, myst.yml) between `# computed: NAME` and `# end of NAME`. Sources: notebooks/*.ipynb (chapters and
+sections), benchmarks/chapters.csv (seconds, measured), README.md (the chapters' questions), book/plans.yaml (what a
+teacher does).
 """
 
 import csv
+import json
 import pathlib
 import re
 
@@ -14,7 +17,11 @@ import yaml
 
 BOOK = pathlib.Path(__file__).resolve().parent
 ROOT = BOOK.parent
-_PART = re.compile(r"(?P<start><!-- computed: (?P<name>\w+) -->\n).*?(?P<end><!-- end of (?P=name) -->)", re.DOTALL)
+_PART = re.compile(
+    r"(?P<start>(?P<mark><!--|\#) computed: (?P<name>\w+)(?: -->)?\n).*?(?P<end> *(?P=mark) end of (?P=name)\b)",
+    re.DOTALL,
+)
+_SECTION = re.compile(r"^## (.+)$", re.MULTILINE)
 _ROW_OF_README = re.compile(r"^\| \[(\d+\. [^\]]+)\]\(notebooks/(\w+)\.ipynb\) \| (.+?) \|$", re.MULTILINE)
 RULE = "| --- | --- | --- | --- |"
 
@@ -26,9 +33,29 @@ def seconds():
 
 
 def chapters():
-    """Return {chapter: (its title, its question)} of the table in README.md."""
+    """Return {chapter: (its title, its question)} of the chapters that there are, in reading order.
+
+    Both come from the table in README.md; a chapter that has no row there yet has its own title and no question.
+    """
     rows = _ROW_OF_README.findall((ROOT / "README.md").read_text(encoding="utf-8"))
-    return {chapter: (title, question) for title, chapter, question in rows}
+    told = {chapter: (title, question) for title, chapter, question in rows}
+    names = [path.stem for path in sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))]
+    return {name: told.get(name) or (_prose(name).split("\n", 1)[0].removeprefix("# "), "") for name in names}
+
+
+def _prose(chapter):
+    """Return the text of a chapter, without its code."""
+    cells = json.loads((ROOT / "notebooks" / f"{chapter}.ipynb").read_text(encoding="utf-8"))["cells"]
+    return "\n\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "markdown")
+
+
+def sections(chapter):
+    """Return [(heading, anchor)] of a chapter's sections; the anchor is the one that MyST gives it in the book."""
+    return [(heading, _anchor(heading)) for heading in map(str.strip, _SECTION.findall(_prose(chapter)))]
+
+
+def _anchor(heading):
+    return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
 
 
 def in_minutes(of):
@@ -46,6 +73,14 @@ def _contents():
     for chapter, (title, question) in chapters().items():
         lines.append(f"| [{title}](../notebooks/{chapter}.ipynb) | {question} | {in_minutes(seconds()[chapter])} |")
     return lines
+
+
+def _sections():
+    lines = []
+    for chapter, (title, _) in chapters().items():
+        lines += ["", f"## {title}", ""]
+        lines += [f"- [{heading}](../notebooks/{chapter}.ipynb#{anchor})" for heading, anchor in sections(chapter)]
+    return lines[1:]
 
 
 def _timings():
@@ -82,7 +117,10 @@ def _machine(row):
 
 
 MAKERS = {
+    "toc_of_sphinx": lambda: [f"      - file: chapters/{chapter}" for chapter in chapters()],
+    "toc_of_myst": lambda: [f"        - file: ../notebooks/{chapter}.ipynb" for chapter in chapters()],
     "contents": _contents,
+    "sections": _sections,
     "timings": _timings,
     "half_day": lambda: _day(plans()["half_day"]),
     "day": lambda: _day(plans()["day"]),
@@ -91,13 +129,26 @@ MAKERS = {
 
 
 def filled(text):
-    """Return a page with its computed parts made anew. Raises KeyError for a part that nobody makes."""
-    return _PART.sub(lambda part: part["start"] + "\n".join(["", *MAKERS[part["name"]](), "", part["end"]]), text)
+    """Return a page, or a table of contents, with its computed parts made anew.
+
+    Raises KeyError for a part that nobody makes.
+    """
+    return _PART.sub(lambda part: part["start"] + _made(part) + part["end"], text)
+
+
+def _made(part):
+    around = [""] if part["mark"] == "<!--" else []  # a table of Markdown wants empty lines around it
+    return "\n".join([*around, *MAKERS[part["name"]](), *around, ""])
+
+
+def files():
+    """Return the files that have computed parts (list of Path)."""
+    return [*sorted(BOOK.glob("*.md")), BOOK / "_toc.yml", BOOK / "myst.yml"]
 
 
 def main():
-    """Write the computed parts of every page again."""
-    for path in sorted(BOOK.glob("*.md")):
+    """Write the computed parts of every file again."""
+    for path in files():
         old = path.read_text(encoding="utf-8")
         new = filled(old)
         if new != old:

@@ -494,7 +494,7 @@ training_widgets.explore_changes(before, after, shares, pictures)
 # times that. Then put the old head back, and ask whether it says of the validation photos what it said before.
 
 # %%
-from tutorial_utils.models.lite0 import imagenet_head
+from tutorial_utils.models.lite import imagenet_head
 
 tried_rates = [3e-5, 3e-4, 3e-3]
 
@@ -950,8 +950,10 @@ draws = record.groupby(["set", "photos_per_class"])["seed"].nunique()
 print(f"{sets} sets, {cells} pairs of a set and a number of photos, draws of each: {draws.min()} to {draws.max()}")
 print(f"intervals of the expected accuracy that held what was then measured: {record['held'].mean():.0%}")
 above = regrets.drop("as advised") - regrets["as advised"]
-worse, same = above.index[above > 0.5], above.index[above.abs() <= 0.5]
-print(f"The advice costs less than: {', '.join(worse) or 'no rule'}; within half a point of: {', '.join(same) or 'none'}")
+worse, equal = above.index[above > 0.5], above.index[above.abs() <= 0.5]
+print(
+    f"The advice costs less than: {', '.join(worse) or 'no rule'}; within half a point of: {', '.join(equal) or 'none'}"
+)
 
 # %% [markdown]
 # The last line says whether advice is worth asking for. Where "always all" is within half a point, so is the simple

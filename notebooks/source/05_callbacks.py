@@ -800,6 +800,8 @@ class StopWhen(keras.callbacks.Callback):
 
 
 _, short = train_head(learning_rate=1e-3, epochs=60, callbacks=[StopWhen(has_learned)])
+
+# %%
 answered = has_learned({"accuracy": 1.0}) is not None
 reached = unwatched.index[unwatched["accuracy"] >= 0.95]
 expected = int(reached[0]) if len(reached) else 60

@@ -15,7 +15,7 @@ import pytest
 
 from tests.browser import lab
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("browser")]
 NOWHERE = "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1"
 PHONE = {"width": 390, "height": 844}
 VIEWS = "script[type='application/vnd.jupyter.widget-view+json']"

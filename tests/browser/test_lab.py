@@ -16,7 +16,7 @@ from tests.browser import hands, lab, moved
 from tests.notebooks import solved
 from tests.notebooks.test_chapters import CHAPTERS
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("browser")]  # one browser at a time on two cores
 
 
 @pytest.fixture(scope="module")

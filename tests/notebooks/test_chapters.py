@@ -1,4 +1,4 @@
-"""Every chapter runs: once at its defaults (nbval), and small with papermill, as an engineer would run it."""
+"""Every chapter runs: small with papermill, as an engineer would run it, and (slow) at its defaults, with nbval."""
 
 import importlib.util
 import json
@@ -46,6 +46,7 @@ def test_the_list_is_whole(root):
     assert [path.stem for path in sorted((root / "notebooks").glob("[0-9][0-9]_*.ipynb"))] == CHAPTERS
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("chapter", CHAPTERS)
 def test_a_chapter_holds_at_its_defaults(root, chapter, tmp_path):
     notebook = root / "notebooks" / f"{chapter}.ipynb"

