@@ -1,3 +1,4 @@
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas
 import pytest
@@ -104,3 +105,25 @@ def test_the_command_says_what_cannot_be_compared(tmp_path, monkeypatch, capsys,
     monkeypatch.setattr(comparison.grids, "read", lambda folder: found)
     assert main.main(["compare", str(tmp_path)]) == 2
     assert words in capsys.readouterr().err
+
+
+def test_what_a_setting_costs_is_its_mean_and_left_out_where_it_is_not_told():
+    table = runs({1: [0.5, 0.6], 2: [0.7, 0.8]})
+    assert "weights" not in comparison.settings(table, ["width"])
+    told = comparison.settings(table.assign(metrics_model_weights=[1e6, 3e6, 5e6, 5e6]), ["width"])
+    assert told["weights"].tolist() == [2e6, 5e6]
+    figure = comparison.draw(told, cost="weights", score="accuracy")
+    assert figure.axes[0].get_xlabel() == "weights of the model (millions)"
+    assert figure.axes[0].get_ylabel() == "accuracy (%), mean over seeds"
+    plt.close(figure)
+
+
+def test_a_supported_difference_is_a_filled_dot():
+    found = comparison.differences(runs({1: [0.5, 0.6, 0.7], 2: [0.2, 0.3, 0.41], 3: [0.6, 0.5, 0.75]}), ["width"])
+    figure = comparison.draw_differences(found, "width 1", score="accuracy")
+    ax = figure.axes[0]
+    dots = [line for line in ax.lines if line.get_marker() == "o"]
+    assert [dot.get_markerfacecolor() == "white" for dot in dots] == [False, True]
+    assert [round(float(dot.get_xdata()[0]), 1) for dot in dots] == [-29.7, 1.7]
+    assert [text.get_text() for text in ax.get_yticklabels()] == ["width 2", "width 3"]
+    plt.close(figure)

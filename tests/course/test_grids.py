@@ -81,6 +81,14 @@ def test_what_the_notebook_does_not_know_is_refused_before_anything_starts(noteb
     assert not (tmp_path / "grid").exists()
 
 
+def test_a_plan_names_every_run_and_starts_none(notebook, tmp_path):
+    plan = grids.plan(notebook, {"width": [1, 2]}, seeds=(0, 1), fixed={"rate": 0.5})
+    assert plan.to_numpy().tolist() == [[0.5, 1, 0], [0.5, 1, 1], [0.5, 2, 0], [0.5, 2, 1]]
+    assert list(plan) == ["rate", "width", "seed"]
+    with pytest.raises(ValueError, match="no parameter widht"):
+        grids.plan(notebook, {"widht": [1]})
+
+
 @pytest.mark.parametrize("value", [{"rate": 1}, {"some": "thing"}, {"some": 3}, {"width": None}])
 def test_numbers_for_a_float_and_anything_for_none_are_allowed(notebook, value):
     grids._check_parameters(notebook, [value])

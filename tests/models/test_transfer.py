@@ -81,6 +81,16 @@ def test_the_closed_head_is_logistic_regression_on_standardized_features(classes
     np.testing.assert_allclose(said, reference.predict_proba(features), atol=1e-4)
 
 
+def test_a_head_may_have_several_hidden_layers():
+    """5 features, hidden layers of 4 and 3 units, 2 classes: 5 * 4 + 4, 4 * 3 + 3, 3 * 2 + 2 weights."""
+    head = transfer.dense_head(5, 2, units=(4, 3))
+    assert head.count_params() == 24 + 15 + 8
+    assert [type(layer).__name__ for layer in head.layers] == ["Dense", "Dropout", "Dense", "Dropout", "Dense"]
+    assert transfer.dense_head(5, 2, units=()).count_params() == 12
+    for alike in (transfer.dense_head(5, 2, units=(4, 3)), transfer.dense_head(5, 2, units=[4, 3], seed=0)):
+        np.testing.assert_array_equal(alike.get_weights()[2], head.get_weights()[2])
+
+
 def test_a_feature_that_hardly_varies_gets_no_huge_weight():
     """Divided by its own deviation, 0.0001, the last feature would get a weight in the thousands."""
     rng = np.random.default_rng(0)

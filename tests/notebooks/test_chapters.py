@@ -19,6 +19,7 @@ CHAPTERS = [
     "04_fine_tuning",
     "05_callbacks",
     "06_evaluation",
+    "07_experiments",
 ]
 SMALL = ["-p", "photos_per_class", "12", "-p", "image_size", "96"]
 

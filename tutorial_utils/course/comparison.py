@@ -11,21 +11,28 @@ from .. import _files
 from ..insight import plots
 from . import grids, page
 
-SCORE, SECONDS = "metrics_test_accuracy", "run_seconds"
+SCORE = "metrics_test_accuracy"
+COSTS = {"seconds": "run_seconds", "weights": "metrics_model_weights"}  # of a run, on average
+_COST_LABELS = {"seconds": "seconds a run", "weights": "weights of the model (millions)"}
 
 
-def settings(runs, vary, score=SCORE, seconds=SECONDS, level=0.95):
-    """Return one row a setting, a DataFrame indexed by what was varied: `seeds`, `mean`, `low`, `high`, `seconds`.
+def settings(runs, vary, score=SCORE, level=0.95):
+    """Return one row a setting, a DataFrame indexed by what was varied: `seeds`, `mean`, `low`, `high`, and its COSTS.
 
     runs : as from grids.run or grids.read; failed ones are left out
     vary : names of the parameters that were varied
     low, high : Student's t interval over the seeds, NaN with one seed. It tells how much the luck of a seed
         matters (the split and the start), not how good the model will be on other photos
+    seconds, weights : mean over the runs; a cost that the runs do not tell is left out
     Raises ValueError if no run has ended well, or none has the score.
     """
     good = _good(runs, vary, score)
     grouped = good.groupby(list(vary), sort=False, dropna=False)
-    rows = {name: _mean(group[score], level) | {"seconds": group[seconds].mean()} for name, group in grouped}
+    told = {cost: column for cost, column in COSTS.items() if column in good}
+    rows = {
+        name: _mean(group[score], level) | {cost: group[column].mean() for cost, column in told.items()}
+        for name, group in grouped
+    }
     return pandas.DataFrame.from_dict({_label(vary, name): row for name, row in rows.items()}, orient="index")
 
 
@@ -64,19 +71,42 @@ def says(differences, baseline):
     return "\n".join(lines)
 
 
-def draw(table, title="What each setting reached, and what it cost"):
-    """Return a Figure: mean score with its interval by seconds, a point a setting. table : from `settings`."""
-    figure, ax = plt.subplots(figsize=(7, 1.2 + 3), layout="constrained")
+def draw(table, title="What each setting reached, and what it cost", cost="seconds", score="test accuracy"):
+    """Return a Figure: mean score with its interval by cost, a point a setting.
+
+    table : from `settings`; cost : one of COSTS that it tells; score : the name of the score, for the axis
+    """
+    figure, ax = plt.subplots(figsize=(7.4, 1.2 + 3), layout="constrained")
+    unit = 1e6 if cost == "weights" else 1
     colors = [plots.PALETTE[name] for name in ("blue", "orange", "green", "red", "purple", "black", "sky")]
     for place, (name, row) in enumerate(table.iterrows()):
         ends = np.nan_to_num([[row["mean"] - row["low"]], [row["high"] - row["mean"]]])
         ax.errorbar(
-            row["seconds"], 100 * row["mean"], yerr=100 * ends, capsize=4, label=name,
+            row[cost] / unit, 100 * row["mean"], yerr=100 * ends, capsize=4, label=name,
             fmt="os^Dvp*"[place % 7], color=colors[place % len(colors)],
         )  # fmt: skip
-    ax.set(title=title, xlabel="seconds a run", ylabel="test accuracy (%), mean over seeds")
+    ax.set(title=title, xlabel=_COST_LABELS[cost], ylabel=f"{score} (%), mean over seeds")
     ax.grid(alpha=0.3)
     ax.legend(fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
+    return figure
+
+
+def draw_differences(differences, baseline, title=None, score="test accuracy"):
+    """Return a Figure: each setting's difference to the baseline with its interval; supported ones filled, in blue.
+
+    differences : from `differences`; baseline : the name of the setting that they are taken from
+    """
+    figure, ax = plt.subplots(figsize=(7.4, 1.4 + 0.4 * len(differences)), layout="constrained")
+    for place, row in enumerate(differences.itertuples()):
+        color = plots.PALETTE["blue" if row.supported else "orange"]
+        ends = np.nan_to_num([[row.mean - row.low], [row.high - row.mean]])
+        look = dict(color=color, markerfacecolor=color if row.supported else "white", capsize=4)
+        ax.errorbar(100 * row.mean, place, xerr=100 * ends, fmt="o", **look)
+    ax.axvline(0, color=plots.PALETTE["black"], linewidth=1)
+    ax.set_yticks(range(len(differences)), differences.index, fontsize=9)
+    ax.set(ylim=(len(differences) - 0.5, -0.5), ylabel="setting", xlabel=f"{score} above {baseline} (points)")
+    ax.set_title(title or f"Seed by seed against {baseline}", fontsize=11)
+    ax.grid(axis="x", alpha=0.3)
     return figure
 
 
@@ -94,12 +124,16 @@ def compare(folder, vary=None, baseline=None, score=SCORE):
     table, apart = settings(runs, vary, score), differences(runs, vary, baseline, score)
     base = next(name for name in table.index if name not in apart.index)
     plots.show(draw(table), "Mean score of each setting by the seconds that a run took", folder / "comparison.png")
+    if "weights" in table and table["weights"].nunique() > 1:
+        plots.show(draw(table, cost="weights"), "Mean score of each setting by its weights", folder / "weights.png")
     failed = runs[~runs["ok"].astype(bool)]
     body = [
         f"<header><h1>{page.text(folder.name)}: a comparison</h1></header>",
         f"<section><h2>In short</h2>{page.paragraphs(says(apart, base).replace(chr(10), chr(10) * 2))}</section>",
         f"<section><h2>Every setting</h2>{page.table(_shown(table, '%'), 'settings')}"
-        f"{page.picture(folder / 'comparison.png', 'score by cost')}</section>",
+        f"{page.picture(folder / 'comparison.png', 'score by cost')}"
+        f"{page.picture(folder / 'weights.png', 'score by weights') if (folder / 'weights.png').is_file() else ''}"
+        "</section>",
         f"<section><h2>Against {page.text(base)}</h2>"
         f"{page.table(_shown(apart, 'points'), 'differences, seed by seed')}</section>",
     ]
@@ -123,7 +157,10 @@ def varied(runs):
 def _shown(table, unit):
     """Return a table for a page: fractions as percent or points, to a tenth."""
     shown = table.assign(**{name: (100 * table[name]).round(1) for name in ("mean", "low", "high")}).round(1)
+    if "weights" in shown:
+        shown["weights"] = (shown["weights"] / 1e6).round(2)
     shown = shown.rename(columns={name: f"{name} ({unit})" for name in ("mean", "low", "high")})
+    shown = shown.rename(columns={"weights": "weights (millions)"})
     return shown.astype({name: str for name in shown if shown[name].dtype == float}).replace("nan", None)
 
 

@@ -54,6 +54,16 @@ def run(notebook, folder, vary, seeds=(0,), fixed=None, workers=None, client=Non
     return read(folder).loc[list(asked)]
 
 
+def plan(notebook, vary, seeds=(0,), fixed=None):
+    """Return what `run` would run, a DataFrame with one row a run: its parameters. Nothing is started.
+
+    Arguments and errors as for `run`.
+    """
+    settings = _settings(vary, seeds, fixed or {})
+    _check_parameters(pathlib.Path(notebook), settings)
+    return pandas.DataFrame(settings)
+
+
 def read(folder):
     """Return the runs of a folder as a DataFrame indexed by the run's name: its parameters, how it ended, its metrics.
 

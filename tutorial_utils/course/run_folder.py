@@ -74,7 +74,8 @@ def finish(run, *, parameters, metrics, photos=None, backbone=None, history=None
 
     parameters : dict of the chapter's parameters; metrics : dict of numbers and short strings
     photos : photos table, with its splits if it has any; backbone : from backbones.get
-    history : DataFrame indexed by epoch; model : a Keras model, pixels to probabilities
+    history : DataFrame indexed by epoch; model : a Keras model, pixels to probabilities; `model_weights` counts its
+        numbers
     Returns the metrics as written: with `dataset`, `image_size`, `seed` and the backbone that was used.
     """
     record = {"parameters": parameters, "versions": _versions(), "read_photo": photo_room.VERSION, "fit": "stretch"}
@@ -90,6 +91,7 @@ def finish(run, *, parameters, metrics, photos=None, backbone=None, history=None
         (run / "history.csv").unlink(missing_ok=True)  # one of an earlier run would belong to another model
     if model is not None:
         _save(model, run / "model.keras")
+        metrics = {"model_weights": model.count_params(), **metrics}
     named = {name: parameters[name] for name in ("dataset", "backbone", "image_size", "seed")}
     if backbone is not None:
         named |= {"backbone": backbone.name, "backbone_requested": backbone.requested}

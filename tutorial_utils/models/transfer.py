@@ -10,18 +10,17 @@ from .. import _check
 def dense_head(channels, classes, units=128, dropout=0.2, seed=0):
     """Return the usual head: Dense(units) with ReLU, dropout, softmax over the classes (chapter 3).
 
+    units : of the hidden layer, or a sequence: of several hidden layers, each followed by dropout
     Takes features (batch, channels); returns probabilities (batch, classes). Its weights are drawn by `seed`.
     """
-    start = [keras.initializers.GlorotUniform(seed=_check.seed(seed) + step) for step in (0, 1)]
-    return keras.Sequential(
-        [
-            keras.Input((channels,)),
-            keras.layers.Dense(units, activation="relu", kernel_initializer=start[0]),
-            keras.layers.Dropout(dropout, seed=seed),
-            keras.layers.Dense(classes, activation="softmax", kernel_initializer=start[1]),
-        ],
-        name="head",
-    )
+    widths = [units] if isinstance(units, int) else list(units)
+    start = [keras.initializers.GlorotUniform(seed=_check.seed(seed) + step) for step in range(len(widths) + 1)]
+    layers = [keras.Input((channels,))]
+    for step, width in enumerate(widths):
+        layers.append(keras.layers.Dense(width, activation="relu", kernel_initializer=start[step]))
+        layers.append(keras.layers.Dropout(dropout, seed=seed + step))
+    layers.append(keras.layers.Dense(classes, activation="softmax", kernel_initializer=start[-1]))
+    return keras.Sequential(layers, name="head")
 
 
 def closed_head(features, labels, classes, C=0.03):
