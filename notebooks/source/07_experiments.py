@@ -244,7 +244,8 @@ from tutorial_utils.course import measured
 
 kept, caption = measured.read("architectures")
 means = 100 * kept.groupby(["set", "backbone"])["accuracy"].mean().unstack()
-axes = plots.heat_map(means, "test accuracy (%)", title=f"A head on each frozen base\n{caption}", form="{:.1f}")
+broken = means.rename(columns=lambda name: name.replace("_", "\n", 1))  # names side by side
+axes = plots.heat_map(broken, "test accuracy (%)", title=f"A head on each frozen base\n{caption}", form="{:.1f}")
 plots.show(axes.figure, "Accuracy of a head on each base, for five data sets", run / "figures" / "kept_bases.png")
 
 # %%
@@ -335,13 +336,13 @@ view_apart, view_first = supports(view_runs, "more views")
 recipes = ["defaults, not augmented", "defaults, mirrored only", "defaults"]
 choices, caption = measured.read("choices")
 tuned = 100 * choices[choices["recipe"].isin(recipes)].groupby(["set", "recipe"])["accuracy"].mean().unstack()
-renamed = {"defaults": "turned and mirrored", "defaults, not augmented": "as they are"}
+renamed = {"defaults": "turned and\nmirrored", "defaults, not augmented": "as they are"}
 tuned = tuned[recipes].rename(columns=renamed).rename(columns={"defaults, mirrored only": "mirrored only"})
 axes = plots.heat_map(tuned, "accuracy (%)", title=f"Fine-tuned, 25 photos a class\n{caption}", form="{:.1f}")
 plots.show(axes.figure, "Accuracy with three kinds of augmentation, for five sets", run / "figures" / "kept_views.png")
 
 # %%
-gain = tuned["turned and mirrored"] - tuned["as they are"]
+gain = tuned["turned and\nmirrored"] - tuned["as they are"]
 print("turned and mirrored against as they are: " + ", ".join(f"{name} {value:+.1f}" for name, value in gain.items()))
 assert gain.min() < 0 < gain.max()
 

@@ -70,6 +70,7 @@ CONTROLS = {
             Moved("outline of the lesions", "box", ("picture",)),
         ],
     },
+    "07_experiments": {"explore_runs": [Moved("runs of each setting"), Moved("question", "menu")]},
 }
 TRAINS = ("explore_head",)  # these may take a second; all others only draw
 

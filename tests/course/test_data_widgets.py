@@ -103,4 +103,7 @@ def test_the_split_follows_the_rule(plants):
     (menu,), (view,) = find(box, "Dropdown"), find(box, "HTML")
     assert "split at random" in view.value
     menu.value = "by plant"
-    assert "split by plant: 0 of 12 plants are divided; 0% of the test photos have a twin in training" in view.value
+    assert (
+        "split by plant, shuffle 0: 0 of 12 plants are divided; 0% of the test photos have a twin in training"
+        in view.value
+    )

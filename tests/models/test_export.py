@@ -36,13 +36,15 @@ def test_float32_exports_answer_as_keras_does(model, files, images):
 
 
 def test_the_table_tells_what_each_export_is_worth(model, files, images):
-    table = export.compare(model, files, images)
-    assert list(table.index) == list(files)
+    table = export.compare(export.ask(model, files, images), files)
+    assert list(table.index) == ["keras", *files]
+    assert table.loc["keras", ["largest_difference", "same_class"]].tolist() == [0, 1]
+    assert np.isnan(table.loc["keras", "megabytes"])  # no file of it was named
     assert table.loc["float32", "largest_difference"] <= export.TOLERANCE
     assert table.loc["float32", "same_class"] == 1
     assert table.loc["int8", "largest_difference"] > 0  # it is another model: whole numbers of 8 bits
     assert table.loc["int8", "same_class"] > 0.8
-    assert (table["megabytes"] > 0).all()
+    assert (table.loc[list(files), "megabytes"] > 0).all()
     assert (table["milliseconds"] > 0).all()
 
 
@@ -52,7 +54,8 @@ def test_an_export_that_answers_otherwise_is_seen(model, files, images):
     head = keras.layers.Dense(3, use_bias=False)
     turned = keras.Model(model.inputs, head(model.outputs[0]))
     head.set_weights([reverse])
-    table = export.compare(turned, {"float32": files["float32"]}, images)
+    one = {"float32": files["float32"]}
+    table = export.compare(export.ask(turned, one, images), one)
     assert table.loc["float32", "largest_difference"] > 0.01
     assert table.loc["float32", "same_class"] < 1
 

@@ -20,6 +20,7 @@ CHAPTERS = [
     "05_callbacks",
     "06_evaluation",
     "07_experiments",
+    "08_your_own_photos",
 ]
 SMALL = ["-p", "photos_per_class", "12", "-p", "image_size", "96"]
 

@@ -17,7 +17,7 @@ def explore_callbacks(history, rate=None, patience=5):
     history : DataFrame indexed by epoch with `loss` and `val_loss`, from a run at a fixed rate that was not stopped
     rate : that run's learning rate: also sliders over ReduceLROnPlateau's patience and factor; None: none of these
     """
-    fixed = dict(continuous_update=False, style=widgets.WIDE)
+    fixed = dict(continuous_update=False, style=widgets.WIDE, layout={"width": "34em"})
     stop = "EarlyStopping: " if rate is not None else ""
     controls = {
         "patience": ipywidgets.IntSlider(patience, min=1, max=15, description=f"{stop}patience", **fixed),

@@ -92,14 +92,15 @@ def explore_augmentation(images, seed=0):
         figure, alt = draw_augmentation(images[photo], seed=seed, **strengths)
         return f"<pre>{html.escape(augmentation_code(seed, **strengths))}</pre>" + plots.as_html(figure, alt)
 
-    options = {"continuous_update": False, "style": WIDE}
+    options = {"continuous_update": False, "style": WIDE, "layout": {"width": "22em", "flex": "0 0 auto"}}
     photo = ipywidgets.IntSlider(0, min=0, max=len(images) - 1, description="photo", **options)
     upright = ipywidgets.Checkbox(False, description="photos have an up and a down", style=WIDE)
     turn = ipywidgets.IntSlider(0, min=0, max=180, step=5, description="turn (± degrees)", **options)
     zoom = ipywidgets.IntSlider(0, min=0, max=80, step=5, description="zoom (± %)", **options)
     light = ipywidgets.IntSlider(0, min=0, max=80, step=5, description="light (± %)", **options)
     outputs = view(show, photo=photo, upright=upright, turn=turn, zoom=zoom, light=light)
-    rows = [ipywidgets.HBox([photo, upright]), ipywidgets.HBox([turn, zoom, light])]
+    sliders = ipywidgets.HBox([turn, zoom, light], layout={"flex_flow": "row wrap"})
+    rows = [ipywidgets.HBox([photo, upright]), sliders]
     return ipywidgets.VBox([*rows, outputs])
 
 
@@ -169,9 +170,9 @@ def draw_split(photos, rule, seed=0, ax=None, most=40):
     _mark_photos(ax, photos["group"], split, shown)
     divides = f"{divided.sum()} of {len(groups)} plants are divided"
     said = f"{divides}; {twins.mean():.0%} of the test photos have a twin in training"
-    ax.set_title(f"Split {rule}: {said}", fontsize=10)
+    ax.set_title(f"Split {rule}, shuffle {seed}: {said}", fontsize=10)
     ax.set(xlabel=f"plant (group), {len(shown)} of {len(groups)}", ylabel="photo")
-    return ax.figure, f"Each plant's photos by the part that they are in, split {rule}: {said}"
+    return ax.figure, f"Each plant's photos by the part that they are in, split {rule}, shuffle {seed}: {said}"
 
 
 def _mark_photos(ax, groups, split, shown):

@@ -16,8 +16,9 @@ def explore_runs(questions, score=comparison.SCORE):
     most = min(runs["seed"].nunique() for runs in questions.values())
     question = ipywidgets.Dropdown(options=list(questions), description="question")
     number = ipywidgets.IntSlider(
-        most, min=2, max=most, description="runs of each setting", style=widgets.WIDE, continuous_update=False
-    )
+        most, min=2, max=most, description="runs of each setting", style=widgets.WIDE, continuous_update=False,
+        layout={"width": "26em"},
+    )  # fmt: skip
 
     def show(question, number):
         return plots.as_html(*draw_runs(questions[question], question, number, score))

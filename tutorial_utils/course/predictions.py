@@ -64,8 +64,12 @@ def load(path, class_names=None, pixels="0-255", output="probabilities", image_s
         raise ValueError(f"There is no {labels}: say which file names the classes, one a line, with --class-names.")
     names = foreign.read_names(labels if class_names is None else class_names)
     model = foreign.load(path, names, pixels, output, image_size)
-    known, limit, nearest = _read_known(path.with_name(KNOWN))
-    return Judge(_asked(model, known is not None), names, model.input_shape[1], known, limit, nearest)
+    return judge(model, names, *_read_known(path.with_name(KNOWN)))
+
+
+def judge(model, class_names, known=None, limit=np.inf, nearest=unknown.NEAREST):
+    """Return a Judge of a model in memory; the arguments are those of the Judge's fields, and of `keep_known`."""
+    return Judge(_asked(model, known is not None), list(class_names), model.input_shape[1], known, limit, nearest)
 
 
 def find(places):

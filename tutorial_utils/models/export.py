@@ -17,6 +17,7 @@ from . import forward
 KINDS = ("float32", "float16", "int8")
 NAMES = {"float32": "model.tflite", "float16": "model_float16.tflite", "int8": "model_int8.tflite"}
 ONNX = "model.onnx"
+_TIMED = 50  # photos that Keras is timed on, one at a time
 TOLERANCE = 1e-4  # by which a probability of a float32 export may differ from Keras's
 
 
@@ -78,28 +79,45 @@ def write(model, folder, examples):
 
 def answers(path, images):
     """Return the probabilities that an exported file gives for pixels 0-255 (photos, h, w, 3), a photo at a time."""
-    return _ask(path, np.asarray(images))[0]
+    return _ask(_runner(pathlib.Path(path)), np.asarray(images))[0]
 
 
-def compare(model, files, images):
+def ask(model, files, images):
+    """Return {kind: (probabilities, milliseconds)} of the Keras model, named "keras", and of each of its exports.
+
+    files : {kind: path}, as from `write`; images : pixels 0-255 (photos, h, w, 3), the same for all
+    milliseconds : of a photo, one at a time, the median; an export on one processor core, Keras as it likes
+    """
+    images = np.asarray(images)
+    shares = model.predict(images, verbose=0)  # what the exports are held against
+    some = images[: min(len(images), _TIMED)]
+    _, seconds = _ask(lambda image: model.predict_on_batch(image[None])[0], some)
+    found = {"keras": (shares, 1e3 * seconds)}
+    for kind, path in files.items():
+        shares, seconds = _ask(_runner(pathlib.Path(path)), images)
+        found[kind] = (shares, 1e3 * seconds)
+    return found
+
+
+def compare(asked, files):
     """Return what each export is worth beside the Keras model, as a DataFrame indexed by kind.
 
-    files : {kind: path}, as from `write`; images : pixels 0-255 (photos, h, w, 3)
-    Columns: `megabytes`, `milliseconds` (a photo, one at a time on one core, median), `largest_difference` (of a
-    probability from Keras's), `same_class` (share of photos with the same top class).
+    asked : as from `ask`; files : {kind: path}, that of the Keras model too where its size is to be told
+    Columns: `megabytes`, `milliseconds` (a photo), `largest_difference` (of a probability from Keras's),
+    `same_class` (share of photos with the same top class).
     """
-    ours, rows = model.predict(images, verbose=0), {}
-    for kind, path in files.items():
-        theirs, seconds = _ask(path, np.asarray(images))
+    ours, rows = asked["keras"][0], {}
+    for kind, (theirs, milliseconds) in asked.items():
+        size = pathlib.Path(files[kind]).stat().st_size / 1e6 if kind in files else np.nan
         same = (theirs.argmax(axis=1) == ours.argmax(axis=1)).mean()
-        row = {"megabytes": pathlib.Path(path).stat().st_size / 1e6, "milliseconds": 1e3 * seconds}
-        rows[kind] = row | {"largest_difference": float(np.abs(theirs - ours).max()), "same_class": float(same)}
+        rows[kind] = {"megabytes": size, "milliseconds": milliseconds}
+        rows[kind] |= {"largest_difference": float(np.abs(theirs - ours).max()), "same_class": float(same)}
     return pandas.DataFrame(rows).T.rename_axis("export")
 
 
-def _ask(path, images):
-    """Return (probabilities, median seconds a photo)."""
-    run, found, seconds = _runner(pathlib.Path(path)), [], []
+def _ask(run, images):
+    """Return (probabilities, median seconds a photo) of a function from one photo to its probabilities."""
+    found, seconds = [], []
     run(images[0].astype(np.float32))  # the first call sets things up
     for image in images:
         started = time.perf_counter()

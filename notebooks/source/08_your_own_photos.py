@@ -1,0 +1,596 @@
+# %% [markdown]
+# # 8. Your own photos: from a folder to a model that others can use
+#
+# **You will**
+#
+# - learn whether a folder of photos is fit to learn from, and be told what to mend if it is not,
+# - get advice on how to train, train so that nothing is lost if the machine stops, and open the test set once,
+# - leave a model in four forms that run without this course, each checked on the test photos, and know what the smaller
+#   forms cost,
+# - ask the finished model about a photo of yours, and let it say that it does not know,
+# - hand on a model card that says what the model is good for, what it must not be used for, and how to run it.
+#
+# **Time:** {{minutes}} of computing on two processor cores. **You need:** chapters 1 to 3, and chapter 6 to understand
+# every number; to use it, only a folder with one folder of photos a class:
+#
+# ```
+# papermill notebooks/08_your_own_photos.ipynb done.ipynb -p dataset my_photos
+# ```
+#
+# With a few hundred photos that takes some ten minutes. Every idea below has its own chapter; here they work together.
+
+# %% tags=["parameters"]
+dataset = "leaves"  # str: a data set's name, or the path of a folder that holds one folder of photos a class
+backbone = "mobilenet_v2"  # str: the network to borrow
+image_size = None  # int or None: side of the square in pixels; None: 128 for the course's leaves, 224 for other photos
+seed = 0  # int: the same seed gives the same result
+photos_per_class = None  # int or None: a smaller sample of the photos, for a quick try
+wanted_error = 0.05  # float: the share of wrong answers that you would accept, 0 up to 1
+photos_license = None  # str or None: the license of your photos, for the model card; None: as the data set's card says
+full = False  # bool: train in all three ways and let the validation photos choose, whatever the advice is
+run_dir = "runs/08_your_own_photos"  # str: where this chapter leaves its results
+
+# %%
+import time
+
+import keras
+from tutorial_utils.course import run_folder
+
+started = time.perf_counter()
+image_size = image_size or (128 if dataset == "leaves" else 224)
+parameters = dict(dataset=dataset, backbone=backbone, image_size=image_size, seed=seed, wanted_error=wanted_error)
+parameters |= dict(photos_per_class=photos_per_class, photos_license=photos_license, full=full, run_dir=run_dir)
+run = run_folder.start(**parameters)
+if not 0 < wanted_error < 1:
+    raise ValueError(f"wanted_error must be a share between 0 and 1; got {wanted_error!r}.")
+keras.utils.set_random_seed(seed)
+# what we say of the course's own photos is asserted for the settings that we saw
+as_told = dataset == "leaves" and photos_per_class is None and image_size == 128 and seed == 0
+as_told = as_told and backbone in ("mobilenet_v2", "efficientnet_lite0")
+
+# %% [markdown]
+# ## Is the folder fit to learn from?
+#
+# Every file is opened, copies are found, and what cannot be used is left out (no file is changed; `dropped.csv` in the
+# run folder says what and why). Then the photos are split by plant or object. If too little is left, if a class is too
+# small for an honest test, or if the folder is not what it should be, the chapter stops here with one sentence, and
+# leaves a page, `report.html`, that says what to do.
+
+# %%
+from tutorial_utils.course import intake
+
+fit = intake.examine(dataset, run, seed, photos_per_class)
+photos = fit.photos
+print(f"{len(photos):,} photos in {photos['group'].nunique():,} groups can be used, {fit.taken_out:,} are left out")
+intake.summary(fit.findings)
+
+# %%
+import pandas
+from tutorial_utils.data import splits
+
+class_names = list(photos["label"].cat.categories)
+train, validation, test = (splits.part(photos, name) for name in splits.NAMES)
+pandas.crosstab(photos["label"], photos["split"])
+
+# %% [markdown]
+# The test photos are put away now, and nothing below looks at them until they are opened.
+
+# %%
+from tutorial_utils.course import checkup
+from tutorial_utils.insight import plots
+
+if fit.findings["path"].ne("").any():
+    whole = pandas.concat([photos, fit.findings[["path"]].assign(label="left out")]).drop_duplicates("path")
+    figure = checkup.thumbnails(fit.findings, whole)
+    plots.show(figure, "Photos of which something was found, the worst first", run / "figures" / "findings.png")
+else:
+    print("Nothing was found that could be shown.")
+
+# %% [markdown]
+# ### Does anything but the subject give the class away?
+#
+# If all photos of a class come from one place, one camera or one day, a model can learn that instead of the subject. A
+# simple model is asked how much of the class the border, the size, the name or the date of a photo tells by itself
+# (chapter 2), and a head on the frozen base doubts labels. Both see the photos to learn from only.
+
+# %%
+from tutorial_utils.data import shortcuts
+from tutorial_utils.models import backbones, features
+
+borrowed = backbones.get(backbone)
+open_rows = (photos["split"] != "test").to_numpy()
+known = photos[open_rows].reset_index(drop=True)
+said = checkup.out_of_sample(known, features.stored(known, borrowed, image_size)[:], seed)
+cues = checkup.cues(known, fit.looked[open_rows].reset_index(drop=True), said, seed)
+fires = [shortcuts.CUES[cue] for cue in cues.loc[cues["fires"], "cue"]]
+named = f"By themselves, these tell much of the class: {', '.join(fires)}." if fires else "No shortcut was found."
+print(named)
+(100 * cues.set_index("cue")[["accuracy", "low", "high", "chance"]]).rename(index=shortcuts.CUES).round(1)
+
+# %%
+import pathlib
+
+from tutorial_utils.data import audit
+
+doubted, likely = audit.suspects(known["label"].cat.codes, said)
+print(f"labels to look at again: {len(doubted)} of {len(known):,}")
+for row, other in zip(doubted[:5], likely[:5], strict=True):
+    print(f"  {known['label'][row]}: {pathlib.Path(known['path'][row]).name}, or {class_names[other]}?")
+
+# %% [markdown]
+# A doubted label is not a wrong one: look at the photo. Nothing is taken out because a model doubts it.
+
+# %% [markdown]
+# ## How should these photos be learned?
+#
+# A head on the frozen base, the last layers, or all of them? The adviser of chapter 4 makes cheap trials and compares
+# what it finds with trainings of other sets. For the course's own leaves, it is not shown those of the leaves.
+
+# %%
+from tutorial_utils.course import adviser, measured
+
+title = pathlib.Path(dataset).name
+evidence, _ = measured.read("strategies")
+advice = adviser.advise(known, borrowed, image_size, seed, evidence[evidence["set"] != title])
+print(advice)
+adviser.table(advice)
+
+# %% [markdown]
+# ## Train, and lose nothing
+#
+# The state of the training is kept in the run folder after every epoch. If the machine stops, run the same again with
+# the same `run_dir`: it goes on where it was (chapter 5).
+
+# %%
+from tutorial_utils.data import pipeline
+from tutorial_utils.insight import metrics
+from tutorial_utils.models import training
+
+val_batches = pipeline.batches(validation, image_size)
+untouched = borrowed.base.get_weights()
+
+
+def train_by(strategy):
+    """Return (model, history) of "head", "last" or "all"; the base starts as it was borrowed."""
+    borrowed.base.set_weights(untouched)
+    model, history = training.frozen(borrowed, train, validation, image_size)
+    kept = dict(run_dir=run, name=f"training_{strategy}")
+    if strategy == "last":
+        head, both = model.layers[-1], (train, validation)
+        history = training.fine_tune_stored(borrowed, head, *both, image_size, views=4, seed=seed, **kept)
+    elif strategy == "all":
+        batches = training.augmented(train, image_size, seed)
+        history = training.fine_tune(model, borrowed.base, batches, val_batches, **kept)
+    return model, history
+
+
+# %%
+tried, histories = {}, {}
+for strategy in adviser.STRATEGIES if full else [advice.strategy]:
+    model, histories[strategy] = train_by(strategy)
+    y_val, val_probabilities = metrics.predict(model, val_batches)
+    tried[strategy] = metrics.accuracy(y_val, val_probabilities.argmax(axis=1), validation["group"])
+    print(f"{adviser.STRATEGIES[strategy]}: validation, {tried[strategy]}")
+chosen = max(tried, key=lambda strategy: tried[strategy].value)
+if chosen != strategy:  # the last one that was trained
+    model, _ = train_by(chosen)  # which is only read from the run folder
+
+# %%
+history = histories[chosen]
+if len(history) > 1:
+    figure = plots.history(history, title=f"{borrowed.name}: {adviser.STRATEGIES[chosen]}")
+    plots.show(figure, "Loss and accuracy by epoch, training and validation", run / "figures" / "history.png")
+print(f"chosen: {adviser.STRATEGIES[chosen]}")
+
+# %% [markdown]
+# ### As sure as it is right
+#
+# The validation photos also say by which *temperature* the logits should be divided so that the confidence is honest
+# (chapter 6). The logits are the last layer's weights times what comes in, plus its bias; so both are divided, once and
+# for all, and the model that is handed on needs no layer more.
+
+# %%
+import numpy as np
+from tutorial_utils.insight import calibration
+
+y_val, val_probabilities = metrics.predict(model, val_batches)
+temperature = calibration.fit_temperature(val_probabilities, y_val, validation["group"])
+last_layer = model.layers[-1].layers[-1]  # of the head: Dense with a softmax
+last_layer.set_weights([weights / temperature for weights in last_layer.get_weights()])
+
+cooled_val = metrics.predict(model, val_batches)[1]
+by_formula = calibration.with_temperature(val_probabilities, temperature)
+print(f"temperature {temperature:.2f}; largest difference to the formula {np.abs(cooled_val - by_formula).max():.0e}")
+assert np.allclose(cooled_val, by_formula, atol=1e-4)
+
+# %%
+chosen_threshold = calibration.threshold_for(cooled_val, y_val, wanted_error)
+threshold = float(chosen_threshold["threshold"]) if chosen_threshold is not None else float("inf")
+print(f"answer when at least {threshold:.0%} sure" if np.isfinite(threshold) else "no threshold is good enough")
+
+# %% [markdown]
+# The threshold is the lowest confidence at which, on the validation photos, no more answers are wrong than wanted. All
+# choices are made.
+
+# %% [markdown]
+# ## Open the test set, once
+
+# %%
+from tutorial_utils.insight import scores
+
+y_test, probabilities = metrics.predict(model, pipeline.batches(test, image_size))
+predicted = probabilities.argmax(axis=1)
+score = metrics.accuracy(y_test, predicted, test["group"])
+majority = float((y_test == train["label"].cat.codes.mode()[0]).mean())
+print(score)
+print(f"always naming the most frequent class: {majority:.1%}")
+by_class = scores.by_class(y_test, predicted, class_names, test["group"])
+by_class.round(3)
+
+# %% [markdown]
+# The first number is the one to tell others, with its interval and its number of photos, and never without: it is of
+# photos of plants or objects that the model has not seen, taken as these were taken. Of other photos it says nothing.
+
+# %%
+error = calibration.calibration_error(probabilities, y_test, test["group"])
+answered = probabilities.max(axis=1) >= threshold
+coverage = float(answered.mean())
+risk = float((predicted != y_test)[answered].mean()) if answered.any() else float("nan")
+print(f"how far its confidence is from how often it is right: {error}")
+print(f"answered when at least {threshold:.0%} sure: {coverage:.0%} of the test photos, {risk:.1%} of these wrong")
+
+# %%
+counts = metrics.confusion(y_test, predicted, len(class_names))
+axes = plots.confusion(counts, class_names, title="Test photos: true and predicted class")
+alt = "Confusion matrix of the test photos, true class by row, predicted by column"
+plots.show(axes.figure, alt, run / "figures" / "confusion.png")
+
+# %% [markdown]
+# ## What does it look at?
+#
+# The surest mistakes, with what spoke for the answer, and the training photos most like them (chapter 6):
+
+# %%
+from tutorial_utils.course import mistakes
+from tutorial_utils.data.photos import read_photo
+from tutorial_utils.insight import explain
+
+stages = explain.two_stages(model)  # pixels to the last feature map, that to probabilities
+features_of = features.pooled(stages[0])  # (photos, channels): the map's mean over its places
+tables = (train, validation, test)
+train_features, val_features, test_features = (features_of(pipeline.batches(each, image_size)) for each in tables)
+images = np.stack([read_photo(path, image_size) for path in test["path"]])  # (photos, side, side, 3)
+
+
+def heat_of(places):
+    """Return what spoke for the predicted class in some test photos, (photos, height, width), 0 to 1."""
+    return explain.grad_cam(stages, images[places], predicted[places])
+
+
+# %%
+found = mistakes.of(test, y_test, probabilities, train, test_features, train_features, heat_of)
+if len(found.table):
+    figure = mistakes.figure(found, most=4)
+    alt = "The surest mistakes, each with its heat map and the training photos most like it"
+    plots.show(figure, alt, run / "figures" / "mistakes.png")
+else:
+    print("No test photo is wrong.")
+
+# %%
+from tutorial_utils.insight import heat_plots
+
+one_of_each = [np.flatnonzero(y_test == label)[0] for label in np.unique(y_test)][:5]
+heats = explain.grad_cam(explain.two_stages(model, places=8), images[one_of_each], predicted[one_of_each], True)
+titles = [f"{class_names[y_test[i]]}\nsays {class_names[predicted[i]]}" for i in one_of_each]
+figure = heat_plots.overlays(images[one_of_each], {"what speaks for its answer": heats}, titles)
+plots.show(figure, "A test photo of each class and what in it speaks for the answer", run / "figures" / "heat.png")
+
+# %% [markdown]
+# Heat maps convince too easily, so here is a number beside them. The middle of every test photo is covered with the
+# photo's mean color, and only a frame of an eighth of its side is left. How often is the model still right?
+
+# %%
+edge = image_size // 8
+framed = images.copy()
+framed[:, edge:-edge, edge:-edge] = images.mean(axis=(1, 2), keepdims=True)
+frame_only = metrics.accuracy(y_test, model.predict(framed, verbose=0).argmax(axis=1), test["group"])
+print(f"with the frame alone: {frame_only}; the most frequent class: {majority:.1%}")
+
+# %%
+looks = f"With the middle covered and only a frame of an eighth of its side left, it is right on {frame_only}."
+if frame_only.low > majority:
+    looks += " That is more than naming the most frequent class brings: the border of these photos tells something of"
+    looks += " the class. Where the subject does not reach the border, that is the background."
+else:
+    looks += " These photos do not show that it knows the class by the border."
+print(looks)
+
+# %% [markdown]
+# Read it in one direction only. Much more than the most frequent class is a warning: what lies at the border gives the
+# class away, and if that is not the subject, the model will fail where the background is another. Little more is no
+# proof of the opposite, for a covered photo is unlike anything that the network has seen.
+
+# %% [markdown]
+# ### What it does not know
+#
+# A model names one of its classes for any photo. So it gets a second question to answer first: how far does the photo
+# lie from all training photos (chapter 6)? Beyond the limit, which lets 95 % of photos like the validation photos pass,
+# the answer should be "I don't know".
+
+# %%
+from tutorial_utils.data import strangers
+from tutorial_utils.insight import unknown
+
+limit = unknown.threshold(unknown.distance(val_features, train_features))
+passing = unknown.taken_for_known(unknown.distance(test_features, train_features), limit, test["group"])
+print(f"test photos: {passing}")
+kinds = {name: strangers.make(name, 32, image_size, seed) for name in strangers.KINDS}
+still = {name: unknown.distance(features_of([some]), train_features) <= limit for name, some in kinds.items()}
+for name, taken in still.items():
+    print(f"{name}: {taken.mean():.0%} taken for known")
+
+# %% [markdown]
+# ## Ship it: four forms of one model
+#
+# | form | runs with | where |
+# | --- | --- | --- |
+# | `model.keras` | TensorFlow, Keras | to go on training, notebooks, servers |
+# | `model.tflite` | LiteRT | phones, small computers |
+# | `model_float16.tflite`, `model_int8.tflite` | LiteRT | the same, where size counts |
+# | `model.onnx` | ONNX Runtime | servers, browsers, other languages |
+#
+# Each takes raw pixels, 0 to 255, and gives probabilities. The form with whole numbers of 8 bits has to know in which
+# range the sums inside the network lie; it takes them from training photos.
+
+# %%
+from tutorial_utils.models import export
+
+some = train.sample(min(len(train), 128), random_state=seed)["path"]
+examples = np.stack([read_photo(path, image_size) for path in some])
+files = export.write(model, run, examples)
+if "onnx" not in files:
+    print('No model.onnx: it needs two packages more, pip install "tutorial_utils[export]".')
+
+# %% [markdown]
+# Is it the same model? Each file is asked about every test photo, and held against Keras.
+
+# %%
+from tutorial_utils.course import shipping
+
+asked = export.ask(model, files, images)
+table = shipping.scored(export.compare(asked, files), asked, y_test, test["group"])
+exact = [kind for kind in ("float32", "onnx") if kind in files]
+assert (table.loc[exact, "largest_difference"] < export.TOLERANCE).all()  # 1e-4
+assert (table.loc[exact, "same_class"] == 1).all()  # on every test photo
+shown = {"megabytes": "{:.1f}", "milliseconds": "{:.1f}", "largest_difference": "{:.0e}", "same_class": "{:.1%}"}
+shown |= dict.fromkeys(["accuracy", "lost", "lost_low", "lost_high"], "{:.1%}")
+table.style.format(shown, na_rep="")
+
+# %% [markdown]
+# The two forms with numbers of 32 bits are the same model: that is what the cell asserts. The smaller forms are other
+# models, close to it. `lost` is what each has lost in accuracy against Keras, with its interval (`lost_low` to
+# `lost_high`): where that holds 0, these photos do not tell the two apart.
+
+# %%
+import matplotlib.pyplot as plt
+
+figure, axes = plt.subplots(1, 2, figsize=(8.4, 2.6), layout="constrained", sharey=True)
+kinds_shown = list(files)
+for ax, column, label in zip(axes, ["megabytes", "milliseconds"], ["size (MB)", "time a photo (ms)"], strict=True):
+    bars = ax.barh(kinds_shown, table.loc[kinds_shown, column], color=plots.PALETTE["blue"])
+    ax.bar_label(bars, fmt="%.1f", padding=3)
+    ax.set(xlabel=label, title=label.split(" (")[0])
+    ax.margins(x=0.15)
+axes[0].set_ylabel("export")
+axes[0].invert_yaxis()
+figure.suptitle("What each form weighs, and how long it takes on one core")
+plots.show(figure, "Size and time a photo of each export, as bars", run / "figures" / "exports.png")
+
+# %% [markdown]
+# ### Everything into the run folder
+#
+# First the numbers, for `metrics.json`:
+
+
+# %%
+def with_ends(name, value):
+    """Return a number and the ends of its interval under three names."""
+    return {name: value.value, f"{name}_low": value.low, f"{name}_high": value.high}
+
+
+def number(value):
+    """Return a number for metrics.json, which knows no NaN."""
+    return float(value) if np.isfinite(value) else None
+
+
+pairs = scores.confused_pairs(y_test, predicted, class_names, test["group"])
+summary = {"n_test": score.n, **with_ends("test_accuracy", score), "accuracy_majority": majority}
+summary |= {"enough_groups": not scores.too_few_groups(test["group"]), "strategy": adviser.STRATEGIES[chosen]}
+summary |= {"most_confused": f"{pairs.iloc[0]['first']} / {pairs.iloc[0]['second']}" if len(pairs) else "none"}
+summary |= {"most_confused_share_low": number(pairs.iloc[0]["low"]) if len(pairs) else None}
+summary |= {"lowest_recall": str(by_class["recall"].idxmin()), "lowest_recall_value": float(by_class["recall"].min())}
+summary |= {"temperature": temperature, **with_ends("calibration_error", error), "wanted_error": wanted_error}
+summary |= {"threshold": number(threshold), "coverage": coverage, "risk": number(risk)}
+
+# %%
+advised = advice.expected.loc[chosen]
+summary |= {"val_accuracy": tried[chosen].value, "advised": advice.strategy, "advice_sure": bool(advice.sure)}
+summary |= {"expected_low": float(advised["low"]), "expected_high": float(advised["high"])}
+summary |= {"taken_out": fit.taken_out, "doubted_labels": len(doubted), "shortcuts": named}
+summary |= {**with_ends("frame_accuracy", frame_only), "known_kept": passing.value}
+for kind in files:
+    row = table.loc[kind]
+    summary |= {f"{kind}_megabytes": row["megabytes"], f"{kind}_milliseconds": row["milliseconds"]}
+    summary |= {f"{kind}_difference": row["largest_difference"], f"{kind}_same_class": row["same_class"]}
+    summary |= {f"{kind}_lost": row["lost"], f"{kind}_lost_low": row["lost_low"], f"{kind}_lost_high": row["lost_high"]}
+summary["seconds"] = round(time.perf_counter() - started, 1)
+
+# %%
+from tutorial_utils.course import predictions
+
+kept = dict(photos=photos, backbone=borrowed, history=histories[chosen], model=model)
+run_folder.finish(run, parameters=parameters, metrics=summary, **kept)
+predictions.keep_known(run, train_features, limit)
+judge = predictions.load(run)  # from the file, as anyone would; nothing in a file is run as a program
+answers = shipping.keep_predictions(run, judge, test)
+hashes = shipping.keep_hashes(run, [path.name for path in files.values()])
+assert (answers["class"] == np.array(class_names)[predicted]).all()  # what was saved is what was measured
+answers.head()
+
+# %% [markdown]
+# `predictions.csv` has a row for each test photo, with the class that it stands in and the probability of every class.
+# The sha256 of every file is in `run.json`, so that whoever gets the model can tell that it is this one.
+#
+# ### The model card
+#
+# What a model is good for, what it must not be used for, and how to run it, belongs into the same folder as the model.
+# The commands in the card need nothing of this course.
+
+# %%
+from tutorial_utils.course import card
+
+license = photos_license or card.license_of(dataset)
+avoid = [looks] if frame_only.low > majority else []
+if fires:
+    avoid.append("Photos taken in another way than these: what gives the class away here may be missing there.")
+told = dict(title=f"{title}: which of {len(class_names)} classes?", license=license, backbone=borrowed)
+file_table = shipping.by_file(
+    table.rename(index={"keras": "model.keras"}), {**files, "model.keras": run / "model.keras"}
+)
+path = card.write(run, exports=file_table, classes=by_class, looks=looks, avoid=avoid, **told)
+print(path.read_text(encoding="utf-8").split("## How to run it")[1][:1200])
+
+# %%
+from tutorial_utils.course import report
+
+parts = {
+    "history": ("How it learned", ""),
+    "confusion": ("Every answer, counted", ""),
+    "mistakes": ("Mistakes, the surest first", "Beside each: what spoke for the answer, and training photos like it."),
+    "heat": ("What it looks at", looks),
+    "exports": ("Four forms of one model", ""),
+    "findings": ("What was found in the photos", named),
+}
+drawn = {name: texts for name, texts in parts.items() if (run / "figures" / f"{name}.png").is_file()}
+sections = [report.Section(heading, text, f"{name}.png") for name, (heading, text) in drawn.items()]
+sections.insert(-1, report.Section("The forms in numbers", table=100 * table[["same_class", "accuracy", "lost"]]))
+again = report.command("08_your_own_photos", parameters)
+page = report.write(run, f"How good is this model of {title}?", sections, command=again)
+lacking = shipping.lacking(run)
+print(f"in {run.name}: {', '.join(name for name in card.FILES if name not in lacking)}, model_card.md")
+assert not lacking or lacking == ["model.onnx"]
+
+# %% [markdown]
+# ## Ask it
+#
+# The finished model, loaded from its file. Choose a photo, or drop one of yours (with a kernel only); move the slider,
+# and see when it would rather say that it does not know. Below the menu's first photos, which are those that it has
+# wrong, come right ones, and at the end noise.
+
+# %%
+from tutorial_utils.course import own_widgets
+
+wrong, right = np.flatnonzero(predicted != y_test), np.flatnonzero(predicted == y_test)
+order = np.concatenate([wrong[:10], right[:: max(1, len(right) // 10)][:10]])
+noise = run / "noise.png"
+keras.utils.save_img(noise, kinds["noise"][0], scale=False)
+paths = [*test["path"].iloc[order], str(noise)]
+names = [f"{class_names[y_test[i]]}: {pathlib.Path(test['path'].iloc[i]).name}" for i in order] + ["noise"]
+own_widgets.ask(judge, paths, names, threshold)
+
+# %%
+start = min(threshold, 1)
+shown = own_widgets.draw_answer(judge, paths[0], start)
+plots.show(*shown, run / "figures" / "asked.png")
+plots.show(*own_widgets.draw_answer(judge, str(noise), start), run / "figures" / "asked_noise.png")
+
+# %% [markdown]
+# Many photos are asked from a terminal, a row each, a bad file included:
+# `python -m tutorial_utils predict RUN_FOLDER PHOTOS --csv`.
+
+# %% [markdown]
+# ## Exercises
+#
+# **Predict.** The weights of `model.tflite` have 32 bits each, those of `model_int8.tflite` 8. By what factor is the
+# second file smaller? Guess, to within 1, before you look at the table.
+
+# %% tags=["solution"]
+# hint: Nearly all of such a file is weights.
+factor = 4
+
+# %%
+from tutorial_utils.course import exercises
+
+measured_factor = table.loc["float32", "megabytes"] / table.loc["int8", "megabytes"]
+exercises.check(
+    "How much smaller",
+    factor,
+    measured_factor,
+    tolerance=1,
+    explain=f"Exactly: {measured_factor:.2f}. A little of the file is not weights, and stays as large as it was.",
+    wrong=[
+        (2, "That is 16 bits in the place of 32. Here there are 8."),
+        (8, "That many bits are left of each weight. The question is what share of the 32 that is."),
+        (0.25, "That is the share that is left. The factor is one over it."),
+        (24, "That many bits are saved for each weight. Divide, do not subtract."),
+    ],
+)
+
+# %% [markdown]
+# **Change one thing.** Let the model answer only when it is at least 99 % sure. How many of the test photos does it
+# then leave to a person?
+
+# %% tags=["solution"]
+# hint: `probabilities` has a row for each test photo; its largest number is the confidence.
+left_to_a_person = int((probabilities.max(axis=1) < 0.99).sum())
+
+# %%
+sure = probabilities.max(axis=1) >= 0.99
+exercises.check(
+    "Left to a person",
+    left_to_a_person,
+    int((~sure).sum()),
+    explain=f"Of the {sure.sum()} that it answers, {int((predicted != y_test)[sure].sum())} are wrong.",
+    wrong=[
+        (int(sure.sum()), "So many are answered. The others are left to a person."),
+        (float((~sure).mean()), "That is the share of the photos. The question is how many they are."),
+        (int((probabilities < 0.99).all(axis=1).sum()) + len(sure), "Count rows, each photo once."),
+    ],
+)
+
+# %% [markdown]
+# **Explain.** A colleague has 200 photos of 4 plants, 50 of each: plants 1 and 2 are healthy, plants 3 and 4 are ill,
+# and `groups.csv` says so. What will this chapter do with the folder: write "train", "warn" or "stop".
+
+# %% tags=["solution"]
+# hint: Training, validation and test photos each need a plant of every class.
+will = "stop"
+
+# %%
+exercises.check(
+    "Four plants",
+    will,
+    "stop",
+    explain="Two plants a class cannot be divided into three parts, so nobody could say what a score is worth.",
+    wrong=[
+        ("train", "Then one plant would be on two sides of the split, and the score would be one of memory."),
+        ("warn", "A warning with a score beside it would be read as a score. Two plants a class allow no honest test."),
+    ],
+)
+
+# %% [markdown]
+# {{quiz}}
+
+# %% [markdown]
+# ## You have
+
+# %%
+print(report.verdict(summary))
+print(f"\nIn {run.name}: the model in {1 + len(files)} forms, its card, its report, its answers to the test photos.")
+print(f"8 bits instead of 32: {100 * table.loc['int8', 'lost']:+.1f} points of accuracy lost, ", end="")
+print(f"{table.loc['int8', 'megabytes']:.1f} MB in place of {table.loc['float32', 'megabytes']:.1f}")
+
+# %% [markdown]
+# **What next?** Show the report to someone who knows the subject, and ask them for photos on which the model fails:
+# they are the best photos to collect. Then run this chapter again. When the model is of use to others, and the license of
+# the photos allows it, share it: the entry for the course's `gallery.md` is at the end of the model card.

@@ -1,0 +1,67 @@
+"""What leaves with a model besides the model: what it said of the test photos, and the sha256 of every file (ch. 8)."""
+
+import json
+import pathlib
+
+import numpy as np
+import pandas
+
+from .. import _files
+from ..insight import metrics
+from . import card, predictions
+
+KEEP = ("model.keras", "labels.txt", predictions.KNOWN)  # and the exports: whose sha256 is kept
+
+
+def keep_predictions(run, judge, photos):
+    """Write predictions.csv into a run folder: what a Judge says of each photo, a row each; return the DataFrame.
+
+    photos : photos table, such as the test photos. The columns are those of predictions.rows, with `true` (the class
+        that the photo stands in) after `path`
+    """
+    tables = list(predictions.rows(judge, list(photos["path"]), progress=False))
+    found = pandas.concat(tables, ignore_index=True)
+    found.insert(1, "true", photos["label"].astype(str).to_numpy())
+    text = found.to_csv(index=False, lineterminator="\n", float_format="%.6f")
+    _files.write_text(pathlib.Path(run) / "predictions.csv", text)
+    return found
+
+
+def keep_hashes(run, files):
+    """Write the sha256 of files of a finished run folder into its run.json, as `files_sha256`; return them (dict).
+
+    files : names in the run folder; those that are not there are passed over
+    """
+    run = pathlib.Path(run)
+    record = json.loads((run / "run.json").read_text(encoding="utf-8"))
+    there = dict.fromkeys(name for name in [*KEEP, *files] if (run / name).is_file())
+    record["files_sha256"] = {name: _files.sha256(run / name) for name in there}
+    _files.write_json(run / "run.json", record)
+    return record["files_sha256"]
+
+
+def scored(table, asked, labels, groups=None):
+    """Return the table of export.compare with what each export costs in accuracy.
+
+    asked : as from export.ask; labels : int (photos,); groups : as for metrics.accuracy
+    Adds `accuracy`, `lost` (that of the Keras model minus it, a fraction), `lost_low` and `lost_high` (95 % interval).
+    """
+    labels, rows = np.asarray(labels), {}
+    ours = asked["keras"][0].argmax(axis=1)
+    for kind, (shares, _) in asked.items():
+        theirs = shares.argmax(axis=1)
+        lost = metrics.paired_difference(labels, ours, theirs, groups)
+        right = float((theirs == labels).mean())
+        rows[kind] = {"accuracy": right, "lost": lost.value, "lost_low": lost.low, "lost_high": lost.high}
+    return table.join(pandas.DataFrame(rows).T)
+
+
+def by_file(table, files):
+    """Return such a table indexed by file name, as card.write takes it. files : {kind: path}."""
+    kept = table[table.index.isin(list(files))]
+    return kept.set_axis([pathlib.Path(files[kind]).name for kind in kept.index])
+
+
+def lacking(run):
+    """Return the names of card.FILES that a run folder lacks (list)."""
+    return [name for name in card.FILES if not (pathlib.Path(run) / name).is_file()]
