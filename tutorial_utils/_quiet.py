@@ -10,6 +10,7 @@ import tempfile
 _NOTES = re.compile(
     rb"oneDNN custom operations|before absl::InitializeLog|cpu_feature_guard|To enable the following"
     rb"|Created TensorFlow Lite XNNPACK delegate|tf_tfl_flatbuffer_helpers|single_machine.cc|devices.cc"
+    rb"|fully_quantize: 0, inference_type"
 )
 
 

@@ -297,7 +297,8 @@ frame_only = metrics.accuracy(y_test, model.predict(framed, verbose=0).argmax(ax
 print(f"with the frame alone: {frame_only}; the most frequent class: {majority:.1%}")
 
 # %%
-looks = f"With the middle covered and only a frame of an eighth of its side left, it is right on {frame_only}."
+looks = "With the middle of each test photo covered, so that only a frame of an eighth of its side is left, "
+looks += f"{frame_only}."
 if frame_only.low > majority:
     looks += " That is more than naming the most frequent class brings: the border of these photos tells something of"
     looks += " the class. Where the subject does not reach the border, that is the background."
@@ -454,9 +455,7 @@ avoid = [looks] if frame_only.low > majority else []
 if fires:
     avoid.append("Photos taken in another way than these: what gives the class away here may be missing there.")
 told = dict(title=f"{title}: which of {len(class_names)} classes?", license=license, backbone=borrowed)
-file_table = shipping.by_file(
-    table.rename(index={"keras": "model.keras"}), {**files, "model.keras": run / "model.keras"}
-)
+file_table = shipping.by_file(table, {"keras": run / "model.keras", **files})
 path = card.write(run, exports=file_table, classes=by_class, looks=looks, avoid=avoid, **told)
 print(path.read_text(encoding="utf-8").split("## How to run it")[1][:1200])
 
@@ -592,5 +591,5 @@ print(f"{table.loc['int8', 'megabytes']:.1f} MB in place of {table.loc['float32'
 
 # %% [markdown]
 # **What next?** Show the report to someone who knows the subject, and ask them for photos on which the model fails:
-# they are the best photos to collect. Then run this chapter again. When the model is of use to others, and the license of
-# the photos allows it, share it: the entry for the course's `gallery.md` is at the end of the model card.
+# they are the best photos to collect. Then run this chapter again. When the model is of use to others, and the license
+# of the photos allows it, share it: the entry for the course's `gallery.md` is at the end of the model card.

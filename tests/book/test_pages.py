@@ -8,12 +8,12 @@ from book import pages
 
 
 def test_pages_are_in_step_with_their_sources():
-    parts = 0
-    for path in sorted(pages.BOOK.glob("*.md")):
+    made = []
+    for path in pages.files():
         text = path.read_text(encoding="utf-8")
         assert pages.filled(text) == text, f"{path.name} is behind its sources: run make notebooks"
-        parts += text.count("<!-- computed: ")
-    assert parts == len(pages.MAKERS)
+        made += re.findall(r"(?:<!--|#) computed: (\w+)", text)
+    assert sorted(made) == sorted(pages.MAKERS)
 
 
 def test_the_contents_name_every_chapter_with_its_measured_minutes(root, monkeypatch):
@@ -55,3 +55,26 @@ def test_a_plan_fits_its_time_and_each_row_its_chapters(name, minutes):
 def test_a_part_that_nobody_makes_is_an_error():
     with pytest.raises(KeyError):
         pages.filled("<!-- computed: weather -->\n<!-- end of weather -->")
+
+
+def test_a_part_of_a_table_of_contents_is_made_between_its_comments(monkeypatch):
+    monkeypatch.setitem(pages.MAKERS, "toc_of_sphinx", lambda: ["  - file: a", "  - file: b"])
+    text = "x:\n  # computed: toc_of_sphinx\n  - file: old\n  # end of toc_of_sphinx\ny:\n"
+    made = "x:\n  # computed: toc_of_sphinx\n  - file: a\n  - file: b\n  # end of toc_of_sphinx\ny:\n"
+    assert pages.filled(text) == made
+    assert pages.filled(made) == made
+
+
+def test_sections_are_headings_of_the_second_level_with_their_anchors(monkeypatch):
+    monkeypatch.setattr(
+        pages, "_prose", lambda chapter: "# 1. Setup\n\n## The mistake: `/ 255`\n\n### No\n\n## A model's report\n"
+    )
+    assert pages.sections("01_setup") == [
+        ("The mistake: `/ 255`", "the-mistake--255"),
+        ("A model's report", "a-models-report"),
+    ]
+
+
+def test_a_chapter_that_the_readme_does_not_name_has_its_own_title(root, monkeypatch):
+    monkeypatch.setattr(pages, "_ROW_OF_README", re.compile("^(no)(row)(here)$"))
+    assert pages.chapters()["01_setup"] == ("1. Setup: is this machine ready, and what will we borrow?", "")

@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import tempfile
 import time
 
 import papermill
@@ -33,22 +34,25 @@ def execute(notebooks, run_dir="runs", parameters=None):
         run.mkdir(parents=True, exist_ok=True)
         print(notebook.stem, flush=True)
         started = time.perf_counter()
-        papermill.execute_notebook(
-            str(notebook),
-            str(run / notebook.name),
-            parameters={"run_dir": str(run), **(parameters or {})},
-            kernel_name="python3",
-            cwd=str(notebook.parent),
-            config=_private_transport(),
-        )
+        with tempfile.TemporaryDirectory() as sockets:
+            papermill.execute_notebook(
+                str(notebook),
+                str(run / notebook.name),
+                parameters={"run_dir": str(run), **(parameters or {})},
+                kernel_name="python3",
+                cwd=str(notebook.parent),
+                config=_private_transport(sockets),
+            )
         rows.append({"chapter": notebook.stem, "seconds": time.perf_counter() - started, **_metrics(run)})
     return rows
 
 
-def _private_transport():
+def _private_transport(folder):
     """Return the settings that let notebook and kernel talk through files where the system can: ipykernel warns
-    of anything else at every start."""
-    return traitlets.config.Config({"KernelManager": {"transport": "tcp" if os.name == "nt" else "ipc"}})
+    of anything else at every start. The files are in `folder`; in the working directory, as they are by default, two
+    runs at a time would hear each other."""
+    private = {"transport": "tcp"} if os.name == "nt" else {"transport": "ipc", "ip": os.path.join(folder, "kernel")}
+    return traitlets.config.Config({"KernelManager": private})
 
 
 def _metrics(run):

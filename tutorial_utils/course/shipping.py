@@ -57,9 +57,10 @@ def scored(table, asked, labels, groups=None):
 
 
 def by_file(table, files):
-    """Return such a table indexed by file name, as card.write takes it. files : {kind: path}."""
+    """Return such a table indexed by file name, as card.write takes it, with today's sizes. files : {kind: path}."""
     kept = table[table.index.isin(list(files))]
-    return kept.set_axis([pathlib.Path(files[kind]).name for kind in kept.index])
+    sizes = [pathlib.Path(files[kind]).stat().st_size / 1e6 for kind in kept.index]
+    return kept.assign(megabytes=sizes).set_axis([pathlib.Path(files[kind]).name for kind in kept.index])
 
 
 def lacking(run):

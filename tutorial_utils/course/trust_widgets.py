@@ -143,7 +143,7 @@ def explore_heat(images, heats, texts, masks=None, start=0.5):
         "photo": ipywidgets.Dropdown(options=[(text, place) for place, text in enumerate(texts)], description="photo"),
         "strength": ipywidgets.FloatSlider(
             start, min=0, max=1, step=0.1, description="strength of the heat", continuous_update=False,
-            style=widgets.WIDE,
+            style=widgets.WIDE, layout={"width": "24em", "flex": "0 0 auto"},
         ),
     }  # fmt: skip
     if masks is not None:
@@ -153,7 +153,8 @@ def explore_heat(images, heats, texts, masks=None, start=0.5):
         mask = masks[photo] if outline else None
         return plots.as_html(*draw_heat(images[photo], heats[photo], strength, mask, texts[photo]))
 
-    return ipywidgets.VBox([ipywidgets.HBox(list(controls.values())), widgets.view(show, **controls)])
+    row = ipywidgets.HBox(list(controls.values()), layout={"flex_flow": "row wrap"})
+    return ipywidgets.VBox([row, widgets.view(show, **controls)])
 
 
 def draw_heat(image, heat, strength, mask=None, title=""):

@@ -5,6 +5,7 @@ Every export takes raw pixels 0-255, float32 (photos, height, width, 3), and giv
 
 import pathlib
 import time
+import warnings
 
 import keras
 import numpy as np
@@ -42,7 +43,8 @@ def tflite(model, kind="float32", examples=None):
     if kind == "int8":
         converter.representative_dataset = lambda: ([tf.cast(image[None], tf.float32)] for image in examples)
     try:
-        with _quiet.without_notes():
+        with _quiet.without_notes(), warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="Statistics for quantized inputs")  # they are given: examples
             return converter.convert()
     except Exception as error:  # the converter's own error class has no public name
         raise RuntimeError(f"LiteRT cannot take {model.name}: {error}") from error
@@ -56,7 +58,8 @@ def onnx(model, path):
         raise ImportError('ONNX export needs tf2onnx and onnxruntime: pip install "tutorial_utils[export]"') from None
     fresh = keras.Model(model.inputs[0], model.outputs[0], name=model.name)
     fresh(np.zeros((1, *model.input_shape[1:]), np.float32))  # Keras exports only what was called
-    with _quiet.without_notes():
+    with _quiet.without_notes(), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", category=FutureWarning, module=r"keras\..*")  # of Keras to itself
         _files.replace_with(pathlib.Path(path), lambda file: fresh.export(file, format="onnx", verbose=False))
 
 
@@ -73,7 +76,7 @@ def write(model, folder, examples):
         onnx(model, folder / ONNX)
         files["onnx"] = folder / ONNX
     except ImportError:
-        pass
+        (folder / ONNX).unlink(missing_ok=True)  # one of an earlier run would be of another model
     return files
 
 
