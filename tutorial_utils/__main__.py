@@ -118,24 +118,27 @@ def _advise(chosen):
 def _fetch(chosen):
     """Fetch each data set and network that is named and not there yet; 0: all there, 1: some not, 2: unknown names."""
     from .data import catalog
-    from .models import backbones
 
-    unknown = [name for name in chosen.names if name not in (*catalog.names(), *backbones.NAMES)]
+    sets, networks = catalog.names(), ()
+    if not set(chosen.names) <= set(sets):  # TensorFlow is loaded for networks only
+        from .models import backbones
+
+        networks = backbones.NAMES
+    unknown = [name for name in chosen.names if name not in (*sets, *networks)]
     if unknown:
         print(
-            f"Not known: {', '.join(unknown)}. Data sets: {', '.join(catalog.names())}. "
-            f"Networks: {', '.join(backbones.NAMES)}.",
+            f"Not known: {', '.join(unknown)}. Data sets: {', '.join(sets)}. Networks: {', '.join(networks)}.",
             file=sys.stderr,
         )
         return 2
     missing = 0
     for name in chosen.names:
         try:
-            if name in backbones.NAMES:
+            if name in networks:
                 print(f"{name}: weights {backbones.get(name, fallback=None).weights_file}")
             else:
                 print(f"{name}: {len(catalog.load(name)):,} photos")
-        except (ValueError, OSError, backbones.WeightsUnavailable) as error:
+        except (ValueError, OSError, RuntimeError) as error:  # RuntimeError: weights that cannot be had
             missing += 1
             print(f"{name}: {error}", file=sys.stderr)
     return int(missing > 0)
@@ -159,6 +162,9 @@ def _compare(chosen):
 
 def _predict(chosen):
     """Print what a model says of photos; 0: of all, 1: some could not be read, 2: it could not run."""
+    if not pathlib.Path(chosen.model).exists():  # said before TensorFlow is loaded
+        print(f"There is no {chosen.model}. Give a run folder that holds model.keras, or a model.", file=sys.stderr)
+        return 2
     from .course import predictions
 
     try:

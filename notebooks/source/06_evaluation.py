@@ -754,5 +754,5 @@ print(f"{page.name} in the run folder, {page.stat().st_size / 1e6:.1f} MB")
 # The model can be asked about new photos now, from a terminal; it marks those that are unlike all that it learned from:
 # `python -m tutorial_utils predict RUN_FOLDER PHOTOS`.
 #
-# **What next?** You know how good your model is and where it fails. The chapters on experiments and on your own photos
-# are being written.
+# **What next?** You know how good your model is and where it fails. Chapter 7 asks which settings would have made a
+# better one, and how to tell a better one from a lucky one.

@@ -20,8 +20,8 @@ def test_the_contents_name_every_chapter_with_its_measured_minutes(root, monkeyp
     names = [path.stem for path in sorted((root / "notebooks").glob("[0-9][0-9]_*.ipynb"))]
     assert list(pages.chapters()) == names
     monkeypatch.setattr(pages, "seconds", lambda: dict.fromkeys(names, 90.0))
-    text = pages.filled("<!-- computed: contents -->\nold\n<!-- end of contents -->")
-    assert "old" not in text
+    text = pages.filled("<!-- computed: contents -->\nyesterday\n<!-- end of contents -->")
+    assert "yesterday" not in text
     assert re.findall(r"\(\.\./notebooks/(\w+)\.ipynb\) \| .+\? \| 1\.5 \|", text) == names
 
 

@@ -8,7 +8,6 @@ import sys
 import pandas
 
 from .. import _files, _machine
-from ..models import backbones, lite
 
 _NEEDED = (
     "keras",
@@ -27,13 +26,22 @@ _NEEDED = (
 def examine(backbone="mobilenet_v2"):
     """Return a DataFrame, one row a check: `check`, `found`, `ready` (bool), `what to do` (empty if ready).
 
-    Looks only: nothing is downloaded or written.
+    Looks only: nothing is downloaded or written. TensorFlow is loaded, to see that it can be.
     """
     rows = [_python(), _tensorflow(), *(_package(name) for name in _NEEDED)]
-    rows += [_processors(), _disk(), _offline_backbone()]
-    if backbone != backbones.OFFLINE:
-        rows.append(_weights(backbone))
+    rows += [_processors(), _disk(), *_networks(backbone)]
     return pandas.DataFrame(rows, columns=["check", "found", "ready", "what to do"])
+
+
+def _networks(backbone):
+    """Return what can be said of the networks to borrow: one row where TensorFlow, or Keras, does not load."""
+    try:
+        from ..models import backbones
+    except Exception as error:  # whatever a broken installation raises: a doctor must not die of it
+        reason = str(error).strip().splitlines()[0][:120] if str(error).strip() else type(error).__name__
+        return [("TensorFlow and Keras load", reason, False, "Install them anew: pip install --force-reinstall keras")]
+    rows = [("TensorFlow and Keras load", "yes", True, ""), _offline_backbone()]
+    return rows if backbone == backbones.OFFLINE else [*rows, _weights(backbone)]
 
 
 def _python():
@@ -76,6 +84,8 @@ def _disk():
 
 
 def _weights(backbone):
+    from ..models import backbones
+
     is_here = backbones.is_here(backbone)
     found = (
         "on this machine" if is_here else f"not here yet: downloaded when asked for, else {backbones.OFFLINE} serves"
@@ -84,6 +94,8 @@ def _weights(backbone):
 
 
 def _offline_backbone():
+    from ..models import backbones, lite
+
     try:
         ready = _files.sha256(lite.weights_path()) == lite.SIZES[0].sha256
     except (OSError, lite.WeightsError):
