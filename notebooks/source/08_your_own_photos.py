@@ -81,7 +81,7 @@ from tutorial_utils.insight import plots
 
 if fit.findings["path"].ne("").any():
     whole = pandas.concat([photos, fit.findings[["path"]].assign(label="left out")]).drop_duplicates("path")
-    figure = checkup.thumbnails(fit.findings, whole)
+    figure = checkup.thumbnails(fit.findings, whole, title="What was found, the worst first")
     plots.show(figure, "Photos of which something was found, the worst first", run / "figures" / "findings.png")
 else:
     print("Nothing was found that could be shown.")
@@ -299,7 +299,7 @@ frame_only = metrics.accuracy(y_test, model.predict(framed, verbose=0).argmax(ax
 print(f"with the frame alone: {frame_only}; the most frequent class: {majority:.1%}")
 
 # %%
-looks = "With the middle of each test photo covered, so that only a frame of an eighth of its side is left, "
+looks = "With the middle of each test photo covered, so that only a frame of an eighth of its side is left: "
 looks += f"{frame_only}."
 if frame_only.low > majority:
     looks += " That is more than naming the most frequent class brings: the border of these photos tells something of"
@@ -365,14 +365,12 @@ table = shipping.scored(export.compare(asked, files), asked, y_test, test["group
 exact = [kind for kind in ("float32", "onnx") if kind in files]
 assert (table.loc[exact, "largest_difference"] < export.TOLERANCE).all()  # 1e-4
 assert (table.loc[exact, "same_class"] == 1).all()  # on every test photo
-shown = {"megabytes": "{:.1f}", "milliseconds": "{:.1f}", "largest_difference": "{:.0e}", "same_class": "{:.1%}"}
-shown |= dict.fromkeys(["accuracy", "lost", "lost_low", "lost_high"], "{:.1%}")
-table.style.format(shown, na_rep="")
+shipping.in_words(table)
 
 # %% [markdown]
 # The two forms with numbers of 32 bits are the same model: that is what the cell asserts. The smaller forms are other
-# models, close to it. `lost` is what each has lost in accuracy against Keras, with its interval (`lost_low` to
-# `lost_high`): where that holds 0, these photos do not tell the two apart.
+# models, close to it. *Points lost* is what each has lost in accuracy against Keras, with its interval: where that holds 0, these
+# photos do not tell the two apart.
 
 # %%
 import matplotlib.pyplot as plt
@@ -472,7 +470,8 @@ parts = {
 }
 drawn = {name: texts for name, texts in parts.items() if (run / "figures" / f"{name}.png").is_file()}
 sections = [report.Section(heading, text, f"{name}.png") for name, (heading, text) in drawn.items()]
-sections.insert(-1, report.Section("The forms in numbers", table=100 * table[["same_class", "accuracy", "lost"]]))
+numbers = report.Section("The forms in numbers", shipping.WORDS, table=shipping.in_words(table))
+sections.insert(1 + list(drawn).index("exports"), numbers)
 again = report.command("08_your_own_photos", parameters)
 page = report.write(run, f"How good is this model of {title}?", sections, command=again)
 lacking = shipping.lacking(run)

@@ -61,6 +61,10 @@ def test_what_an_export_loses_is_counted_in_photos(tmp_path):
     assert table.loc["keras", ["accuracy", "lost"]].tolist() == [1, 0]
     assert table.loc["int8", ["accuracy", "lost", "same_class", "milliseconds"]].tolist() == [0.75, 0.25, 0.75, 1]
     assert table.loc["int8", "lost_low"] <= 0.25 <= table.loc["int8", "lost_high"]
+    shown = shipping.in_words(table)
+    assert shown.loc["int8", ["size (MB)", "same class (%)", "accuracy (%)"]].tolist() == ["0.5", "75.0", "75.0"]
+    assert shown.loc["int8", "points lost"].startswith("+25.0 (")
+    assert shown.loc["keras", ["size (MB)", "largest difference"]].tolist() == ["", "0e+00"]
     named = shipping.by_file(table, files)
     assert named.index.tolist() == ["small.tflite"]
     assert named["megabytes"].tolist() == [0.5]

@@ -56,6 +56,29 @@ def scored(table, asked, labels, groups=None):
     return table.join(pandas.DataFrame(rows).T)
 
 
+WORDS = (
+    "Time is that of one photo at a time, the exports on one processor core. The largest difference is that of a "
+    "probability from what Keras gives; points lost are points of accuracy on the test photos, with a 95 % interval."
+)
+
+
+def in_words(table):
+    """Return the table of `scored` as a reader should see it: names with units, texts in the place of numbers."""
+    lost = [
+        f"{100 * row.lost:+.1f} ({100 * row.lost_low:+.1f} to {100 * row.lost_high:+.1f})" for row in table.itertuples()
+    ]
+    return pandas.DataFrame(
+        {
+            "size (MB)": table["megabytes"].map("{:.1f}".format).replace("nan", ""),
+            "time a photo (ms)": table["milliseconds"].map("{:.1f}".format),
+            "largest difference": table["largest_difference"].map("{:.0e}".format),
+            "same class (%)": (100 * table["same_class"]).map("{:.1f}".format),
+            "accuracy (%)": (100 * table["accuracy"]).map("{:.1f}".format),
+            "points lost": lost,
+        }
+    )
+
+
 def by_file(table, files):
     """Return such a table indexed by file name, as card.write takes it, with today's sizes. files : {kind: path}."""
     kept = table[table.index.isin(list(files))]
