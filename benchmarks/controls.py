@@ -30,11 +30,11 @@ def main():
     parser.add_argument("--moves", type=int, default=9, help="how often each control is moved")
     parser.add_argument("--chapters", nargs="*", default=list(moved.CONTROLS))
     arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder, lab.page() as page:
+    with tempfile.TemporaryDirectory() as folder, lab.pages() as page:
         folder = pathlib.Path(folder)
         with lab.Lab(folder, TUTORIAL_OFFLINE=1, TUTORIAL_RUNS=folder / "runs") as server:
             for chapter in arguments.chapters:
-                keep(chapter, measure(server, page, chapter, arguments.moves))
+                keep(chapter, measure(server, page(), chapter, arguments.moves))
 
 
 def measure(server, page, chapter, moves):
@@ -53,7 +53,7 @@ def measure(server, page, chapter, moves):
             rows.append({"chapter": chapter, "control": name, "label": one.label, "kind": one.kind,
                          "trains": name in moved.TRAINS, **told})  # fmt: skip
             print(rows[-1], flush=True)
-    server.end_kernels()
+    notebook.close()
     return rows
 
 

@@ -20,3 +20,11 @@ if (location.protocol === "file:") DOCUMENTATION_OPTIONS.SHOW_SEARCH_SUMMARY = f
     new MutationObserver(() => named(document)).observe(document.body, { childList: true, subtree: true });
   });
 }
+
+// Paper is white: a page that is dark on the screen is printed in the light colors.
+{
+  const page = document.documentElement.dataset;
+  let shown = page.theme;
+  window.addEventListener("beforeprint", () => { shown = page.theme; page.theme = "light"; });
+  window.addEventListener("afterprint", () => { page.theme = shown; });
+}

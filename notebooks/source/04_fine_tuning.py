@@ -478,9 +478,9 @@ assert not as_told or share[0] < 1
 # %% [markdown]
 # On the course's leaves you will hardly find a difference: the edges and colors that this layer looks for are the same.
 #
-# Choose a layer in the chart below, by a click or with the arrow keys: beside it stands how far each of its weights has
-# moved. Compare an early layer with a late one, and the two recipes with each other: is it the width of the curve that
-# differs, or what share of the weights' size that is?
+# Choose a layer in the chart below, by a click or with the arrow keys: next to it stands how far each of its weights
+# has moved. Compare an early layer with a late one, and the two recipes with each other: is it the width of the curve
+# that differs, or what share of the weights' size that is?
 
 # %%
 training_widgets.explore_changes(before, after, shares, pictures)
@@ -641,7 +641,7 @@ assert not as_told or loss_map[3e-5].min() > photo_losses.mean() - standard_erro
 # above where it began: there, what was borrowed is overwritten. So the more layers learn, the smaller the rate that
 # they can bear. Take differences of less than the standard error for luck.
 #
-# Choose a cell, by a click or with the arrow keys: its epochs are drawn beside the map. Go down a column, and look for
+# Choose a cell, by a click or with the arrow keys: its epochs are drawn next to the map. Go down a column, and look for
 # the row in which the second epoch, the one at the whole rate, first does harm; does the third one mend it?
 
 # %%

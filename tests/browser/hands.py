@@ -1,19 +1,33 @@
 """The controls of a notebook in a browser: found, moved by mouse and by keys, and what then changed."""
 
+import io
 import json
 import time
 
+import PIL.Image
+
+
+def _png(color):
+    """Return a small picture of one color (bytes)."""
+    file = io.BytesIO()
+    PIL.Image.new("RGB", (64, 64), color).save(file, "PNG")
+    return file.getvalue()
+
+
+RED, BLUE = _png((170, 40, 30)), _png((40, 60, 170))
 SELECTORS = {
     "slider": ".noUi-handle",
     "menu": "select",
     "box": "input[type=checkbox]",
-    "button": ".jupyter-button",
+    "button": ".jupyter-button:not(.widget-upload)",
+    "file": ".widget-upload",
     "picture": ".picture-places",
     "text": "input[type=text], input[type=number], textarea",
 }
 FOUND = """area => {
   const beside = one => one.closest(".widget-inline-hbox")?.querySelector(".widget-label")?.textContent;
-  const on = {button: one => one.textContent, box: one => one.closest("label").textContent, picture: () => "picture"};
+  const on = {button: one => one.textContent, box: one => one.closest("label").textContent, picture: () => "picture",
+    file: one => one.textContent.replace(/ \\(\\d+\\)$/, "")}; // without how many files it has
   const named = (one, kind) => (on[kind] ?? beside)(one);
   return Object.entries(SELECTORS).flatMap(([kind, selector]) => [...area.querySelectorAll(selector)].map(
     one => ({kind, label: named(one, kind)?.trim() ?? ""}))); }"""
@@ -42,7 +56,7 @@ SEEN = """async area => {
 
 
 class Control:
-    """A slider, menu, box, button or picture in the output of a cell.
+    """A slider, menu, box, button, picture, or place for files in the output of a cell.
 
     area : Locator of the cell's output; label : what stands beside or on it, "picture" for a picture
     """
@@ -89,9 +103,15 @@ class Control:
     def _menu_by_keys(self):
         """Space opens the list first: JupyterLab takes the arrow keys of a closed one, to move between cells."""
         now = self.element.evaluate("one => one.selectedIndex")
-        for key in ("Space", "ArrowUp" if now else "ArrowDown", "Enter"):
+        self.page.keyboard.press("Space")
+        self._until("one => one.matches(':open')")
+        for key in ("ArrowUp" if now else "ArrowDown", "Enter"):
             self.page.keyboard.press(key)
-            self.page.wait_for_timeout(100)
+        self._until("one => !one.matches(':open')")
+
+    def _until(self, said):
+        """Wait until a function (JavaScript, of the element) says so."""
+        self.page.wait_for_function(said, arg=self.element.element_handle())
 
     def _box_by_mouse(self):
         self.element.click()
@@ -104,6 +124,18 @@ class Control:
 
     def _button_by_keys(self):
         self.page.keyboard.press("Enter")
+
+    def _file_by_mouse(self):
+        self._give(self.element.click, "by_mouse.png", RED)
+
+    def _file_by_keys(self):
+        self._give(lambda: self.page.keyboard.press("Enter"), "by_keys.png", BLUE)
+
+    def _give(self, ask, name, content):
+        """Choose a file in the dialog that opens."""
+        with self.page.expect_file_chooser() as dialog:
+            ask()
+        dialog.value.set_files({"name": name, "mimeType": "image/png", "buffer": content})
 
     def _picture_by_mouse(self):
         """Click here and there until something is chosen that was not."""
@@ -135,7 +167,7 @@ def seen(area):
     return area.evaluate(SEEN)
 
 
-def changed(area, before, what, seconds=20):
+def changed(area, before, what, seconds=60):
     """Wait until all of `what` (names of `seen`) differ from before; return the seconds.
 
     Raises AssertionError if something stays as it was.

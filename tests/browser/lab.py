@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import pathlib
 import shutil
 import socket
 import subprocess
@@ -23,14 +24,20 @@ def browser():
 
 
 @contextlib.contextmanager
-def page(**options):
-    """A page of a headless browser, in a window of 1280 x 1500 pixels."""
+def pages():
+    """A function that opens a page of a headless browser, in a window of its own of 1280 x 1500 pixels."""
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=browser(), args=["--no-sandbox"])
+
+        def page():
+            page = chromium.new_page(viewport={"width": 1280, "height": 1500})
+            page.set_default_timeout(60_000)
+            return page
+
         try:
-            yield chromium.new_page(viewport={"width": 1280, "height": 1500}, **options)
+            yield page
         finally:
             chromium.close()
 
@@ -101,10 +108,11 @@ class Lab:
         with urllib.request.urlopen(request, timeout=30) as answer:
             return json.loads(answer.read() or "null")
 
-    def end_kernels(self):
-        """Shut down the kernels of all open notebooks."""
+    def end_kernels(self, name=None):
+        """Shut down the kernel of a notebook (str), or of all that are open."""
         for session in self.ask("/api/sessions"):
-            self.ask(f"/api/sessions/{session['id']}", "DELETE")
+            if name in (None, session["path"]):
+                self.ask(f"/api/sessions/{session['id']}", "DELETE")
 
 
 CELLS = "jupyterapp.shell.currentWidget.content.widgets"
@@ -120,16 +128,29 @@ STATE = """() => {
 
 
 class Notebook:
-    """A notebook that is open in a page of JupyterLab."""
+    """A notebook that is open in a page of JupyterLab, on a desk (Lab: a workspace) of its own."""
 
     def __init__(self, page, lab, name):
-        self.page = page
-        page.goto(f"{lab.address}/lab/tree/{name}?token={TOKEN}&reset")
-        page.wait_for_function(READY, timeout=90_000)
+        self.page, self.lab, self.name = page, lab, name
+        page.goto(f"{lab.address}/lab/workspaces/{pathlib.Path(name).stem}/tree/{name}?token={TOKEN}&reset")
+        page.wait_for_function(READY, timeout=180_000)
 
-    def run_all(self, seconds=240):
+    def close(self):
+        """End the kernel and close the page."""
+        self.lab.end_kernels(self.name)
+        self.page.close()
+
+    def run_all(self, seconds=420):
         """Run all cells and wait for the end; return the errors that cells showed (list of str)."""
+        self.start()
+        return self.end(seconds)
+
+    def start(self):
+        """Set all cells running; `end` waits for them."""
         self.page.evaluate("() => { jupyterapp.commands.execute('notebook:run-all-cells'); }")  # not awaited
+
+    def end(self, seconds=420):
+        """Wait until all cells have run, or one has failed; return the errors that cells showed (list of str)."""
         for _ in range(4 * seconds):
             state = self.page.evaluate(STATE)
             if state["errors"] or (state["status"] == "idle" and not state["left"]):
@@ -180,7 +201,7 @@ class Notebook:
         self.page.keyboard.press("Shift+Enter")
         self.rest()
 
-    def rest(self, seconds=60):
+    def rest(self, seconds=120):
         """Wait until the kernel has been idle for a moment: what a move or a cell has set going is done."""
         idle = 0
         for _ in range(10 * seconds):

@@ -14,7 +14,7 @@ class Moved(NamedTuple):
     """A control: what stands beside it, of which kind it is, and what changes when it is moved."""
 
     label: str
-    kind: str = "slider"  # slider, menu, box, button, picture
+    kind: str = "slider"  # slider, menu, box, button, file, picture
     changes: tuple = DRAWN
 
 
@@ -57,7 +57,7 @@ CONTROLS = {
         ],
     },
     "06_evaluation": {
-        "browse": [Moved("mistakes", "menu"), Moved("photo")],
+        "browse": [Moved("photo"), Moved("mistakes", "menu")],  # this order: of a chosen pair there may be only one
         "browse_confusion": [Moved("picture", "picture", TOLD)],
         "explore_threshold": [
             Moved("answer only when at least this sure"),
@@ -65,12 +65,20 @@ CONTROLS = {
             Moved("class", "menu"),
         ],
         "explore_heat": [
+            Moved("outline of the lesions", "box", ("picture",)),
             Moved("strength of the heat"),
             Moved("photo", "menu"),
-            Moved("outline of the lesions", "box", ("picture",)),
         ],
     },
     "07_experiments": {"explore_runs": [Moved("runs of each setting"), Moved("question", "menu")]},
+    "08_your_own_photos": {
+        "ask": [
+            # what it says of another photo, or at another threshold, may be the same
+            Moved("answer only when at least this sure", changes=("picture",)),
+            Moved("photo", "menu", ("picture",)),
+            Moved("a photo of yours", "file", ("picture",)),
+        ],
+    },
 }
 TRAINS = ("explore_head",)  # these may take a second; all others only draw
 
@@ -96,6 +104,23 @@ def named(sources):
         name = maker(source)
         names[f"{name} 2" if name in names else name] = number
     return names
+
+
+def uncovered(chapter, there):
+    """Return a sentence for each control that the table lacks, or names and a chapter has not (list of str).
+
+    there : {the name of a control: [(label, kind)]}, all that can be moved in the chapter
+    """
+    table = {name: sorted((row.label, row.kind) for row in rows) for name, rows in CONTROLS.get(chapter, {}).items()}
+    where = f"CONTROLS[{chapter!r}] in tests/browser/moved.py"
+    said = []
+    for name in sorted({*table, *there}):
+        here, listed = there.get(name, []), table.get(name, [])
+        said += [f"The {kind} {label!r} of {name} is not tested: add it to {where}." for label, kind in here
+                 if (label, kind) not in listed]  # fmt: skip
+        said += [f"{where} names the {kind} {label!r} of {name}, which the chapter has not." for label, kind in listed
+                 if (label, kind) not in here]  # fmt: skip
+    return said
 
 
 def found(notebook):

@@ -41,9 +41,9 @@ def test_the_chosen_finding_is_shown_with_its_meaning(class_folders):
     box = data_widgets.browse_findings(audit.examine(photos, progress=False), photos)
     (menu,), (view,) = find(box, "Dropdown"), find(box, "HTML")
     assert menu.options[0] == ("empty (1)", "empty")
-    assert "the file holds nothing (0 bytes)" in view.value
-    menu.value = "small"
     assert 'alt="Photos of the finding small: 19 found"' in view.value
+    menu.value = "empty"
+    assert "the file holds nothing (0 bytes)" in view.value
     menu.value = "few"  # of whole classes, which have no thumbnail
     assert "healthy (10), ill (10)" in view.value
     assert "<img" not in view.value

@@ -46,7 +46,7 @@ def draw_callbacks(history, patience, min_delta=0.0, rate=None, wait=3, factor=0
     stopped, kept = stopping_epoch(losses, patience, min_delta)
     count = 1 if rate is None else 2
     figure, axes = plt.subplots(
-        count, 1, squeeze=False, sharex=True, figsize=(6.6, 3.2 if count == 1 else 5), layout="constrained",
+        count, 1, squeeze=False, sharex=True, figsize=(6.6, 3.6 if count == 1 else 5.6), layout="constrained",
         height_ratios=[5, 3][:count],
     )  # fmt: skip
     alt = f"EarlyStopping with patience {patience} and minimum delta {min_delta:g} "
@@ -54,8 +54,10 @@ def draw_callbacks(history, patience, min_delta=0.0, rate=None, wait=3, factor=0
     _draw_stop(axes[0, 0], trained, stopped, kept)
     axes[0, 0].set_title(alt.replace(" stops", "\nstops"), fontsize=11)
     if rate is not None:
-        alt += _draw_rates(axes[:, 0], reduced_rates(losses, rate, wait, factor)[:stopped])
+        named = f"ReduceLROnPlateau with patience {wait} and factor {factor:g}"
+        alt += _draw_rates(axes[:, 0], reduced_rates(losses, rate, wait, factor)[:stopped], named)
     axes[-1, 0].set_xlabel("epoch")
+    figure.legend(*axes[0, 0].get_legend_handles_labels(), fontsize=8, loc="outside lower center", ncols=3)
     return figure, alt
 
 
@@ -67,27 +69,30 @@ def _draw_stop(ax, trained, stopped, kept):
         ax.axvspan(stopped, len(trained), color="0.9", label="not run")
     ax.plot(kept, trained["val_loss"].iloc[kept - 1], "o", color=plots.PALETTE["green"], label=f"keeps epoch {kept}")
     ax.set_ylabel("loss (cross-entropy, nats)")
-    ax.legend(fontsize=8, loc="upper right", ncols=2)
 
 
-def _draw_rates(axes, rates):
-    """Draw the rates (epochs,) below the losses, mark from where on the losses would be others; return a sentence."""
+def _draw_rates(axes, rates, named):
+    """Draw the rates (epochs,) below the losses, mark from where on the losses would be others; return a sentence.
+
+    named : the callback that lowers them
+    """
     epochs, drops = 1 + np.arange(len(rates)), 1 + np.flatnonzero(np.diff(rates) < 0)  # drops: the last at the old rate
     axes[1].step(epochs, rates, where="mid", color=plots.PALETTE["blue"])
     axes[1].set(ylabel="learning rate", yscale="log")
-    axes[1].set_yticks([rates.max(), rates.min()], [f"{rates.max():g}", f"{rates.min():g}"])
+    ends = sorted({rates.max(), rates.min()})
+    axes[1].set_yticks(ends, [f"{end:g}" for end in ends])
     axes[1].minorticks_off()
     axes[1].grid(alpha=0.3)
     if not len(drops):
-        axes[1].set_title("ReduceLROnPlateau never lowers the rate", fontsize=10)
-        return "; ReduceLROnPlateau never lowers the rate"
+        said = f"{named} never lowers the rate"
+        axes[1].set_title(said, fontsize=10)
+        return f"; {said}"
     times = "once" if len(drops) == 1 else f"{len(drops)} times, first"
-    said = f"ReduceLROnPlateau lowers the rate {times} after epoch {drops[0]}"
-    axes[1].set_title(said, fontsize=10)
+    said = f"{named} lowers the rate {times} after epoch {drops[0]}"
+    axes[1].set_title(said.replace(" lowers", "\nlowers"), fontsize=10)
     for ax in axes:
         ax.axvspan(drops[0] + 0.5, epochs[-1] + 0.5, color=plots.PALETTE["purple"], alpha=0.2, linewidth=0,
-                   label="a lower rate would have\nchanged the curve here")  # fmt: skip
-    axes[0].legend(fontsize=8, loc="upper right", ncols=2)
+                   label="a lower rate would have changed the curve here")  # fmt: skip
     return f"; {said}, to {rates[-1]:g} at the end; from the first drop on, the curve would have been another"
 
 

@@ -35,7 +35,8 @@ def browse_groups(photos, most=6):
     """Return a menu of classes and a slider over their groups (plants), with the group's photos below."""
     label = photos["label"]
     menu = ipywidgets.Dropdown(options=list(label.cat.categories), description="class")
-    slider = ipywidgets.IntSlider(1, min=1, max=_groups_of(photos, menu.value).size, description="plant")
+    most_groups = _groups_of(photos, menu.value).size
+    slider = ipywidgets.IntSlider(1, min=1, max=most_groups, description="plant", continuous_update=False)
 
     def follow(change):
         slider.max = _groups_of(photos, change["new"]).size
@@ -59,7 +60,7 @@ def _groups_of(photos, class_name):
 
 
 def browse_findings(findings, photos):
-    """Return a menu of what the audit found, with its meaning and the photos concerned below.
+    """Return a menu of what the audit found, the most frequent chosen, with its meaning and the photos below.
 
     findings : as from audit.examine of the photos table `photos`
     """
@@ -76,9 +77,8 @@ def browse_findings(findings, photos):
         return text + plots.as_html(checkup.thumbnails(rows, photos, title=title), f"Photos of the finding {title}")
 
     counts = findings["kind"].value_counts(sort=False)
-    menu = ipywidgets.Dropdown(
-        options=[(f"{kind} ({counts[kind]})", kind) for kind in dict.fromkeys(findings["kind"])], description="finding"
-    )
+    options = [(f"{kind} ({count})", kind) for kind, count in counts.items()]
+    menu = ipywidgets.Dropdown(options=options, value=counts.idxmax(), description="finding")
     return ipywidgets.VBox([menu, view(show, kind=menu)])
 
 

@@ -114,7 +114,7 @@ class _Board:
         self.curves.set(xlabel="epoch", ylabel="loss (cross-entropy, nats)", title="Loss", xlim=(-0.5, EPOCHS + 0.5))
         self.curves.xaxis.set_major_locator(MaxNLocator(integer=True))
         self.curves.grid(alpha=0.3)
-        self.curves.legend(fontsize=8, loc="upper right")
+        self.curves.legend(fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.22), ncols=3)  # no curve goes there
         blank = np.zeros((len(class_names),) * 2, int)
         self.matrix = plots.confusion(blank, class_names, ax=matrix, title="Confusion matrix, validation photos")
 
@@ -125,7 +125,7 @@ class _Board:
         kept = history[history["kept"]]
         self.kept.set_data(kept.index, kept["val_loss"])
         highest = np.nanmax(history[["loss", "val_loss"]].to_numpy())
-        self.curves.set_ylim(0, 1.3 * highest if np.isfinite(highest) else None)
+        self.curves.set_ylim(0, 1.05 * highest if np.isfinite(highest) else None)
         mesh = self.matrix.collections[0]
         mesh.set_array(100 * counts / np.maximum(counts.sum(axis=1, keepdims=True), 1))
         mesh.update_scalarmappable()

@@ -124,8 +124,9 @@ def browse(found):
             heat=None if found.heat is None else found.heat[[place]],
         )
         row = found.table.iloc[place]
-        alt = f"A photo of {row['true']}, taken for {row['predicted']}, {row['confidence']:.0%} sure; photos like it"
-        return plots.as_html(figure(one, title=f"Mistake {min(number, len(rows))} of {len(rows)}"), alt)
+        title = f"Mistake {min(number, len(rows))} of {len(rows)}"
+        alt = f"{title}: {row['true']}, taken for {row['predicted']}, {row['confidence']:.0%} sure; photos like it"
+        return plots.as_html(figure(one, title=title), alt)
 
     menu.observe(follow, "value")
     return ipywidgets.VBox([ipywidgets.HBox([menu, slider]), widgets.view(show, pair=menu, number=slider)])

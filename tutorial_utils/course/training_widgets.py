@@ -66,7 +66,7 @@ def explore_grid(curves, error):
     boxes = [(column, row, column + 1, row + 1) for row, column in np.ndindex(losses.shape)]
     texts = [f"{_where(*cell)}: {curves[cell].iloc[-1]:.2f}" for cell in cells]
     named = losses.rename(index={0: "none"}, columns=_plain)
-    ax = plots.heat_map(named, "validation loss (nats)", title="Choose a cell: its epochs are drawn beside it")
+    ax = plots.heat_map(named, "validation loss (nats)", title="Choose a cell: its epochs are drawn next to it")
     chart = clicks.picture(ax, boxes, texts, "Validation loss by number of layers that learn and learning rate")
     chart.chosen = int(np.nanargmin(losses.to_numpy()))
 
@@ -152,7 +152,7 @@ def _all_changes(shares):
         ax.yaxis.set_major_formatter("{x:g}")
         highest = np.maximum(highest, highest[highest > 0].min())
     ax.set(xlabel="layers that may learn, from first to last", ylabel="relative change (%, log scale)")
-    ax.set_title("Choose a layer: how far its weights\nhave moved is drawn beside it", fontsize=10)
+    ax.set_title("Choose a layer: how far its weights\nhave moved is drawn next to it", fontsize=10)
     ax.legend(fontsize=8)
     return ax, np.stack([layers, highest], axis=1)
 
