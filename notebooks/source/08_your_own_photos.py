@@ -369,8 +369,8 @@ shipping.in_words(table)
 
 # %% [markdown]
 # The two forms with numbers of 32 bits are the same model: that is what the cell asserts. The smaller forms are other
-# models, close to it. *Points lost* is what each has lost in accuracy against Keras, with its interval: where that holds 0, these
-# photos do not tell the two apart.
+# models, close to it. *Points lost* is what each has lost in accuracy against Keras, with its interval: where that
+# holds 0, these photos do not tell the two apart.
 
 # %%
 import matplotlib.pyplot as plt

@@ -15,7 +15,11 @@ import pytest
 
 from tests.browser import lab
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("browser")]
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.xdist_group("browser"),
+    pytest.mark.filterwarnings("ignore:.*Check CHANGES for Sphinx API modifications"),  # of Sphinx's extensions
+]
 NOWHERE = "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1"
 PHONE = {"width": 390, "height": 844}
 VIEWS = "script[type='application/vnd.jupyter.widget-view+json']"
@@ -23,6 +27,12 @@ PROBE = """() => ({
   missing: [...document.images].filter(one => !one.complete || !one.naturalWidth).map(one => one.src.slice(0, 90)),
   silent: [...document.images].filter(one => !one.alt.trim()).map(one => one.src.slice(0, 90)),
   wide: document.documentElement.scrollWidth - innerWidth,
+})"""
+SHOWN = """() => ({
+  controls: document.querySelectorAll(".widget-subarea img").length,
+  figures: [...document.querySelectorAll(".cell_output img")].filter(one => !one.closest(".widget-subarea")).length,
+  open: document.querySelectorAll("article details[open]").length,
+  badges: document.querySelectorAll("a[href^='https://colab.research.google.com/github/']").length,
 })"""
 AXE = """async rules => (await axe.run({ preload: false, ...rules })).violations
   .filter(one => ["serious", "critical"].includes(one.impact))
@@ -50,7 +60,10 @@ def axe():
 
     integrity = "sha512-FHfa+lmNjQZfJz1q8wKqIDwC6DExcHt/pkjNQb09a3NPjCKg2rhu5qb2S4r76ASyFNNtuFooJpZe37OgudVGtQ=="
     package = vendor.Package("axe-core", "4.14.1", integrity, {"axe.min.js": "axe.min.js"})
-    return (vendor.fetch([package], vendor.BOOK / "_build" / "axe") / "axe.min.js").read_text(encoding="utf-8")
+    try:
+        return (vendor.fetch([package], vendor.BOOK / "_build" / "axe") / "axe.min.js").read_text(encoding="utf-8")
+    except vendor.NotThere as reason:
+        pytest.skip(str(reason))
 
 
 @pytest.fixture(scope="module")
@@ -103,11 +116,15 @@ def visit(browser, address, **options):
 
 @pytest.fixture(scope="module")
 def seen(book, served, browser, axe):
-    """{page: {what is wrong with it: where}}, from a web server; axe-core's rule of contrast in the dark page too."""
+    """{page: {what is wrong with it: where}}, from a web server; axe-core's rule of contrast in the dark page too.
+
+    Under "shown" is how many of what a chapter must have it has.
+    """
     found = {}
     for name in pages(book):
         page, complaints = visit(browser, served + name, color_scheme="light")
         found[name] = page.evaluate(PROBE) | {"complaints": complaints}
+        found[name]["shown"] = page.evaluate(SHOWN)
         page.evaluate(axe)
         found[name]["axe"] = page.evaluate(AXE, {})
         page.emulate_media(color_scheme="dark")
@@ -126,6 +143,14 @@ def wrong(seen, *what):
 
 def test_every_page_loads_whole_and_asks_nobody_else(seen):
     assert wrong(seen, "missing", "silent", "wide", "complaints") == "{}"
+
+
+def test_every_chapter_shows_its_controls_and_figures_and_folds_its_solutions(seen):
+    for name in filter(lambda name: name.startswith("chapters/"), seen):
+        shown = seen[name]["shown"]
+        assert shown["controls"] >= 1, name
+        assert shown["figures"] >= 3, name
+        assert (shown["open"], shown["badges"]) == (0, 1), name
 
 
 def test_axe_finds_nothing_serious_on_any_page_light_or_dark(seen):

@@ -3,6 +3,7 @@
 import html
 
 import ipywidgets
+import matplotlib.pyplot as plt
 
 WIDE = {"description_width": "initial"}  # style of a control whose label would be cut off
 
@@ -16,15 +17,24 @@ def view(render, **controls):
     view = ipywidgets.HTML()
 
     def redraw(change=None):
+        open_before = plt.get_fignums()
         try:
             view.value = render(**{name: getattr(control, _moved(control)) for name, control in controls.items()})
         except Exception as error:  # whatever it is: an error in a callback would be seen by nobody
-            view.value = f"<p>{html.escape(str(error) or type(error).__name__)}</p>"
+            view.value = f"<p>This cannot be drawn. {html.escape(_said(error))}</p>"
+            for number in set(plt.get_fignums()).difference(open_before):
+                plt.close(number)  # half a figure would appear under the next cell that runs
 
     for control in controls.values():
         control.observe(redraw, _moved(control))
     redraw()
     return view
+
+
+def _said(error):
+    """Return an error's own words; before those of a program's slip stands its kind: "'x'" alone says nothing."""
+    own = isinstance(error, ValueError | OSError) and str(error)
+    return str(error) if own else f"{type(error).__name__}: {error}"
 
 
 def _moved(control):
