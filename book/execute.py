@@ -22,7 +22,7 @@ from tutorial_utils.course import runs
 
 BOOK = pathlib.Path(__file__).resolve().parent
 ROOT = BOOK.parent
-_READ = [*(f"tutorial_utils/**/*.{kind}" for kind in ("py", "js", "css")), "datasets/*.yaml", "benchmarks/*.csv"]
+_READ = [*(f"tutorial_utils/**/*.{kind}" for kind in ("py", "js", "css", "txt")), "datasets/*.yaml", "benchmarks/*.csv"]
 _LIBRARIES = ("tensorflow-cpu", "tensorflow", "keras", "numpy", "pandas", "matplotlib", "ipywidgets", "anywidget")
 _USES = re.compile(r'run_folder\.find\(\s*run,\s*"(\w+)"')
 

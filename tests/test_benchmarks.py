@@ -5,7 +5,8 @@ import sys
 
 import pytest
 
-from benchmarks import recipe, results, scaling, ways
+from benchmarks import grid, recipe, results, scaling, ways
+from tests.course import test_grids
 from tutorial_utils.data import photos
 
 
@@ -82,6 +83,14 @@ def test_the_page_is_that_of_the_results_and_the_readme_quotes_it(root):
     assert results.table(found) in readme
     for phase in ("head", "finetune", "recipe"):
         assert f"{found[phase + '_speedup']:.1f} times" in readme
+
+
+def test_a_grid_is_timed_twice_and_nothing_of_it_runs_twice(tmp_path):
+    notebook = test_grids.write(tmp_path / "07_tiny.ipynb")
+    runs, told = grid.measure(notebook, tmp_path / "grid", vary={"width": [1, 13]}, seeds=(0,), workers=2)
+    assert (told["runs"], told["ended_well"], told["run_twice"]) == (2, 1, 1)  # what failed is tried again
+    assert runs["metrics_score"].tolist()[0] == 10
+    assert told["seconds"] > 0
 
 
 @pytest.mark.slow

@@ -133,7 +133,15 @@ class Notebook:
     def __init__(self, page, lab, name):
         self.page, self.lab, self.name = page, lab, name
         page.goto(f"{lab.address}/lab/workspaces/{pathlib.Path(name).stem}/tree/{name}?token={TOKEN}&reset")
-        page.wait_for_function(READY, timeout=180_000)
+        self._await_kernel()
+
+    def _await_kernel(self, seconds=180):
+        for _ in range(4 * seconds):
+            if self.page.evaluate(READY):
+                return
+            self.page.wait_for_timeout(250)
+        said = self.page.locator("body").inner_text()[-500:]
+        raise TimeoutError(f"{self.name} has no kernel that is ready after {seconds} s; the page says: {said}")
 
     def close(self):
         """End the kernel and close the page."""

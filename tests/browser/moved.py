@@ -70,7 +70,14 @@ CONTROLS = {
             Moved("photo", "menu"),
         ],
     },
-    "07_experiments": {"explore_runs": [Moved("runs of each setting"), Moved("question", "menu")]},
+    "07_experiments": {
+        "explore_runs": [
+            Moved("runs of each setting"),
+            Moved("all true with", "menu"),
+            Moved("against", "menu"),
+            Moved("question", "menu"),
+        ],
+    },
     "08_your_own_photos": {
         "ask": [
             # what it says of another photo, or at another threshold, may be the same

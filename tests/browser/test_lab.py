@@ -201,12 +201,18 @@ ipywidgets.VBox([slider, widgets.view(show, number=slider)])"""
 
 
 def test_an_error_stands_in_the_place_of_the_picture_and_the_control_lives_on(server, page):
-    nbformat.write(nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(FAILING)]), server.notebooks / "it.ipynb")
-    notebook = lab.Notebook(page(), server, "it.ipynb")
+    kernel = {"kernelspec": solved.derive(ROOT).KERNEL}
+    made = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(FAILING)], metadata=kernel)
+    nbformat.write(made, server.notebooks / "failing.ipynb")
+    notebook = lab.Notebook(page(), server, "failing.ipynb")
     assert not notebook.run_all()
     handle, shown = notebook.output(0).locator(".noUi-handle"), notebook.output(0).locator(".widget-html-content")
     handle.focus()
-    for key, text in (("ArrowLeft", "division by zero"), ("ArrowRight", "whole: 6"), ("ArrowRight", "whole: 3")):
+    for key, text in (
+        ("ArrowLeft", "This cannot be drawn. ZeroDivisionError"),
+        ("ArrowRight", "whole: 6"),
+        ("ArrowRight", "whole: 3"),
+    ):
         notebook.page.keyboard.press(key)
         shown.filter(has_text=text).wait_for()
     notebook.close()

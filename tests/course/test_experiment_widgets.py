@@ -32,8 +32,8 @@ def test_another_baseline_turns_a_difference_round():
 
 
 def test_a_lower_level_supports_more():
-    """0.1, 0, 0.2: mean 0.1, deviation 0.1, t of 2 degrees 4.30 at 95 % and 1.89 at 80 %, times 0.1 / 3 ** 0.5."""
-    three = runs(none=[0.5, 0.5, 0.5], some=[0.6, 0.5, 0.7])
+    """0.1, 0.05, 0.15: the mean 0.1 plus or minus t * 0.05 / 3 ** 0.5; t is 4.30 at 95 % and 1.89 at 80 %."""
+    three = runs(none=[0.5, 0.5, 0.5], some=[0.6, 0.55, 0.65])
     assert "0 of 1" in experiment_widgets.draw_runs(three, "size", 3)[1]
     assert "1 of 1" in experiment_widgets.draw_runs(three, "size", 3, level=0.8)[1]
 

@@ -83,7 +83,7 @@ def draw(table, title="What each setting reached, and what it cost", cost="secon
         ends = np.nan_to_num([[row["mean"] - row["low"]], [row["high"] - row["mean"]]])
         ax.errorbar(
             row[cost] / unit, 100 * row["mean"], yerr=100 * ends, capsize=4, label=name,
-            fmt="os^Dvp*"[place % 7], color=colors[place % len(colors)],
+            fmt="os^Dvp*"[place % 7], color=colors[place % 7], markerfacecolor=None if place < 7 else "white",
         )  # fmt: skip
     ax.set(title=title, xlabel=_COST_LABELS[cost], ylabel=f"{score} (%), mean over seeds")
     ax.grid(alpha=0.3)
