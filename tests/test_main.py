@@ -139,3 +139,50 @@ def test_fetch_of_an_unknown_name_fetches_nothing(capsys):
     told = capsys.readouterr()
     assert told.out == ""
     assert "Not known: beens. Data sets: " in told.err
+
+
+@pytest.mark.parametrize(
+    ("command", "status"),
+    [
+        (["--help"], 0),
+        (["audit", "--help"], 0),
+        (["audit", "FOLDER"], 1),
+        (["audit", "nowhere"], 2),
+        (["compare", "nowhere"], 2),
+        (["predict", "nowhere", "photo.jpg"], 2),
+        (["fetch", "leaves"], 0),
+        (["nonsense"], 2),
+    ],
+)
+def test_what_needs_no_tensorflow_loads_none(class_folders, tmp_path, command, status):
+    """TensorFlow takes seconds to load, and cannot be had everywhere."""
+    code = (
+        "import sys; sys.modules['tensorflow'] = sys.modules['keras'] = None;"  # whoever imports them fails
+        "from tutorial_utils import __main__; sys.exit(__main__.main(sys.argv[1:]))"
+    )
+    arguments = [str(class_folders) if each == "FOLDER" else each for each in command]
+    done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, cwd=tmp_path)
+    assert done.returncode == status, done.stderr[-2000:]
+    assert "Traceback" not in done.stderr
+
+
+def test_every_command_says_what_it_is_for(capsys):
+    for command in ("course", "doctor", "audit", "advise", "fetch", "predict", "compare"):
+        with pytest.raises(SystemExit) as stop:
+            main.main([command, "--help"])
+        assert stop.value.code == 0
+        said = capsys.readouterr().out
+        assert f"python -m tutorial_utils {command}" in said
+        assert len(said.splitlines()) >= 4
+
+
+def test_a_doctor_without_tensorflow_says_so_and_does_not_die(tmp_path):
+    code = (
+        "import sys; sys.modules['tensorflow'] = None;"
+        "from tutorial_utils import __main__; sys.exit(__main__.main(['doctor']))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path)
+    assert done.returncode == 1
+    row = next(line for line in done.stdout.splitlines() if "TensorFlow and Keras load" in line)
+    assert "False" in row
+    assert "Traceback" not in done.stderr

@@ -180,6 +180,7 @@ def _made(metrics, record, backbone, day):
         "license of the weights": backbone.license,
         "sha256 of the weights": record["weights_sha256"],
         "training": metrics.get("strategy", ""),
+        "photos in training": metrics.get("photos_in_training", ""),
         "seed": metrics["seed"],
         "versions": ", ".join(f"{name} {version}" for name, version in record["versions"].items()),
         "day": day.isoformat(),

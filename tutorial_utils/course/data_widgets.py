@@ -78,7 +78,9 @@ def browse_findings(findings, photos):
 
     counts = findings["kind"].value_counts(sort=False)
     options = [(f"{kind} ({count})", kind) for kind, count in counts.items()]
-    menu = ipywidgets.Dropdown(options=options, value=counts.idxmax(), description="finding")
+    of_photos = findings.loc[findings["path"] != "", "kind"].value_counts(sort=False)  # else of whole classes
+    start = (of_photos if len(of_photos) else counts).idxmax()
+    menu = ipywidgets.Dropdown(options=options, value=start, description="finding")
     return ipywidgets.VBox([menu, view(show, kind=menu)])
 
 

@@ -88,7 +88,7 @@ def draw_threshold(labels, probabilities, threshold, chosen, number=None, name="
     name : which photos of which classes these are, for the title
     """
     here = {score: float(values[0]) for score, values in scores_at(labels, probabilities, [threshold], number).items()}
-    figure, ax = plt.subplots(figsize=(6.6, 3.6), layout="constrained")
+    figure, ax = plt.subplots(figsize=(6.6, 3.9), layout="constrained")
     steps = np.linspace(0, 1, 101)
     for score, values in scores_at(labels, probabilities, steps, number).items():
         look = dict(color=plots.PALETTE[LOOKS[score][0]], label=f"{score}: {_percent(here[score])}")
@@ -100,7 +100,7 @@ def draw_threshold(labels, probabilities, threshold, chosen, number=None, name="
     ax.set(xlabel="answer only when at least this sure (%)", ylabel="share (%)", ylim=(-3, 103))
     ax.set_title(f"{name}: answers from {threshold:.0%} on", fontsize=11)
     ax.grid(alpha=0.3)
-    ax.legend(fontsize=8, loc="lower left")
+    figure.legend(fontsize=8, loc="outside lower center", ncols=4)
     said = ", ".join(f"{score} {_percent(value)}" for score, value in here.items())
     return figure, f"{name}, answers only when at least {threshold:.0%} sure: {said}"
 
@@ -140,7 +140,9 @@ def explore_heat(images, heats, texts, masks=None, start=0.5):
     masks : bool (photos, h, w): a box to tick draws their outlines; None: no such box
     """
     controls = {
-        "photo": ipywidgets.Dropdown(options=[(text, place) for place, text in enumerate(texts)], description="photo"),
+        "photo": ipywidgets.Dropdown(
+            options=[(text, place) for place, text in enumerate(texts)], description="photo", layout={"width": "26em"}
+        ),
         "strength": ipywidgets.FloatSlider(
             start, min=0, max=1, step=0.1, description="strength of the heat", continuous_update=False,
             style=widgets.WIDE, layout={"width": "24em", "flex": "0 0 auto"},

@@ -1,0 +1,57 @@
+"""Chapter 8 on a folder: what it leaves, and how it ends where the folder is not fit."""
+
+import json
+import re
+import shutil
+import subprocess
+
+import pandas
+import pytest
+
+from tests.course.test_card_commands import environment
+from tests.notebooks.test_chapters import SMALL, cells, papermill  # noqa: F401
+from tutorial_utils import _files
+from tutorial_utils.course import card
+
+CHAPTER = "08_your_own_photos"
+
+
+def test_a_folder_that_is_not_fit_stops_with_a_sentence(root, class_folders, tmp_path):
+    for path in sorted((class_folders / "ill").iterdir())[:8]:
+        path.unlink()
+    process, metrics, text = papermill(root, CHAPTER, tmp_path, "-p", "dataset", class_folders)
+    assert process.returncode == 1  # a script must be able to tell that there is no model
+    assert "not fit to learn from" in process.stderr.splitlines()[-1]
+    assert metrics is None
+    page = (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
+    assert "not fit to learn from yet" in page
+    failed = [
+        output
+        for cell in json.loads(text)["cells"]
+        for output in cell.get("outputs", [])
+        if output["output_type"] == "error"
+    ]
+    assert [len(output["traceback"]) for output in failed] == [1]  # a line, and no wall
+
+
+@pytest.mark.slow
+def test_what_the_chapter_leaves_can_be_used_without_the_course(root, cells, tmp_path):  # noqa: F811
+    process, metrics, _ = papermill(root, CHAPTER, tmp_path, *SMALL, "-p", "dataset", cells)
+    assert process.returncode == 0, process.stderr[-3000:]
+    run = tmp_path / "run"
+    assert not [name for name in [*card.FILES, "model_card.md"] if not (run / name).is_file()]
+    record = json.loads((run / "run.json").read_text())
+    for name in ("model.keras", "model.tflite", "model_float16.tflite", "model_int8.tflite", "model.onnx"):
+        assert record["files_sha256"][name] == _files.sha256(run / name)
+    answers = pandas.read_csv(run / "predictions.csv", keep_default_na=False)
+    assert len(answers) == metrics["n_test"]
+    shutil.copy(answers["path"][0], run / "photo.jpg")
+    blocks = re.findall(r"```bash\n(.*?)\n```\n\n```python\n(.*?)```", (run / "model_card.md").read_text(), re.DOTALL)
+    assert len(blocks) == len(card.RUN)
+    for number, (install, code) in enumerate(blocks):
+        python = environment(tmp_path / f"alone{number}", install.removeprefix("pip install ").split())
+        done = subprocess.run([python, "-c", code], cwd=run, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr[-3000:]
+        answer, share = done.stdout.strip().rsplit(" ", 1)
+        assert answer == answers["class"][0]
+        assert float(share) == pytest.approx(answers["confidence"][0], abs=2e-4)
