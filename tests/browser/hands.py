@@ -123,13 +123,14 @@ class Control:
         self.element.click()
 
     def _button_by_keys(self):
-        self.page.keyboard.press("Enter")
+        """Space: JupyterLab takes Enter, to begin writing in the cell."""
+        self.page.keyboard.press("Space")
 
     def _file_by_mouse(self):
         self._give(self.element.click, "by_mouse.png", RED)
 
     def _file_by_keys(self):
-        self._give(lambda: self.page.keyboard.press("Enter"), "by_keys.png", BLUE)
+        self._give(self._button_by_keys, "by_keys.png", BLUE)
 
     def _give(self, ask, name, content):
         """Choose a file in the dialog that opens."""

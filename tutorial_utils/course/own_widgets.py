@@ -26,7 +26,9 @@ def ask(judge, paths, names=None, start=0.5):
     start = float(start) if np.isfinite(start) else 0.5
     options = list(zip(names or [pathlib.Path(path).name for path in paths], paths, strict=True))
     photo = ipywidgets.Dropdown(options=options, description="photo", layout={"width": "30em"})
-    upload = ipywidgets.FileUpload(accept="image/*", multiple=True, description="a photo of yours")
+    upload = ipywidgets.FileUpload(
+        accept="image/*", multiple=True, description="a photo of yours", layout={"width": "14em"}
+    )
     slider = ipywidgets.FloatSlider(
         start, min=0, max=1, step=0.01, description="answer only when at least this sure", continuous_update=False,
         style=widgets.WIDE, layout={"width": "36em"},
