@@ -9,6 +9,7 @@ Chromium. What must be reached: a median of 0.4 s where a control only draws, of
 
 import argparse
 import datetime
+import os
 import pathlib
 import statistics
 import tempfile
@@ -50,6 +51,7 @@ def measure(server, page, chapter, moves):
         for one in moved.CONTROLS[chapter][name]:
             seconds = times(notebook, outputs, one, moves)
             told = {"moves": len(seconds), "median_s": statistics.median(seconds), "slowest_s": max(seconds)}
+            told["load"] = os.getloadavg()[0]  # processes that wanted a core, these included
             rows.append({"chapter": chapter, "control": name, "label": one.label, "kind": one.kind,
                          "trains": name in moved.TRAINS, **told})  # fmt: skip
             print(rows[-1], flush=True)
@@ -76,7 +78,8 @@ def keep(chapter, rows):
     known = pandas.read_csv(TABLE, comment="#") if TABLE.is_file() else pandas.DataFrame()
     others = known[known["chapter"] != chapter] if len(known) else known
     table = pandas.concat([others, pandas.DataFrame(rows)]).sort_values("chapter", kind="stable")
-    note = f"# {datetime.date.today()}, python -m benchmarks.controls"
+    cores = f"{os.cpu_count()} processor cores, which others used too"
+    note = f"# {datetime.date.today()}, python -m benchmarks.controls; {cores}"
     TABLE.write_text(f"{note}\n{table.round(3).to_csv(index=False)}", encoding="utf-8")
     for row in rows:
         if row["median_s"] > LIMITS[row["trains"]]:

@@ -618,9 +618,10 @@ exercises.check(
     "five runs that spread alike.",
     wrong=[
         (int(size_apart["supported"].sum()), f"That is what all {seeds} runs support. Take the first two only."),
-        (len(by_two), "That many sizes were compared. Count those in whose row `supported` is True."),
+        (by_two["supported"].size + 1, "So many sizes there are, the baseline among them. Count the rows of the table "
+         "in which `supported` is True."),
     ],
-)
+)  # fmt: skip
 
 # %% [markdown]
 # **4. Plan one of your own.** Which question would you ask of chapter 3? Write down what varies, with at least two

@@ -21,7 +21,8 @@ def test_a_folder_that_is_not_fit_stops_with_a_sentence(root, class_folders, tmp
         path.unlink()
     process, metrics, text = papermill(root, CHAPTER, tmp_path, "-p", "dataset", class_folders)
     assert process.returncode == 1  # a script must be able to tell that there is no model
-    assert "not fit to learn from" in process.stderr.splitlines()[-1]
+    last = [line for line in process.stderr.splitlines() if line.strip()][-1]
+    assert last.startswith("Stopped: these photos are not fit to learn from")
     assert metrics is None
     page = (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
     assert "not fit to learn from yet" in page
