@@ -11,9 +11,6 @@ import sys
 import time
 import urllib.request
 
-import nbformat
-
-SMALL = {"photos_per_class": 12, "image_size": 96}
 SETTINGS = {"@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": False}}
 TOKEN = "a-token-for-this-machine-only"
 
@@ -40,13 +37,6 @@ def pages():
             yield page
         finally:
             chromium.close()
-
-
-def given(notebook, **parameters):
-    """Add a cell that sets other parameters, as papermill does, to a notebook (nbformat)."""
-    place = next(place for place, cell in enumerate(notebook.cells) if "parameters" in cell.metadata.get("tags", []))
-    code = "\n".join(f"{name} = {value!r}" for name, value in parameters.items())
-    notebook.cells.insert(place + 1, nbformat.v4.new_code_cell(code, id="given"))
 
 
 class Lab:

@@ -1,6 +1,7 @@
 """The book in a real browser, from a web server and from files, with every other host out of reach.
 
-It is made of the chapters at small parameters, two at a time; they are kept in book/_executed for the next time.
+It is the book that `make book` makes, so every chapter runs at its defaults; what was executed is kept in
+book/_executed for the next time.
 """
 
 import functools
@@ -11,13 +12,13 @@ import pathlib
 import threading
 import urllib.parse
 
+import nbformat
 import pytest
 
-from tests.browser import lab
+from tests.notebooks.test_chapters import CHAPTERS
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.xdist_group("browser"),
     pytest.mark.filterwarnings("ignore:.*Check CHANGES for Sphinx API modifications"),  # of Sphinx's extensions
 ]
 NOWHERE = "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1"
@@ -40,7 +41,27 @@ AXE = """async rules => (await axe.run({ preload: false, ...rules })).violations
 
 
 @pytest.fixture(scope="module")
-def book(chromium):
+def executed():
+    """{chapter: notebook with outputs}, at the chapters' defaults."""
+    from book import execute
+
+    return execute.chapters()
+
+
+@pytest.mark.parametrize("chapter", CHAPTERS)
+def test_a_chapter_holds_at_its_defaults_with_its_exercises_unanswered(executed, chapter):
+    from book import execute
+
+    assert set(executed) == set(CHAPTERS)
+    metrics = json.loads((execute.BOOK / "_runs" / "whole" / chapter / "metrics.json").read_text())
+    assert (metrics["dataset"], metrics["image_size"]) == ("leaves", 128)
+    told = nbformat.writes(executed[chapter])
+    for word in ("Warning", "retracing", "oneDNN"):
+        assert word not in told, f"{word} appears in the outputs of {chapter}"
+
+
+@pytest.fixture(scope="module")
+def book(executed, chromium):
     """The folder of the book's pages."""
     for name in ("sphinx", "myst_nb", "sphinx_book_theme", "sphinx_external_toc", "playwright"):
         pytest.importorskip(name, reason=f"needs {name}: install the extra `book`, and playwright")
@@ -50,7 +71,7 @@ def book(chromium):
         vendor.fetch()
     except vendor.NotThere as reason:
         pytest.skip(str(reason))
-    return build.make(build.BOOK / "_build" / "small", lab.SMALL, at_once=2)
+    return build.make()
 
 
 @pytest.fixture(scope="module")
@@ -256,4 +277,4 @@ def test_made_again_nothing_is_executed(book, monkeypatch, tmp_path):
         raise AssertionError("a chapter was executed again")
 
     monkeypatch.setattr(execute.runs, "execute", no)
-    assert set(execute.chapters(lab.SMALL)) == {pathlib.Path(name).stem for name in pages(book) if "chapters/" in name}
+    assert set(execute.chapters()) == {pathlib.Path(name).stem for name in pages(book) if "chapters/" in name}

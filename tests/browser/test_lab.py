@@ -17,7 +17,7 @@ from tests.notebooks import solved
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 CHAPTERS = [path.stem for path in sorted((ROOT / "notebooks" / "source").glob("[0-9][0-9]_*.py"))]
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("browser")]  # one browser at a time on two cores
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +73,7 @@ class Nothing:
 def opened(server, page, chapter):
     """Return a chapter, with few and small photos, open in a page."""
     made = solved.derive(ROOT).derive(solved.source(ROOT, chapter))
-    lab.given(made, **lab.SMALL)
+    solved.given(made, **solved.SMALL)
     nbformat.write(made, server.notebooks / f"{chapter}.ipynb")
     return lab.Notebook(page, server, f"{chapter}.ipynb")
 

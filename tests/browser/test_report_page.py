@@ -12,7 +12,7 @@ import pytest
 
 from tutorial_utils.course import report
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("browser")]
+pytestmark = pytest.mark.slow
 PHONE = 390  # pixels
 PROBE = """<!DOCTYPE html><iframe id="phone" style="width:%dpx;height:844px;border:0" srcdoc="%s"></iframe>
 <p id="out"></p>

@@ -59,6 +59,8 @@ def test_the_browser_shows_one_cell_of_the_matrix(found):
     assert "taken for ill, 80% sure" in view.value
     menu.value = ("ill", "healthy")
     assert "taken for healthy, 95% sure" in view.value
+    menu.index = 0
+    assert (menu.index, menu.label, slider.max) == (0, "all 3 mistakes", 3)
 
 
 def test_without_a_mistake_it_says_so(found):

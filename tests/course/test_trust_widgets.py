@@ -105,6 +105,10 @@ def test_the_scores_follow_the_controls():
     slider.value = 0.75
     assert "coverage 50%, precision 100%, recall 50%" in view.value
     of_class.value = 1
+    of_class.index = 0
+    assert of_class.index == 0
+    assert "all classes" in view.value
+    of_class.value = 1
     assert "validation photos, ill, answers only when at least 75% sure: coverage 100%" in view.value
     which.value = "test"
     assert "test photos, ill" in view.value

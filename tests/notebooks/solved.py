@@ -7,6 +7,8 @@ import inspect
 import jupytext
 import nbformat
 
+SMALL = {"photos_per_class": 12, "image_size": 96}
+
 
 def derive(root):
     """Return notebooks/derive.py as a module."""
@@ -14,6 +16,13 @@ def derive(root):
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+def given(notebook, **parameters):
+    """Add a cell that sets other parameters, as papermill does, to a notebook (nbformat)."""
+    place = next(place for place, cell in enumerate(notebook.cells) if "parameters" in cell.metadata.get("tags", []))
+    code = "\n".join(f"{name} = {value!r}" for name, value in parameters.items())
+    notebook.cells.insert(place + 1, nbformat.v4.new_code_cell(code, id="given"))
 
 
 def source(root, chapter):

@@ -21,7 +21,6 @@ import nbclient
 import nbformat
 import pytest
 
-from tests.browser import lab
 from tests.notebooks import solved
 
 pytestmark = pytest.mark.slow
@@ -96,7 +95,7 @@ def first_cells(root, wheels):
     last = next(place for place, cell in enumerate(made.cells) if cell.source.startswith("photos = catalog.load("))
     again = nbformat.v4.new_code_cell(made.cells[1].source, id="again")
     made.cells = [*made.cells[: last + 1], again]
-    lab.given(made, **lab.SMALL)
+    solved.given(made, **solved.SMALL)
     return made
 
 

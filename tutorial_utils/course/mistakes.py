@@ -12,6 +12,7 @@ from ..insight import plots
 from . import widgets
 
 SIDE = 160  # pixels of a photo in a figure
+ALL = ()  # in the place of a pair of classes: a menu whose value is None shows no choice
 
 
 class Mistakes(NamedTuple):
@@ -105,7 +106,7 @@ def browse(found):
     if not len(found.table):
         return ipywidgets.HTML("Every photo is right: there is no mistake to look at.")
     pairs = found.table.groupby(["true", "predicted"]).size().sort_values(ascending=False, kind="stable")
-    options = [(f"all {len(found.table)} mistakes", None)]
+    options = [(f"all {len(found.table)} mistakes", ALL)]
     options += [(f"{true}, taken for {said}: {count}", (true, said)) for (true, said), count in pairs.items()]
     menu = ipywidgets.Dropdown(options=options, description="mistakes", layout={"width": "26em"})
     slider = ipywidgets.IntSlider(1, min=1, max=len(found.table), description="photo", continuous_update=False)
@@ -133,7 +134,7 @@ def browse(found):
 
 
 def _rows(found, pair):
-    """Return the places in the table of the mistakes of one cell of the confusion matrix; None: of all."""
-    if pair is None:
+    """Return the places in the table of the mistakes of one cell of the confusion matrix; ALL: of all."""
+    if pair == ALL:
         return list(range(len(found.table)))
     return np.flatnonzero((found.table["true"] == pair[0]) & (found.table["predicted"] == pair[1])).tolist()

@@ -10,6 +10,7 @@ from ..insight import heat_plots, metrics, plots
 from . import clicks, widgets
 
 SIDE = 160  # pixels of a photo in a figure
+ALL = -1  # in the place of a class: a menu whose value is None shows no choice
 LOOKS = {"coverage": ("blue", ":"), "precision": ("orange", "-"), "recall": ("green", "--")}
 
 
@@ -66,7 +67,7 @@ def explore_threshold(answers, class_names, chosen):
     """
     start = float(chosen) if np.isfinite(chosen) else 0.5
     which = ipywidgets.Dropdown(options=list(answers), description="photos")
-    options = [("all classes", None), *((name, number) for number, name in enumerate(class_names))]
+    options = [("all classes", ALL), *((name, number) for number, name in enumerate(class_names))]
     of_class = ipywidgets.Dropdown(options=options, description="class")
     slider = ipywidgets.FloatSlider(
         start, min=0, max=1, step=0.01, description="answer only when at least this sure", continuous_update=False,
@@ -74,6 +75,7 @@ def explore_threshold(answers, class_names, chosen):
     )  # fmt: skip
 
     def show(which, number, threshold):
+        number = None if number == ALL else number
         name = f"{which} photos, {'all classes' if number is None else class_names[number]}"
         return plots.as_html(*draw_threshold(*answers[which], threshold, chosen, number, name))
 
