@@ -25,6 +25,7 @@ CHAPTERS = [
     "07_experiments",
     "08_your_own_photos",
 ]
+LONG = ("04", "05", "07")
 SMALL = [part for name, value in solved.SMALL.items() for part in ("-p", name, value)]
 
 
@@ -87,7 +88,12 @@ def cells(tmp_path_factory):
     return folder
 
 
-@pytest.mark.parametrize("chapter", CHAPTERS)
+def slow_if_long(chapter):
+    """Return a chapter as a parameter of a test; those that train for long are left to `make test-slow`."""
+    return pytest.param(chapter, marks=pytest.mark.slow if chapter[:2] in LONG else ())
+
+
+@pytest.mark.parametrize("chapter", [slow_if_long(chapter) for chapter in CHAPTERS[:-1]])  # the last: test_own_photos
 def test_a_chapter_takes_a_folder_of_real_photos(root, chapter, cells, tmp_path):
     parameters = ["-p", "dataset", cells, "-p", "backbone", "efficientnet_lite0"]
     process, metrics, text = papermill(root, chapter, tmp_path, *SMALL, *parameters)
