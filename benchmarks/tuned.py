@@ -1,10 +1,12 @@
 """What the recipe reaches: frozen and fine-tuned on the same photos, the test photos opened once at the end.
 
-    python -m benchmarks.tuned FOLDER ... [--seeds 5] [--image-size 224] [--refit]
+    python -m benchmarks.tuned FOLDER ... [--seeds 5] [--image-size 224] [--refit | --photos]
 
 Each set as it is usually scored: solar_cells 75 to 25, magnetic_tile in five folds by group, pooled, any other 70 to 10
 to 20 by group. Validation photos, always taken from those to learn from, choose the epoch and nothing else does.
 With --refit the same recipe learns from training and validation photos together and keeps its last epoch (refit.csv).
+With --photos a row a test photo and seed is kept instead (tuned_photos.csv), so that the gain can be pooled over the
+seeds too, all answers about a photo and its group drawn together.
 """
 
 import argparse
@@ -41,6 +43,34 @@ def rounds(name, photos, seed):
 
 def measure(photos, set, backbone, image_size, seed):
     """Train frozen and fine-tuned on every round of one split; return one row."""
+    labels, said, groups, found = _train(photos, set, backbone, image_size, seed)
+    return [_row(labels, said, groups) | found]
+
+
+def measure_photos(photos, set, backbone, image_size, seed):
+    """Do the same; return a row a test photo: its group, and whether each way was right."""
+    labels, said, groups, _ = _train(photos, set, backbone, image_size, seed)
+    return [
+        {"group": group} | {name: int(answers[place] == label) for name, answers in said.items()}
+        for place, (label, group) in enumerate(zip(labels, groups, strict=True))
+    ]
+
+
+def pooled(table):
+    """Return {set: metrics.Difference} of fine-tuned and frozen over all seeds of a table of `measure_photos`."""
+    from tutorial_utils.insight import metrics
+
+    return {
+        name: metrics.paired_difference(np.ones(len(rows), int), rows["tuned"], rows["frozen"], rows["group"])
+        for name, rows in table.groupby("set")
+    }
+
+
+def _train(photos, set, backbone, image_size, seed):
+    """Train frozen and fine-tuned on every round of one split.
+
+    Return (labels, {way: answers}, groups) of all test photos, as lists, and what else is known of the trainings (dict)
+    """
     import keras
 
     from tutorial_utils.data import pipeline
@@ -72,7 +102,7 @@ def measure(photos, set, backbone, image_size, seed):
         labels += pipeline.labels(test).tolist()
         groups += test["group"].tolist()
     checked = {name: float(np.mean(right)) for name, right in checked.items()}
-    return [_row(labels, said, groups) | {"seconds": round(seconds)} | checked]
+    return labels, said, groups, {"seconds": round(seconds)} | checked
 
 
 def measure_refit(photos, set, backbone, image_size, seed):
@@ -138,12 +168,18 @@ def main():
     parser.add_argument("--backbone", default="efficientnet_lite0")
     parser.add_argument("--refit", action="store_true", help="learn from the validation photos too")
     cells.options(parser)
+    parser.add_argument("--photos", action="store_true", help="keep a row a test photo and seed, and pool the seeds")
     arguments = parser.parse_args()
     grid = [
         {"set": name, "backbone": arguments.backbone, "image_size": arguments.image_size, "seed": seed}
         for seed in range(arguments.seeds)
         for name in cells.sets(arguments)
     ]
+    if arguments.photos:
+        table = cells.run("tuned_photos", grid, measure_photos, arguments, "python -m benchmarks.tuned --photos")
+        for name, gain in pooled(table).items():
+            print(f"{name}: fine-tuned minus frozen over {table['seed'].nunique()} seeds, {gain}")
+        return
     if arguments.refit:
         table = cells.run("refit", grid, measure_refit, arguments, "python -m benchmarks.tuned --refit")
     else:

@@ -3,9 +3,10 @@ import pathlib
 import subprocess
 import sys
 
+import pandas
 import pytest
 
-from benchmarks import grid, recipe, results, scaling, ways
+from benchmarks import grid, recipe, results, scaling, tuned, ways
 from tests.course import test_grids
 from tutorial_utils.data import photos
 
@@ -91,6 +92,15 @@ def test_a_grid_is_timed_twice_and_nothing_of_it_runs_twice(tmp_path):
     assert (told["runs"], told["ended_well"], told["run_twice"]) == (2, 1, 1)  # what failed is tried again
     assert runs["metrics_score"].tolist()[0] == 10
     assert told["seconds"] > 0
+
+
+def test_a_gain_is_pooled_over_seeds_and_more_seeds_are_no_more_photos():
+    """Four photos in two groups, asked twice: right 3 + 3 times of 8 after, 1 + 1 before, so 50 points more."""
+    rows = pandas.DataFrame({"group": ["a", "a", "b", "b"], "frozen": [0, 0, 0, 1], "tuned": [1, 0, 1, 1]})
+    once = tuned.pooled(rows.assign(set="leaves"))["leaves"]
+    twice = tuned.pooled(pandas.concat([rows, rows], ignore_index=True).assign(set="leaves"))["leaves"]
+    assert (once.value, twice.value, twice.n_groups) == (0.5, 0.5, 2)
+    assert (twice.low, twice.high) == (once.low, once.high)
 
 
 @pytest.mark.slow
