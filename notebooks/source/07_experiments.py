@@ -201,9 +201,7 @@ SCORE = "metrics_accuracy"
 
 def shown(runs, vary):
     """Return a table of what each setting reached, in %, the mean over its runs and an interval for that mean."""
-    table = comparison.settings(runs, [vary], SCORE)
-    in_percent = {name: 100 * table[name] for name in ("mean", "low", "high")}
-    return table.assign(**in_percent).drop(columns="seconds").style.format(precision=1)
+    return comparison.in_words(comparison.settings(runs, [vary], SCORE).drop(columns="seconds"))
 
 
 def supports(runs, vary):

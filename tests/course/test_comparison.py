@@ -25,6 +25,15 @@ def test_the_mean_and_its_interval_by_hand():
     assert table.loc["width 2", ["low", "high"]].tolist() == pytest.approx([0.5, 0.5])
 
 
+def test_an_interval_of_a_share_ends_at_nothing_and_at_all():
+    """0.2 and 0.4: with t of 1 degree, 12.706, the interval would reach from -0.97 to 1.57."""
+    table = comparison.settings(runs({1: [0.2, 0.4]}), ["width"])
+    assert table.loc["width 1", ["low", "high"]].tolist() == [0, 1]
+    words = comparison.in_words(table.assign(weights=2.25e6))
+    assert words.loc["width 1", ["mean (%)", "low (%)", "high (%)"]].tolist() == ["30.0", "0.0", "100.0"]
+    assert words.loc["width 1", "weights (millions)"] == "2.25"
+
+
 def test_differences_are_paired_so_that_seeds_that_move_both_do_not_hide_one():
     """The seeds move the score by 0.4, the setting always by 0.1 or a little more."""
     table = comparison.differences(runs({1: [0.3, 0.5, 0.7], 2: [0.4, 0.601, 0.8]}), ["width"])

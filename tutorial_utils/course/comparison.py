@@ -21,8 +21,9 @@ def settings(runs, vary, score=SCORE, level=0.95):
 
     runs : as from grids.run or grids.read; failed ones are left out
     vary : names of the parameters that were varied
-    low, high : Student's t interval over the seeds, NaN with one seed. It tells how much the luck of a seed
-        matters (the split and the start), not how good the model will be on other photos
+    score : the column of a share, 0 to 1
+    low, high : Student's t interval over the seeds, cut at 0 and 1, NaN with one seed. It tells how much the luck of
+        a seed matters (the split and the start), not how good the model will be on other photos
     seconds, weights : mean over the runs; a cost that the runs do not tell is left out
     Raises ValueError if no run has ended well, or none has the score.
     """
@@ -33,7 +34,8 @@ def settings(runs, vary, score=SCORE, level=0.95):
         name: _mean(group[score], level) | {cost: group[column].mean() for cost, column in told.items()}
         for name, group in grouped
     }
-    return pandas.DataFrame.from_dict({_label(vary, name): row for name, row in rows.items()}, orient="index")
+    table = pandas.DataFrame.from_dict({_label(vary, name): row for name, row in rows.items()}, orient="index")
+    return table.assign(low=table["low"].clip(0, 1), high=table["high"].clip(0, 1))
 
 
 def differences(runs, vary, baseline=None, score=SCORE, level=0.95):
@@ -54,6 +56,19 @@ def differences(runs, vary, baseline=None, score=SCORE, level=0.95):
     rows = {name: _mean((wide[name] - wide[base]).dropna(), each) for name in others}
     table = pandas.DataFrame.from_dict(rows, orient="index", columns=["seeds", "mean", "low", "high"])
     return table.assign(supported=(table["low"] > 0) | (table["high"] < 0))
+
+
+def in_words(table, unit="%"):
+    """Return a table of `settings`, or with unit "points" of `differences`, as a reader should see it.
+
+    Fractions become percent or points, to a tenth; weights become millions; names say their units.
+    """
+    shown = table.assign(**{name: (100 * table[name]).round(1) for name in ("mean", "low", "high")}).round(1)
+    if "weights" in shown:
+        shown["weights"] = (shown["weights"] / 1e6).round(2)
+    shown = shown.rename(columns={name: f"{name} ({unit})" for name in ("mean", "low", "high")})
+    shown = shown.rename(columns={"weights": "weights (millions)"})
+    return shown.astype({name: str for name in shown if shown[name].dtype == float}).replace("nan", None)
 
 
 def says(differences, baseline):
@@ -130,12 +145,12 @@ def compare(folder, vary=None, baseline=None, score=SCORE):
     body = [
         f"<header><h1>{page.text(folder.name)}: a comparison</h1></header>",
         f"<section><h2>In short</h2>{page.paragraphs(says(apart, base).replace(chr(10), chr(10) * 2))}</section>",
-        f"<section><h2>Every setting</h2>{page.table(_shown(table, '%'), 'settings')}"
+        f"<section><h2>Every setting</h2>{page.table(in_words(table, '%'), 'settings')}"
         f"{page.picture(folder / 'comparison.png', 'score by cost')}"
         f"{page.picture(folder / 'weights.png', 'score by weights') if (folder / 'weights.png').is_file() else ''}"
         "</section>",
         f"<section><h2>Against {page.text(base)}</h2>"
-        f"{page.table(_shown(apart, 'points'), 'differences, seed by seed')}</section>",
+        f"{page.table(in_words(apart, 'points'), 'differences, seed by seed')}</section>",
     ]
     if len(failed):
         kept = failed[[*vary, "seed", "reason"]].reset_index(drop=True)
@@ -152,16 +167,6 @@ def varied(runs):
     if not names:
         raise ValueError("All runs have the same parameters but for the seed: there is nothing to compare.")
     return names
-
-
-def _shown(table, unit):
-    """Return a table for a page: fractions as percent or points, to a tenth."""
-    shown = table.assign(**{name: (100 * table[name]).round(1) for name in ("mean", "low", "high")}).round(1)
-    if "weights" in shown:
-        shown["weights"] = (shown["weights"] / 1e6).round(2)
-    shown = shown.rename(columns={name: f"{name} ({unit})" for name in ("mean", "low", "high")})
-    shown = shown.rename(columns={"weights": "weights (millions)"})
-    return shown.astype({name: str for name in shown if shown[name].dtype == float}).replace("nan", None)
 
 
 def _good(runs, vary, score):
