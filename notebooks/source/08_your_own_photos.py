@@ -653,7 +653,7 @@ exercises.check(
 # %%
 print(report.verdict(summary))
 print(f"\nIn {run.name}: the model in {1 + len(files)} forms, its card, its report, its answers to the test photos.")
-print(f"8 bits instead of 32: {100 * table.loc['int8', 'lost']:+.1f} points of accuracy lost, ", end="")
+print(f"8 bits in the place of 32: {-100 * table.loc['int8', 'lost']:+.1f} points of accuracy, ", end="")
 print(f"{table.loc['int8', 'megabytes']:.1f} MB in place of {table.loc['float32', 'megabytes']:.1f}")
 
 # %% [markdown]
