@@ -166,9 +166,10 @@ def main():
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--image-size", type=int, default=224)
     parser.add_argument("--backbone", default="efficientnet_lite0")
-    parser.add_argument("--refit", action="store_true", help="learn from the validation photos too")
+    other = parser.add_mutually_exclusive_group()
+    other.add_argument("--refit", action="store_true", help="learn from the validation photos too")
+    other.add_argument("--photos", action="store_true", help="keep a row a test photo and seed, and pool the seeds")
     cells.options(parser)
-    parser.add_argument("--photos", action="store_true", help="keep a row a test photo and seed, and pool the seeds")
     arguments = parser.parse_args()
     grid = [
         {"set": name, "backbone": arguments.backbone, "image_size": arguments.image_size, "seed": seed}

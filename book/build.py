@@ -18,14 +18,14 @@ BOOK = pathlib.Path(__file__).resolve().parent
 HEAVIEST = 3_000_000  # bytes a page may weigh: its HTML and its pictures, without the scripts that all pages share
 
 
-def make(folder=BOOK / "_build", parameters=None, **kept):
+def make(folder=BOOK / "_build", parameters=None):
     """Make the book in `folder`/html; return that folder. Raises RuntimeError if Sphinx complains of anything.
 
-    parameters : dict for the chapters' parameters cells, or None; kept : what else execute.chapters takes
+    parameters : dict for the chapters' parameters cells, or None
     """
     scripts = vendor.fetch()
     vendor.widgets(scripts)
-    chapters = execute.chapters(parameters, **kept)
+    chapters = execute.chapters(parameters)
     pictures, html = stage.Pictures(folder / "pictures"), folder / "html"
     stage.write(chapters, folder / "source", pictures)
     pictures.forget_others()

@@ -173,7 +173,7 @@ print(f"as they are, against upside down: {fall}")
 # %% [markdown]
 # If it does, the subject may have an up and a down, or the photos only happen to have been taken the same way up. Then
 # a short training each way, half of the photos held back, says which: what does better there is done. Where the two
-# are close, chance decides, and little is lost either way.
+# are close, chance decides.
 
 # %%
 from tutorial_utils.data import photos as photo_tools

@@ -63,6 +63,7 @@ def test_a_chapter_takes_another_backbone_and_its_exercises_answer(root, chapter
     cached = backbones.cache_path("mobilenet_v2").is_file()
     name = "mobilenet_v2" if cached else "efficientnet_lite0"
     answered = solved.notebook(root, chapter)
+    assert sum(cell.source.count("\n_probe(") for cell in answered.cells) >= 3
     solved.given(answered, **solved.SMALL, backbone=name)
     nbformat.write(answered, tmp_path / f"{chapter}.ipynb")
     command = ["pytest", "-q", "-p", "no:cacheprovider", "--nbval-lax", tmp_path / f"{chapter}.ipynb"]
@@ -98,12 +99,17 @@ def test_a_chapter_takes_a_folder_of_real_photos(root, chapter, cells, tmp_path)
     parameters = ["-p", "dataset", cells, "-p", "backbone", "efficientnet_lite0"]
     process, metrics, text = papermill(root, chapter, tmp_path, *SMALL, *parameters)
     assert process.returncode == 0, process.stderr[-3000:]
+    check_run(chapter, cells, tmp_path / "run", metrics, text)
+
+
+def check_run(chapter, cells, run, metrics, text):
+    """Assert what every chapter must leave and tell that ran on the folder `cells` with EfficientNet-Lite0."""
     assert metrics["backbone"] == metrics.get("chosen_backbone", "efficientnet_lite0")
     assert metrics["dataset"] == str(cells)
     if chapter[:2] > "02":
         assert 0 <= metrics["test_accuracy_low"] <= metrics["test_accuracy"] <= metrics["test_accuracy_high"] <= 1
         assert metrics["n_test"] >= 2
-        assert (tmp_path / "run" / "model.keras").is_file()
+        assert (run / "model.keras").is_file()
     for word in ("Warning", "retracing", "oneDNN"):
         assert word not in text, f"{word} appears in the outputs of {chapter}"
 
