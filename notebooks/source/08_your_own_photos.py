@@ -25,6 +25,7 @@ backbone = "efficientnet_lite0"  # str: the network to borrow; this one is alway
 image_size = None  # int or None: side of the square in pixels; None: 128 for the course's leaves, 224 for other photos
 seed = 0  # int: the same seed gives the same result
 photos_per_class = None  # int or None: a smaller sample of the photos, for a quick try
+epochs = None  # int or None: how often all layers see each photo; None: 5 times, or more where photos are few
 wanted_error = 0.05  # float: the share of wrong answers that you would accept, 0 up to 1
 photos_license = None  # str or None: the license of your photos, for the model card; None: as the data set's card says
 full = False  # bool: train in all three ways and let the validation photos choose, whatever the advice is
@@ -38,8 +39,9 @@ from tutorial_utils.course import run_folder
 
 started = time.perf_counter()
 image_size = image_size or (128 if dataset == "leaves" else 224)
-parameters = dict(dataset=dataset, backbone=backbone, image_size=image_size, seed=seed, wanted_error=wanted_error)
-parameters |= dict(photos_per_class=photos_per_class, photos_license=photos_license, full=full, run_dir=run_dir)
+parameters = dict(dataset=dataset, backbone=backbone, image_size=image_size, seed=seed, epochs=epochs)
+parameters |= dict(photos_per_class=photos_per_class, wanted_error=wanted_error, photos_license=photos_license)
+parameters |= dict(full=full, run_dir=run_dir)
 run = run_folder.start(**parameters)
 if not 0 < wanted_error < 1:
     raise ValueError(f"wanted_error must be a share between 0 and 1; got {wanted_error!r}.")
@@ -213,6 +215,10 @@ assert not as_told or turned
 #
 # The state of the training is kept in the run folder after every epoch. If the machine stops, run the same again with
 # the same `run_dir`: it goes on where it was (chapter 5).
+#
+# Where all layers learn, they see each photo five times, or more often where the photos are so few that this would be
+# less than a hundred steps. With an evening to spare, give `epochs` yourself, 8 for example; it is kept only if the
+# validation photos say so, epoch by epoch.
 
 # %%
 val_batches = pipeline.batches(validation, image_size)
@@ -228,7 +234,8 @@ def train_by(strategy):
         history = training.fine_tune_stored(borrowed, model.layers[-1], train, validation, image_size, **stored)
     elif strategy == "all":
         learning = batches(train, image_size, turned)
-        history = training.fine_tune(model, borrowed.base, learning, val_batches, **kept)
+        times = epochs or training.epochs_for(len(learning), fewest=5)
+        history = training.fine_tune(model, borrowed.base, learning, val_batches, times, **kept)
     return model, history
 
 

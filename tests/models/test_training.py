@@ -231,3 +231,11 @@ def test_one_epoch_on_stored_activations_is_one_epoch_of_the_whole_model(parts):
         assert np.abs(lite0.base.get_layer("top_conv").get_weights()[0] - start).max() > 1e-4
     for whole, parted in zip(*ends, strict=True):
         np.testing.assert_allclose(whole, parted, atol=2e-5)
+
+
+def test_few_photos_get_more_epochs():
+    """17 steps an epoch, 5 of them are 85 steps and 6 are 102; where an epoch has 33, the fewest are enough."""
+    assert training.epochs_for(17, fewest=5) == 6
+    assert training.epochs_for(33, fewest=5) == 5
+    assert training.epochs_for(17) == training.epochs_for(33) == 8  # what the kept measurements had
+    assert training.epochs_for(1) == training.STEPS

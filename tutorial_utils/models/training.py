@@ -69,7 +69,7 @@ def fine_tune(model, base, train, validation, epochs=None, learning_rate=3e-4, l
     model : joined model whose head is trained already, or its suffix (`fine_tune_stored`); base : its base
     train, validation : batches of (images, labels), as from pipeline.batches; validation None: the last epoch is kept.
         So once every choice is made, the validation photos may join the training photos
-    epochs : None for 8, or as many more as make STEPS steps where the photos are few
+    epochs : None for what `epochs_for` says
     last : how many of the base's last layers learn, None for all; BatchNormalization never does
     decay : let the rate rise over the first fifth of the steps and then fall to 0 along half a cosine, else keep it
         constant; at its full height from the first step, it would undo much of what was borrowed
@@ -83,7 +83,7 @@ def fine_tune(model, base, train, validation, epochs=None, learning_rate=3e-4, l
             f"train must tell how many batches an epoch has; its cardinality is {steps}. Take pipeline.batches, or "
             "give a tf.data.Dataset its number with tf.data.experimental.assert_cardinality."
         )
-    epochs = max(8, -(-STEPS // steps)) if epochs is None else epochs
+    epochs = epochs_for(steps) if epochs is None else epochs
     transfer.unfreeze(base, last)
     _compile(model, _warm_up_and_decay(learning_rate, epochs * steps) if decay else learning_rate)
     return fit(model, train, validation, epochs, rule="accuracy" if validation is not None else "last", **others)
@@ -122,6 +122,15 @@ def fine_tune_stored(
     batches = features.batches(versions, pipeline.labels(train), batch_size(len(train)), shuffle=True, seed=seed)
     val_batches = features.batches([features.stored(validation, **kept)], pipeline.labels(validation))
     return fine_tune(suffix, base, batches, val_batches, epochs, learning_rate, last, decay, **others)
+
+
+def epochs_for(steps, fewest=8):
+    """Return how many epochs fine-tuning should take: `fewest`, or as many more as make STEPS steps.
+
+    steps : steps an epoch, as len(batches) tells; fewest : epochs where photos are many. The kept measurements of
+        fine-tuning are of 8
+    """
+    return max(fewest, -(-STEPS // steps))
 
 
 def augmented(train, image_size, seed=0):
