@@ -115,7 +115,7 @@ for layer in borrowed.base.layers:
 model.compile(optimizer=keras.optimizers.Adam(1e-5), loss="sparse_categorical_crossentropy", metrics=["accuracy"])
 train_batches = pipeline.batches(train, image_size, shuffle=True, seed=seed)
 # rule: see the stronger recipe; run_dir: if this is stopped, the same call goes on from there
-usual = training.fit(model, train_batches, val_batches, epochs=3, rule="accuracy", run_dir=run, name="usual_recipe")
+usual = training.fit(model, train_batches, val_batches, epochs=2, rule="accuracy", run_dir=run, name="usual_recipe")
 val_scores["usual recipe"] = accuracy_on(model, val_batches, validation)
 models = {"frozen": start, "usual recipe": model.get_weights()}
 

@@ -193,11 +193,17 @@ def batches(table, size, turned):
     return pipeline.batches(table, size, training.batch_size(len(table)), shuffle=True, seed=seed)
 
 
+def tune(model, learning, val_batches, **others):
+    """Let all layers learn, as often as wanted; return the history."""
+    times = epochs or training.epochs_for(len(learning), fewest=5)
+    return training.fine_tune(model, borrowed.base, learning, val_batches, times, **others)
+
+
 def said_after(turned):
     """Return what is said of the half held back after a short training on the other half."""
     borrowed.base.set_weights(untouched)
     model, _ = training.frozen(borrowed, learn, ask, side)
-    training.fine_tune(model, borrowed.base, batches(learn, side, turned), None)
+    tune(model, batches(learn, side, turned), None)
     return metrics.predict(model, pipeline.batches(ask, side))[1].argmax(axis=1)
 
 
@@ -233,9 +239,7 @@ def train_by(strategy):
         stored = dict(views=4 if turned else 1, seed=seed, **kept)
         history = training.fine_tune_stored(borrowed, model.layers[-1], train, validation, image_size, **stored)
     elif strategy == "all":
-        learning = batches(train, image_size, turned)
-        times = epochs or training.epochs_for(len(learning), fewest=5)
-        history = training.fine_tune(model, borrowed.base, learning, val_batches, times, **kept)
+        history = tune(model, batches(train, image_size, turned), val_batches, **kept)
     return model, history
 
 

@@ -34,6 +34,14 @@ def test_an_interval_of_a_share_ends_at_nothing_and_at_all():
     assert words.loc["width 1", "weights (millions)"] == "2.25"
 
 
+def test_no_difference_is_told_to_be_larger_than_all():
+    """0.5 and -0.5 at two seeds: mean 0, and 12.706 * 0.7071 / 2 ** 0.5 = 6.353 either way."""
+    table = comparison.differences(runs({1: [0.2, 0.8], 2: [0.7, 0.3]}), ["width"])
+    assert table.loc["width 2", ["low", "high"]].tolist() == [-1, 1]
+    words = comparison.in_words(table, "points")
+    assert words.loc["width 2", ["low (points)", "high (points)", "supported"]].tolist() == ["-100.0", "100.0", "no"]
+
+
 def test_differences_are_paired_so_that_seeds_that_move_both_do_not_hide_one():
     """The seeds move the score by 0.4, the setting always by 0.1 or a little more."""
     table = comparison.differences(runs({1: [0.3, 0.5, 0.7], 2: [0.4, 0.601, 0.8]}), ["width"])

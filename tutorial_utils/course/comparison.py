@@ -43,7 +43,8 @@ def differences(runs, vary, baseline=None, score=SCORE, level=0.95):
 
     baseline : {parameter: value} of one setting; None: the first
     Paired: the difference is taken seed by seed, so that what a seed does to both cancels. The intervals hold all at
-    once with `level` (Bonferroni: each is wider, the more settings there are). supported : whether 0 lies outside.
+    once with `level` (Bonferroni: each is wider, the more settings there are), cut at -1 and 1. supported : whether 0
+    lies outside.
     Raises ValueError for a baseline that no run has.
     """
     good = _good(runs, vary, score)
@@ -55,17 +56,21 @@ def differences(runs, vary, baseline=None, score=SCORE, level=0.95):
     each = 1 - (1 - level) / max(len(others), 1)
     rows = {name: _mean((wide[name] - wide[base]).dropna(), each) for name in others}
     table = pandas.DataFrame.from_dict(rows, orient="index", columns=["seeds", "mean", "low", "high"])
+    table = table.assign(low=table["low"].clip(-1, 1), high=table["high"].clip(-1, 1))
     return table.assign(supported=(table["low"] > 0) | (table["high"] < 0))
 
 
 def in_words(table, unit="%"):
     """Return a table of `settings`, or with unit "points" of `differences`, as a reader should see it.
 
-    Fractions become percent or points, to a tenth; weights become millions; names say their units.
+    Fractions become percent or points, to a tenth; weights become millions; names say their units; supported is yes
+    or no.
     """
     shown = table.assign(**{name: (100 * table[name]).round(1) for name in ("mean", "low", "high")}).round(1)
     if "weights" in shown:
         shown["weights"] = (shown["weights"] / 1e6).round(2)
+    if "supported" in shown:
+        shown["supported"] = shown["supported"].map({True: "yes", False: "no"})
     shown = shown.rename(columns={name: f"{name} ({unit})" for name in ("mean", "low", "high")})
     shown = shown.rename(columns={"weights": "weights (millions)"})
     return shown.astype({name: str for name in shown if shown[name].dtype == float}).replace("nan", None)
@@ -101,6 +106,7 @@ def draw(table, title="What each setting reached, and what it cost", cost="secon
             fmt="os^Dvp*"[place % 7], color=colors[place % 7], markerfacecolor=None if place < 7 else "white",
         )  # fmt: skip
     ax.set(title=title, xlabel=_COST_LABELS[cost], ylabel=f"{score} (%), mean over seeds")
+    ax.set_xlim(left=0)  # or a second more or less would look like much
     ax.grid(alpha=0.3)
     ax.legend(fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
     return figure

@@ -69,7 +69,7 @@ def _check_enough(photos, kept):
     counts = kept["label"].value_counts()
     if counts.min() < FEWEST:
         raise ValueError(
-            f"The class {counts.idxmin()!r} has {counts.min()} usable photos; a model and an honest test need at least "
+            f"The class {counts.idxmin()!r} has {counts.min()} usable photo(s); a model and an honest test need at least "
             f"{FEWEST} of each class. Collect more of it, or leave the class out."
         )
 
