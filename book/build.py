@@ -13,6 +13,7 @@ import sys
 import time
 
 from book import execute, stage, vendor
+from tutorial_utils import _machine
 
 BOOK = pathlib.Path(__file__).resolve().parent
 HEAVIEST = 3_000_000  # bytes a page may weigh: its HTML and its pictures, without the scripts that all pages share
@@ -25,7 +26,7 @@ def make(folder=BOOK / "_build", parameters=None):
     """
     scripts = vendor.fetch()
     vendor.widgets(scripts)
-    chapters = execute.chapters(parameters)
+    chapters = execute.chapters(parameters, at_once=min(2, _machine.cores()))  # as much memory as most machines have
     pictures, html = stage.Pictures(folder / "pictures"), folder / "html"
     stage.write(chapters, folder / "source", pictures)
     pictures.forget_others()

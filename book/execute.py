@@ -6,10 +6,12 @@ whose runs it uses. Prose is not part of it: outputs are laid into the notebook 
 book/_runs, so no other run is touched.
 """
 
+import concurrent.futures
 import functools
 import hashlib
 import importlib.metadata
 import json
+import multiprocessing
 import os
 import pathlib
 import re
@@ -25,23 +27,47 @@ _LIBRARIES = ("tensorflow-cpu", "tensorflow", "keras", "numpy", "pandas", "matpl
 _USES = re.compile(r'run_folder\.find\(\s*run,\s*"(\w+)"')
 
 
-def chapters(parameters=None, kept=BOOK / "_executed", run_dir=BOOK / "_runs", notebooks=None):
+def chapters(parameters=None, kept=BOOK / "_executed", run_dir=BOOK / "_runs", notebooks=None, at_once=1):
     """Return {chapter: notebook with outputs}, in reading order; what is not in `kept` is executed.
 
     parameters : dict for every chapter's parameters cell, such as a smaller sample; None: the chapters' own. Each
         set of parameters has folders of its own in `kept` and `run_dir`.
+    at_once : how many chapters are executed at a time; with more than one, the seconds that chapters print are larger
     """
     sample = "-".join(f"{name}-{value}" for name, value in sorted((parameters or {}).items())) or "whole"
     kept, run_dir = kept / sample, run_dir / sample
     fresh = {path: nbformat.read(path, as_version=4) for path in runs.chapters(notebooks)}
     keys = _keys(fresh, parameters or {})
-    for path in fresh:
-        if _kept(kept / path.name, keys[path.stem]) is None:
-            _keep(path, parameters, run_dir, kept, keys[path.stem])
+    stale = [path for path in fresh if _kept(kept / path.name, keys[path.stem]) is None]
+    running = {}
+    with _pool(at_once) as pool:
+        for path in stale:
+            for chapter in _used(fresh[path]) & set(running):
+                running[chapter].result()  # whose run this chapter reads
+            running[path.stem] = pool.submit(_keep, path, parameters, run_dir, kept, keys[path.stem])
+            if path == stale[0]:
+                running[path.stem].result()  # alone: on a fresh machine it paints the leaves that all others need
+        for chapter in running.values():
+            chapter.result()  # raises what went wrong
     return {
         path.stem: with_outputs(notebook, nbformat.read(kept / path.name, as_version=4))
         for path, notebook in fresh.items()
     }
+
+
+class _Here(concurrent.futures.Executor):
+    """Calls at once, in this process, what is submitted."""
+
+    def submit(self, function, *arguments):
+        future = concurrent.futures.Future()
+        future.set_result(function(*arguments))
+        return future
+
+
+def _pool(at_once):
+    if at_once == 1:
+        return _Here()
+    return concurrent.futures.ProcessPoolExecutor(at_once, multiprocessing.get_context("spawn"))
 
 
 def _keys(notebooks, parameters):

@@ -99,3 +99,22 @@ def test_outputs_of_other_cells_are_refused():
     longer.cells.append(nbformat.v4.new_code_cell("y = 2"))
     with pytest.raises(ValueError, match="zip"):
         execute.with_outputs(notebook(), longer)
+
+
+WRITES = "import pathlib, time; time.sleep(3); pathlib.Path(run_dir, 'it.txt').write_text('made by two')"
+LOOKS = "import pathlib; print(pathlib.Path(run_dir, '..', '02_two', 'it.txt').is_file())"
+USES = LOOKS + '  # run_folder.find(run, "02_two")'
+
+
+def test_of_chapters_at_the_same_time_each_waits_for_those_whose_runs_it_uses(tmp_path):
+    """Real kernels, two at a time after the first: the third is done before the second, the fourth waits for it."""
+    (tmp_path / "notebooks").mkdir()
+    for name, code in {"01_one": LOOKS, "02_two": WRITES, "03_three": LOOKS, "04_four": USES}.items():
+        made = notebook(code)
+        made.metadata["kernelspec"] = {"display_name": "Python 3", "language": "python", "name": "python3"}
+        made.cells.insert(0, nbformat.v4.new_code_cell('run_dir = ""', id="given", metadata={"tags": ["parameters"]}))
+        nbformat.write(made, tmp_path / "notebooks" / f"{name}.ipynb")
+    found = execute.chapters(None, tmp_path / "kept", tmp_path / "runs", tmp_path / "notebooks", at_once=2)
+    said = {name: chapter.cells[-1].outputs for name, chapter in found.items()}
+    told = [said[name][0]["text"] for name in ("01_one", "03_three", "04_four")]
+    assert told == ["False\n", "False\n", "True\n"]

@@ -69,8 +69,8 @@ def _check_enough(photos, kept):
     counts = kept["label"].value_counts()
     if counts.min() < FEWEST:
         raise ValueError(
-            f"The class {counts.idxmin()!r} has {counts.min()} usable photo(s); a model and an honest test need at least "
-            f"{FEWEST} of each class. Collect more of it, or leave the class out."
+            f"The class {counts.idxmin()!r} has {counts.min()} usable photo(s); a model and an honest test need at "
+            f"least {FEWEST} of each class. Collect more of it, or leave the class out."
         )
 
 
