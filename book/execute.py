@@ -39,6 +39,7 @@ def chapters(parameters=None, kept=BOOK / "_executed", run_dir=BOOK / "_runs", n
     fresh = {path: nbformat.read(path, as_version=4) for path in runs.chapters(notebooks)}
     keys = _keys(fresh, parameters or {})
     stale = [path for path in fresh if _kept(kept / path.name, keys[path.stem]) is None]
+    stale.sort(key=lambda path: bool(_used(fresh[path])))  # those that wait for others come last; else as they are read
     running = {}
     with _pool(at_once) as pool:
         for path in stale:

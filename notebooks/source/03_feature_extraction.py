@@ -309,8 +309,7 @@ print(f"chosen: the {chosen}; the joined model says the same as its parts")
 side = min(image_size, 96)  # pixels
 scratch = keras.Sequential([keras.Input((side, side, 3)), keras.layers.Rescaling(1 / 127.5, offset=-1)])
 for filters in (16, 32, 64, 128):
-    scratch.add(keras.layers.Conv2D(filters, 3, padding="same", activation="relu"))
-    scratch.add(keras.layers.MaxPooling2D())
+    scratch.add(keras.layers.Conv2D(filters, 3, strides=2, padding="same", activation="relu"))  # halves both sides
 scratch.add(keras.layers.GlobalAveragePooling2D())
 scratch.add(keras.layers.Dropout(0.2, seed=seed))
 scratch.add(keras.layers.Dense(len(class_names), activation="softmax"))
