@@ -18,6 +18,7 @@ dataset = "leaves"  # str: a data set's name, or the path of a folder that holds
 backbone = "mobilenet_v2"  # str: the network to borrow
 image_size = 128  # int: side of the square that each photo is resized to, in pixels
 seed = 0  # int: the same seed gives the same result
+epochs = None  # int or None: of the stronger recipe; None: 5, or as many more as make a hundred steps
 photos_per_class = None  # int or None: a smaller sample of the photos, for a quick try
 full = False  # bool: also measure here, on these photos, what by default comes from tables; about ten minutes more
 run_dir = "runs/04_fine_tuning"  # str: where this chapter leaves its results
@@ -31,12 +32,12 @@ import keras
 from tutorial_utils.course import run_folder
 
 started = time.perf_counter()
-parameters = dict(dataset=dataset, backbone=backbone, image_size=image_size, seed=seed)
+parameters = dict(dataset=dataset, backbone=backbone, image_size=image_size, seed=seed, epochs=epochs)
 parameters |= dict(photos_per_class=photos_per_class, full=full, run_dir=run_dir)
 run = run_folder.start(**parameters)
 keras.utils.set_random_seed(seed)
 # what we say of the course's own photos is asserted for the settings that we saw
-as_told = dataset == "leaves" and photos_per_class is None and image_size == 128 and seed == 0
+as_told = dataset == "leaves" and photos_per_class is epochs is None and image_size == 128 and seed == 0
 as_told = as_told and backbone in ("mobilenet_v2", "efficientnet_lite0")
 
 # %%
@@ -362,8 +363,8 @@ count = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: ran.appe
 count.only_watches = True  # so it does not make this another training
 kept = dict(callbacks=[count], run_dir=run, name="stronger_recipe")
 tuning_started = time.perf_counter()
-epochs = training.epochs_for(len(augmented), fewest=5)
-history = training.fine_tune(model, borrowed.base, augmented, val_batches, epochs, **kept)
+times = epochs or training.epochs_for(len(augmented), fewest=5)
+history = training.fine_tune(model, borrowed.base, augmented, val_batches, times, **kept)
 tuning_seconds = time.perf_counter() - tuning_started if len(ran) == len(history) - 1 else None
 val_scores["stronger recipe"] = accuracy_on(model, val_batches, validation)
 models["stronger recipe"] = model.get_weights()
@@ -841,7 +842,7 @@ caption = f"{', '.join(sizes)}; from scratch at {side} pixels\n{caption}"
 
 
 def scratch(learn, choose, draw, name):
-    """Return chapter 3's small network, trained from nothing on augmented photos, for at least 200 steps."""
+    """Return a small network as in the table, trained from nothing on augmented photos, for at least 200 steps."""
     keras.utils.set_random_seed(draw)
     network = keras.Sequential([keras.Input((side, side, 3)), keras.layers.Rescaling(1 / 127.5, offset=-1)])
     for filters in (16, 32, 64, 128):

@@ -73,7 +73,7 @@ class Nothing:
 def opened(server, page, chapter):
     """Return a chapter, with few and small photos, open in a page."""
     made = solved.derive(ROOT).derive(solved.source(ROOT, chapter))
-    solved.given(made, **solved.SMALL)
+    solved.given(made, **solved.small(chapter))
     nbformat.write(made, server.notebooks / f"{chapter}.ipynb")
     return lab.Notebook(page, server, f"{chapter}.ipynb")
 

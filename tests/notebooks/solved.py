@@ -7,7 +7,17 @@ import inspect
 import jupytext
 import nbformat
 
-SMALL = {"photos_per_class": 12, "image_size": 96}
+SMALL = {"photos_per_class": 12, "image_size": 96}  # what every chapter takes
+SHORT = {  # and what some take besides
+    "03_feature_extraction": {"scratch_epochs": 3},
+    "04_fine_tuning": {"epochs": 3},
+    "08_your_own_photos": {"epochs": 3},
+}
+
+
+def small(chapter):
+    """Return the parameters of a chapter that make it quick: few and small photos, few epochs."""
+    return SMALL | SHORT.get(chapter, {})
 
 
 def derive(root):

@@ -26,7 +26,6 @@ CHAPTERS = [
     "08_your_own_photos",
 ]
 LONG = ("04", "05", "07")
-SMALL = [part for name, value in solved.SMALL.items() for part in ("-p", name, value)]
 
 
 def run(*command, cwd, **variables):
@@ -48,6 +47,11 @@ def papermill(root, chapter, folder, *parameters, **variables):
     return process, json.loads(metrics.read_text()) if metrics.exists() else None, text
 
 
+def small(chapter):
+    """Return the options that make a chapter quick."""
+    return [part for name, value in solved.small(chapter).items() for part in ("-p", name, value)]
+
+
 def test_the_list_is_whole(root):
     assert [path.stem for path in sorted((root / "notebooks").glob("[0-9][0-9]_*.ipynb"))] == CHAPTERS
 
@@ -64,7 +68,7 @@ def test_a_chapter_takes_another_backbone_and_its_exercises_answer(root, chapter
     name = "mobilenet_v2" if cached else "efficientnet_lite0"
     answered = solved.notebook(root, chapter)
     assert sum(cell.source.count("\n_probe(") for cell in answered.cells) >= 3
-    solved.given(answered, **solved.SMALL, backbone=name)
+    solved.given(answered, **solved.small(chapter), backbone=name)
     nbformat.write(answered, tmp_path / f"{chapter}.ipynb")
     command = ["pytest", "-q", "-p", "no:cacheprovider", "--nbval-lax", tmp_path / f"{chapter}.ipynb"]
     process = run(*command, cwd=tmp_path, TUTORIAL_RUNS=tmp_path / "runs")
@@ -97,7 +101,7 @@ def slow_if_long(chapter):
 @pytest.mark.parametrize("chapter", [slow_if_long(chapter) for chapter in CHAPTERS[:-1]])  # the last: test_own_photos
 def test_a_chapter_takes_a_folder_of_real_photos(root, chapter, cells, tmp_path):
     parameters = ["-p", "dataset", cells, "-p", "backbone", "efficientnet_lite0"]
-    process, metrics, text = papermill(root, chapter, tmp_path, *SMALL, *parameters)
+    process, metrics, text = papermill(root, chapter, tmp_path, *small(chapter), *parameters)
     assert process.returncode == 0, process.stderr[-3000:]
     check_run(chapter, cells, tmp_path / "run", metrics, text)
 
@@ -117,7 +121,7 @@ def check_run(chapter, cells, run, metrics, text):
 def test_a_fallback_is_said_and_recorded(root, tmp_path):
     parameters = ["-p", "backbone", "vgg16"]
     process, metrics, text = papermill(
-        root, "01_setup", tmp_path, *SMALL, *parameters, KERAS_HOME=tmp_path, TUTORIAL_OFFLINE=1
+        root, "01_setup", tmp_path, *small("01_setup"), *parameters, KERAS_HOME=tmp_path, TUTORIAL_OFFLINE=1
     )
     assert process.returncode == 0, process.stderr[-3000:]
     assert (metrics["backbone"], metrics["backbone_requested"]) == ("efficientnet_lite0", "vgg16")

@@ -9,7 +9,7 @@ import pandas
 import pytest
 
 from tests.course.test_card_commands import environment
-from tests.notebooks.test_chapters import SMALL, cells, check_run, papermill  # noqa: F401
+from tests.notebooks.test_chapters import cells, check_run, papermill, small  # noqa: F401
 from tutorial_utils import _files
 from tutorial_utils.course import card
 
@@ -37,7 +37,7 @@ def test_a_folder_that_is_not_fit_stops_with_a_sentence(root, class_folders, tmp
 
 @pytest.mark.slow
 def test_what_the_chapter_leaves_can_be_used_without_the_course(root, cells, tmp_path):  # noqa: F811
-    process, metrics, text = papermill(root, CHAPTER, tmp_path, *SMALL, "-p", "dataset", cells)
+    process, metrics, text = papermill(root, CHAPTER, tmp_path, *small(CHAPTER), "-p", "dataset", cells)
     assert process.returncode == 0, process.stderr[-3000:]
     run = tmp_path / "run"
     check_run(CHAPTER, cells, run, metrics, text)

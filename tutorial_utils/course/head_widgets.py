@@ -105,7 +105,7 @@ class _Board:
     """One figure of curves and matrix that is drawn anew in place: a new one would take longer than the training."""
 
     def __init__(self, class_names):
-        self.figure = Figure(figsize=(10, 4.1), layout="constrained")
+        self.figure, self.laid_out = Figure(figsize=(10, 4.1), layout="constrained"), False
         self.curves, matrix = self.figure.subplots(1, 2, width_ratios=(1, 1.1))
         blue, red, black = (plots.PALETTE[name] for name in ("blue", "red", "black"))
         (self.train,) = self.curves.plot([], [], "-o", color=blue, markersize=3, label="training")
@@ -113,6 +113,7 @@ class _Board:
         (self.kept,) = self.curves.plot([], [], "o", color=black, fillstyle="none", markersize=10, label="kept epoch")
         self.curves.set(xlabel="epoch", ylabel="loss (cross-entropy, nats)", title="Loss", xlim=(-0.5, EPOCHS + 0.5))
         self.curves.xaxis.set_major_locator(MaxNLocator(integer=True))
+        self.curves.yaxis.set_major_formatter("{x:.1f}")  # as wide for any loss, so that all keeps its place
         self.curves.grid(alpha=0.3)
         self.curves.legend(fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.22), ncols=3)  # no curve goes there
         blank = np.zeros((len(class_names),) * 2, int)
@@ -133,6 +134,10 @@ class _Board:
         for text, count, color in zip(self.matrix.texts, counts.ravel(), colors, strict=True):
             text.set(text=str(count), color="0.15" if relative_luminance(color) > 0.408 else "white")
         self.figure.suptitle(title, fontsize=10)
+        if not self.laid_out:  # once: to find the places takes as long as to draw
+            self.figure.draw_without_rendering()
+            self.figure.set_layout_engine("none")
+            self.laid_out = True
         return self.figure
 
 
