@@ -199,6 +199,7 @@ def tune(model, learning, val_batches, **others):
     return training.fine_tune(model, borrowed.base, learning, val_batches, times, **others)
 
 
+# %%
 def said_after(turned):
     """Return what is said of the half held back after a short training on the other half."""
     borrowed.base.set_weights(untouched)
@@ -207,7 +208,6 @@ def said_after(turned):
     return metrics.predict(model, pipeline.batches(ask, side))[1].argmax(axis=1)
 
 
-# %%
 turned = True
 if fall.low > 0 and advice.strategy != "head":
     better = metrics.paired_difference(pipeline.labels(ask), said_after(False), said_after(True), ask["group"])
