@@ -46,7 +46,7 @@ def chapters(parameters=None, kept=BOOK / "_executed", run_dir=BOOK / "_runs", n
             for chapter in _used(fresh[path]) & set(running):
                 running[chapter].result()  # whose run this chapter reads
             running[path.stem] = pool.submit(_keep, path, parameters, run_dir, kept, keys[path.stem])
-            if path == stale[0]:
+            if path == next(iter(fresh)):
                 running[path.stem].result()  # alone: on a fresh machine it paints the leaves that all others need
         for chapter in running.values():
             chapter.result()  # raises what went wrong

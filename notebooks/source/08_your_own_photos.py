@@ -223,8 +223,8 @@ assert not as_told or turned
 # the same `run_dir`: it goes on where it was (chapter 5).
 #
 # Where all layers learn, they see each photo five times, or more often where the photos are so few that this would be
-# less than a hundred steps. With an evening to spare, give `epochs` yourself, 8 for example; it is kept only if the
-# validation photos say so, epoch by epoch.
+# less than a hundred steps. With an evening to spare, give `epochs` yourself, 8 for example. Which epoch is kept, the
+# validation photos decide.
 
 # %%
 val_batches = pipeline.batches(validation, image_size)
