@@ -106,7 +106,7 @@ def draw(table, title="What each setting reached, and what it cost", cost="secon
             fmt="os^Dvp*"[place % 7], color=colors[place % 7], markerfacecolor=None if place < 7 else "white",
         )  # fmt: skip
     ax.set(title=title, xlabel=_COST_LABELS[cost], ylabel=f"{score} (%), mean over seeds")
-    ax.set_xlim(left=0)  # or a second more or less would look like much
+    ax.set_xlim(0, 1.08 * table[cost].max() / unit)  # from 0, or a second more or less would look like much
     ax.grid(alpha=0.3)
     ax.legend(fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
     return figure
