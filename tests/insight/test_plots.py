@@ -284,6 +284,22 @@ def test_a_figure_in_a_control_is_never_wider_than_its_place():
     assert not plt.fignum_exists(figure.number)
 
 
+@pytest.mark.parametrize("across", [0.5, 1.2])
+def test_a_picture_is_cut_to_what_is_drawn_and_no_further(across, tmp_path, monkeypatch):
+    """A red square of 20 pixels, inside the figure of 400 or beyond its right edge, with a margin of 10 pixels."""
+    monkeypatch.setattr(IPython.display, "display", lambda picture: None)
+    figure = plt.figure(figsize=(4, 4), dpi=100)
+    square = plt.Rectangle((across, 0.5), 0.05, 0.05, color="#ff0000", linewidth=0, transform=figure.transFigure)
+    figure.add_artist(square)
+    plots.show(figure, "A red square.", tmp_path / "square.png")
+    pixels = np.array(Image.open(tmp_path / "square.png").convert("RGBA")).astype(int)
+    red = (pixels[..., 0] > 200) & (pixels[..., 1] < 50) & (pixels[..., 3] > 200)
+    assert red.any(axis=1).sum() == pytest.approx(20, abs=1)
+    assert red.any(axis=0).sum() == pytest.approx(20, abs=1)
+    assert red.sum() == pytest.approx(400, abs=40)
+    assert pixels.shape[:2] == (pytest.approx(40, abs=2), pytest.approx(40, abs=2))
+
+
 def test_show_prints_the_text_where_there_is_no_notebook(capsys):
     """A terminal cannot show the figure."""
     plots.show(plots.photo_grid([np.zeros((4, 4, 3), "uint8")]), "A black square.")

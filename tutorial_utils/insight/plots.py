@@ -9,7 +9,10 @@ import textwrap
 import matplotlib.pyplot as plt
 import numpy as np
 import seaborn as sns
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.ticker import MaxNLocator
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from .. import _files
 
@@ -261,9 +264,7 @@ class _Picture:
     """A drawn figure as Jupyter's front ends want it; its repr is the text, for a terminal."""
 
     def __init__(self, figure, alt):
-        buffer = io.BytesIO()
-        figure.savefig(buffer, format="png", bbox_inches="tight", metadata={"Description": alt})
-        self.png, self.alt = buffer.getvalue(), alt
+        self.png, self.alt = _png(figure, alt), alt
 
     def __repr__(self):
         return self.alt
@@ -279,6 +280,29 @@ class _Picture:
     def _repr_mimebundle_(self, include=None, exclude=None):
         data = {"text/html": self.html, "image/png": self.encoded, "text/plain": self.alt}
         return data, {"image/png": {"alt": self.alt}}
+
+
+def _png(figure, alt):
+    """Return a figure as a PNG (bytes), cut to what is drawn; its Description is alt.
+
+    It is drawn once and then cut: `savefig` draws twice, first to find the edges, and a reader at a control waits.
+    """
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    drawn = figure.get_tightbbox(canvas.get_renderer())  # inches, from the lower left corner
+    buffer = io.BytesIO()
+    if drawn.x0 < 0 or drawn.y0 < 0 or drawn.x1 > figure.get_figwidth() or drawn.y1 > figure.get_figheight():
+        figure.savefig(buffer, format="png", bbox_inches="tight", metadata={"Description": alt})
+        return buffer.getvalue()
+    pixels = np.asarray(canvas.buffer_rgba())  # (height, width, 4)
+    margin = plt.rcParams["savefig.pad_inches"]
+    left, right = (figure.dpi * edge for edge in (drawn.x0 - margin, drawn.x1 + margin))
+    top, bottom = (len(pixels) - figure.dpi * edge for edge in (drawn.y1 + margin, drawn.y0 - margin))
+    cut = pixels[max(0, math.floor(top)) : math.ceil(bottom), max(0, math.floor(left)) : math.ceil(right)]
+    about = PngInfo()
+    about.add_itxt("Description", alt)
+    Image.fromarray(cut).save(buffer, "PNG", pnginfo=about)
+    return buffer.getvalue()
 
 
 def _epochs(table):
