@@ -96,15 +96,16 @@ untrained_head = head.get_weights()
 descent = keras.optimizers.SGD(learning_rate=0.01, momentum=0.9)
 model.compile(optimizer=descent, loss="sparse_categorical_crossentropy", metrics=["accuracy"])
 train_batches = pipeline.batches(train, image_size, shuffle=True, seed=seed)
-val_batches = pipeline.batches(validation, image_size)
+val_batches, y_val = pipeline.batches(validation, image_size), pipeline.labels(validation)
 
-untrained = model.evaluate(val_batches, verbose=0, return_dict=True)
+untrained = model.predict(val_batches, verbose=0)  # probabilities (photos, classes)
 model.fit(train_batches.take(1), epochs=1, shuffle=False, verbose=0)  # a single batch: it builds the graph
 one_epoch_started = time.perf_counter()
 model.fit(train_batches, epochs=1, shuffle=False, verbose=0)
 one_epoch_seconds = time.perf_counter() - one_epoch_started
-trained = model.evaluate(val_batches, verbose=0, return_dict=True)
-print(f"validation accuracy: {untrained['accuracy']:.1%} before, {trained['accuracy']:.1%} after an epoch")
+trained = model.predict(val_batches, verbose=0)
+right_before, right_after = (np.mean(each.argmax(axis=1) == y_val) for each in (untrained, trained))
+print(f"validation accuracy: {right_before:.1%} before, {right_after:.1%} after an epoch")
 
 # %% [markdown]
 # Did the base keep its weights? Claims in this course are checked in the open:
@@ -133,7 +134,7 @@ stored_val = feature_tools.stored(validation, borrowed, image_size)
 again_started = time.perf_counter()
 x_train, y_train = feature_tools.stored(train, borrowed, image_size)[:], pipeline.labels(train)
 again_seconds = time.perf_counter() - again_started
-x_val, y_val = stored_val[:], pipeline.labels(validation)
+x_val = stored_val[:]
 print(f"features: train {x_train.shape}, validation {x_val.shape}")
 print(f"first call {once_seconds:.1f} s, the same call again {again_seconds:.1f} s")
 
@@ -184,9 +185,8 @@ same_head.fit(feature_batches, epochs=1, shuffle=False, verbose=0)
 one_head_epoch_seconds = time.perf_counter() - one_head_epoch_started
 
 # %%
-through_the_base = model.predict(val_batches, verbose=0)
 without_the_base = same_head.predict(x_val, verbose=0)
-largest = np.abs(through_the_base - without_the_base).max()
+largest = np.abs(trained - without_the_base).max()  # trained: through the base, above
 print(f"largest difference between their probabilities, over {len(x_val)} validation photos: {largest:.0e}")
 print(f"one epoch: {one_epoch_seconds:.2f} s through the base, {one_head_epoch_seconds:.2f} s on stored features")
 assert largest < 0.01
@@ -293,9 +293,10 @@ for name, head in heads.items():
 
 # %%
 chosen = min(heads, key=val_losses.get)
-models = {name: transfer.join(borrowed, head, image_size) for name, head in heads.items()}
-joined = models[chosen].predict(val_batches, verbose=0)
-np.testing.assert_allclose(joined, heads[chosen].predict(x_val, verbose=0), atol=1e-4)
+whole = transfer.join(borrowed, heads[chosen], image_size)
+images, _ = next(iter(val_batches))  # a batch of photos
+parts = heads[chosen].predict(x_val[: len(images)], verbose=0)
+np.testing.assert_allclose(whole(images, training=False), parts, atol=1e-4)
 print(f"chosen: the {chosen}; the joined model says the same as its parts")
 
 # %% [markdown]
@@ -319,19 +320,19 @@ scratch.compile(optimizer=keras.optimizers.Adam(1e-3), loss="sparse_categorical_
 augmented = pipeline.batches(train, side, shuffle=True, augmentation=pipeline.augmentation(seed), seed=seed)
 small_val = pipeline.batches(validation, side)
 scratch_history = training.fit(scratch, augmented, small_val, scratch_epochs, run_dir=run, name="from_scratch")
-models = {"from scratch": scratch, **models}
 print(f"from scratch: {scratch_history['val_accuracy'].max():.1%} right on validation photos at best")
 
 # %% [markdown]
 # ## Open the test set, once
 #
-# Every choice is made: the head, the epoch, the baseline. Now, in one cell, the test photos.
+# Every choice is made: the head, the epoch, the baseline. Now, in one cell, the test photos. The base looks at each of
+# them once, for both heads.
 
 # %%
-predicted = {}
-for name, each in models.items():
-    y_test, probabilities = metrics.predict(each, pipeline.batches(test, each.input_shape[1]))
-    predicted[name] = probabilities
+x_test = feature_tools.stored(test, borrowed, image_size)[:]
+y_test, from_scratch = metrics.predict(scratch, pipeline.batches(test, side))
+predicted = {"from scratch": from_scratch}
+predicted |= {name: head.predict(x_test, verbose=0) for name, head in heads.items()}
 scores = {name: metrics.accuracy(y_test, p.argmax(axis=1), test["group"]) for name, p in predicted.items()}
 for name, score in scores.items():
     print(f"{name}: {score}")
@@ -396,7 +397,7 @@ exercises.check(
         (x_train.shape[1] * len(class_names), "Nearly: these are the weights; each class has a bias as well."),
         (x_train.shape[1] + len(class_names), "Each class has a weight of its own for each feature: multiply."),
         (dense.count_params(), "That is the head with a hidden layer between features and classes."),
-        (models[chosen].count_params(), "That counts the base too, which is frozen and borrowed."),
+        (whole.count_params(), "That counts the base too, which is frozen and borrowed."),
     ],
 )
 
@@ -497,7 +498,7 @@ summary = {
     "seconds": round(time.perf_counter() - started, 1),
 }
 run_folder.finish(
-    run, parameters=parameters, metrics=summary, photos=photos, backbone=borrowed, history=history, model=models[chosen]
+    run, parameters=parameters, metrics=summary, photos=photos, backbone=borrowed, history=history, model=whole
 )
 print(f"A frozen {borrowed.name} with the {chosen}: {best}")
 print(f"The same photos from scratch: {scores['from scratch']}")
