@@ -94,7 +94,8 @@ import numpy as np
 before = [weight.copy() for weight in base.get_weights()]
 untrained_head = head.get_weights()
 descent = keras.optimizers.SGD(learning_rate=0.01, momentum=0.9)
-model.compile(optimizer=descent, loss="sparse_categorical_crossentropy", metrics=["accuracy"])
+model.compile(optimizer=descent, loss="sparse_categorical_crossentropy")
+descent.build(model.trainable_variables)  # else Keras works out its training step twice
 train_batches = pipeline.batches(train, image_size, shuffle=True, seed=seed)
 val_batches, y_val = pipeline.batches(validation, image_size), pipeline.labels(validation)
 
@@ -177,7 +178,7 @@ plots.show(axes.figure, alt, run / "figures" / "map.png")
 same_head = keras.models.clone_model(head)
 same_head.set_weights(untrained_head)
 descent = keras.optimizers.SGD(learning_rate=0.01, momentum=0.9)
-same_head.compile(optimizer=descent, loss="sparse_categorical_crossentropy", metrics=["accuracy"])
+same_head.compile(optimizer=descent, loss="sparse_categorical_crossentropy")
 feature_batches = feature_tools.batches([stored_train], y_train, shuffle=True, seed=seed)
 same_head.fit(feature_batches.take(1), epochs=1, shuffle=False, verbose=0)  # builds the graph too
 one_head_epoch_started = time.perf_counter()

@@ -176,7 +176,7 @@ def fit(model, train, validation, epochs, callbacks=(), rule="loss", run_dir=Non
         best.set_model(model)
         best.restore()
         return best.history()
-    model.optimizer.build(model.trainable_variables)  # else Keras does so while it traces a step, and traces it twice
+    _build(model, train)
     watching = [checkpoints.SameDraws(train), best, *callbacks]
     bar = tqdm.keras.TqdmCallback(verbose=0, desc="epochs", initial=done)
     try:
@@ -268,6 +268,18 @@ def _compile(model, learning_rate):
     """Compile for integer labels; each call makes a new optimizer, so a changed `trainable` takes effect."""
     optimizer = keras.optimizers.AdamW(learning_rate)
     model.compile(optimizer=optimizer, loss="sparse_categorical_crossentropy", metrics=["accuracy"])
+
+
+def _build(model, batches):
+    """Make the variables of a model's optimizer and metrics; Keras would make them in tracing a step, and trace it anew.
+
+    batches : of (inputs, labels); nothing is drawn from them
+    """
+    model.optimizer.build(model.trainable_variables)
+    labels = batches.element_spec[1]
+    nothing = np.zeros((1, *labels.shape[1:]), labels.dtype.as_numpy_dtype)
+    model.compute_metrics(None, nothing, np.zeros((1, *model.output_shape[1:]), "float32"))
+    model.reset_metrics()
 
 
 def _learner(head, learning_rate):
