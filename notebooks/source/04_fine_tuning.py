@@ -18,7 +18,7 @@ dataset = "leaves"  # str: a data set's name, or the path of a folder that holds
 backbone = "mobilenet_v2"  # str: the network to borrow
 image_size = 128  # int: side of the square that each photo is resized to, in pixels
 seed = 0  # int: the same seed gives the same result
-epochs = None  # int or None: of the stronger recipe; None: 5, or as many more as make a hundred steps
+epochs = None  # int or None: of the stronger recipe; None: 5, or as many more as make eighty steps
 photos_per_class = None  # int or None: a smaller sample of the photos, for a quick try
 full = False  # bool: also measure here, on these photos, what by default comes from tables; about ten minutes more
 run_dir = "runs/04_fine_tuning"  # str: where this chapter leaves its results
@@ -351,9 +351,9 @@ assert not as_told or too_high > 3e-4
 # first fifth of the training (the *warm-up*: large steps at the start would undo much of what was borrowed) and then
 # falls to zero along half a cosine. The validation photos decide which epoch is kept: the latest one whose accuracy is
 # at most a standard error below the highest. So few photos cannot tell such epochs apart, and in the latest the rate
-# has fallen furthest. It takes five epochs, or as many more as make a hundred steps; where photos are few, smaller
-# batches. (`training.fine_tune` by itself takes eight epochs at least, as in the measurements that come below. Five
-# spare your time.)
+# has fallen furthest. It takes five epochs, or as many more as make eighty steps; where photos are few, smaller
+# batches. (`training.fine_tune` by itself takes eight epochs and a hundred steps at least, as in the measurements that
+# come below. Less spares your time.)
 
 # %%
 model.set_weights(start)  # both recipes start from the same frozen model
@@ -363,7 +363,7 @@ count = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: ran.appe
 count.only_watches = True  # so it does not make this another training
 kept = dict(callbacks=[count], run_dir=run, name="stronger_recipe")
 tuning_started = time.perf_counter()
-times = epochs or training.epochs_for(len(augmented), fewest=5)
+times = epochs or training.epochs_for(len(augmented), fewest=5, least=80)
 history = training.fine_tune(model, borrowed.base, augmented, val_batches, times, **kept)
 tuning_seconds = time.perf_counter() - tuning_started if len(ran) == len(history) - 1 else None
 val_scores["stronger recipe"] = accuracy_on(model, val_batches, validation)

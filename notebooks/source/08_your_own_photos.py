@@ -195,7 +195,7 @@ def batches(table, size, turned):
 
 def tune(model, learning, val_batches, **others):
     """Let all layers learn, as often as wanted; return the history."""
-    times = epochs or training.epochs_for(len(learning), fewest=5)
+    times = epochs or training.epochs_for(len(learning), fewest=5, least=80)
     return training.fine_tune(model, borrowed.base, learning, val_batches, times, **others)
 
 
@@ -223,7 +223,7 @@ assert not as_told or turned
 # the same `run_dir`: it goes on where it was (chapter 5).
 #
 # Where all layers learn, they see each photo five times, or more often where the photos are so few that this would be
-# less than a hundred steps. With an evening to spare, give `epochs` yourself, 8 for example. Which epoch is kept, the
+# less than eighty steps. With an evening to spare, give `epochs` yourself, 8 for example. Which epoch is kept, the
 # validation photos decide.
 
 # %%

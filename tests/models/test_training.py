@@ -236,6 +236,7 @@ def test_one_epoch_on_stored_activations_is_one_epoch_of_the_whole_model(parts):
 def test_few_photos_get_more_epochs():
     """17 steps an epoch, 5 of them are 85 steps and 6 are 102; where an epoch has 33, the fewest are enough."""
     assert training.epochs_for(17, fewest=5) == 6
+    assert training.epochs_for(17, fewest=5, least=80) == 5
     assert training.epochs_for(33, fewest=5) == 5
     assert training.epochs_for(17) == training.epochs_for(33) == 8  # what the kept measurements had
     assert training.epochs_for(1) == training.STEPS

@@ -124,13 +124,13 @@ def fine_tune_stored(
     return fine_tune(suffix, base, batches, val_batches, epochs, learning_rate, last, decay, **others)
 
 
-def epochs_for(steps, fewest=8):
-    """Return how many epochs fine-tuning should take: `fewest`, or as many more as make STEPS steps.
+def epochs_for(steps, fewest=8, least=STEPS):
+    """Return how many epochs fine-tuning should take: `fewest`, or as many more as make `least` steps.
 
     steps : steps an epoch, as len(batches) tells; fewest : epochs where photos are many. The kept measurements of
-        fine-tuning are of 8
+        fine-tuning are of the defaults; chapters 4 and 8 take less, to spare time
     """
-    return max(fewest, -(-STEPS // steps))
+    return max(fewest, -(-least // steps))
 
 
 def augmented(train, image_size, seed=0):
