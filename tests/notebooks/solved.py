@@ -11,6 +11,7 @@ SMALL = {"photos_per_class": 12, "image_size": 96}  # what every chapter takes
 SHORT = {  # and what some take besides
     "03_feature_extraction": {"scratch_epochs": 3},
     "04_fine_tuning": {"epochs": 3},
+    "07_experiments": {"seeds": 3},
     "08_your_own_photos": {"epochs": 3},
 }
 
