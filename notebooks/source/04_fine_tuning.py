@@ -646,8 +646,8 @@ assert not as_told or loss_map.loc[0].min() > photo_losses.mean() - standard_err
 # layers to move can do less harm with them. So the more layers learn, the more the rate matters. Take differences of
 # less than the standard error for luck.
 #
-# Choose a cell, by a click or with the arrow keys: its epochs are drawn next to the map. Go along the last row: at which
-# rate does the first epoch do harm, and does the second one, at a fifth of the rate, mend it?
+# Choose a cell, by a click or with the arrow keys: its epochs are drawn next to the map. Go along the last row: at
+# which rate does the first epoch do harm, and does the second one, at a fifth of the rate, mend it?
 
 # %%
 training_widgets.explore_grid(curves, standard_error)

@@ -271,7 +271,7 @@ def _compile(model, learning_rate):
 
 
 def _build(model, batches):
-    """Make the variables of a model's optimizer and metrics; Keras would make them in tracing a step, and trace it anew.
+    """Make the variables of a model's optimizer and metrics: Keras makes them in tracing a step, and traces it anew.
 
     batches : of (inputs, labels); nothing is drawn from them
     """
