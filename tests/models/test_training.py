@@ -32,6 +32,21 @@ def test_the_frozen_phase_learns_two_colors_and_changes_no_base(parts, borrowed,
         np.testing.assert_array_equal(old, new)
 
 
+@pytest.mark.parametrize("validated", [True, False])
+def test_keras_works_out_each_kind_of_step_once(validated):
+    """Once for training, once for scoring; as Keras's own `fit` goes, both twice, or training alone twice."""
+    rows = np.random.default_rng(0).normal(size=(8, 4)).astype("float32")
+    batches = tf.data.Dataset.from_tensor_slices((rows, np.arange(8) % 2)).batch(4)
+    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2, activation="softmax")])
+    model.compile(optimizer="adam", loss="sparse_categorical_crossentropy", metrics=["accuracy"])
+    worked_out = []
+    for name in ("train_step", "test_step"):
+        step = getattr(model, name)
+        setattr(model, name, lambda data, name=name, step=step: (worked_out.append(name), step(data))[1])
+    training.fit(model, batches, batches if validated else None, 2, rule="loss" if validated else "last")
+    assert sorted(worked_out) == ["test_step"] * validated + ["train_step"]
+
+
 def test_an_unknown_head_is_refused(parts, borrowed):
     with pytest.raises(ValueError, match='"closed" or "dense"'):
         training.frozen(borrowed, parts[0], parts[1], 32, head="deep")
