@@ -34,7 +34,7 @@ def test_the_frozen_phase_learns_two_colors_and_changes_no_base(parts, borrowed,
 
 @pytest.mark.parametrize("validated", [True, False])
 def test_keras_works_out_each_kind_of_step_once(validated):
-    """Once for training, once for scoring; as Keras's own `fit` goes, both twice, or training alone twice."""
+    """Once for training, once for scoring; left alone, Keras works out whichever comes first twice."""
     rows = np.random.default_rng(0).normal(size=(8, 4)).astype("float32")
     batches = tf.data.Dataset.from_tensor_slices((rows, np.arange(8) % 2)).batch(4)
     model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2, activation="softmax")])
