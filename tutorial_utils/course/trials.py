@@ -8,6 +8,7 @@ import sklearn.metrics
 
 from ..data import photos as photo_room
 from ..data import pipeline, shortcuts
+from ..insight import metrics
 from ..models import features, training, transfer
 from . import checkup
 
@@ -39,12 +40,11 @@ def run(photos, backbone, image_size, seed=0, progress=True):
     few = photos if len(photos) <= MOST else photo_room.sample(photos, max(2, MOST // classes), seed=seed)
     borrowed = backbone.base.get_weights()
     try:
-        tables = []
+        changes = []
         for learn, ask in _halves(few, seed):
             backbone.base.set_weights(borrowed)  # or the second half's base would know the photos it is asked about
-            tables.append(_fine_tune(learn, ask, backbone, image_size, seed))
-        for score, signal in {"val_accuracy": "all", "val_loss": "all_loss"}.items():
-            found[signal] = float(np.mean([table[score].iloc[-1] - table[score].iloc[0] for table in tables]))
+            changes.append(_fine_tune(learn, ask, backbone, image_size, seed))
+        found["all"], found["all_loss"] = (float(change) for change in np.mean(changes, axis=0))
     finally:
         backbone.base.set_weights(borrowed)
         transfer.freeze(backbone.base)
@@ -83,10 +83,19 @@ def _halves(photos, seed):
 
 
 def _fine_tune(learn, ask, backbone, image_size, seed):
+    """Return by how much a short fine-tuning changes the accuracy and the loss of the photos that are asked about."""
     transfer.freeze(backbone.base)
-    rows = features.stored(learn, backbone, image_size, progress=False)[:]
+    rows, asked_rows = (features.stored(each, backbone, image_size, progress=False)[:] for each in (learn, ask))
     head = transfer.closed_head(rows, pipeline.labels(learn), len(learn["label"].cat.categories))
+    before = _scores(pipeline.labels(ask), head.predict(asked_rows, verbose=0))
     model = transfer.join(backbone, head, image_size)
     batches = training.augmented(learn, image_size, seed)
     epochs = max(4, -(-training.STEPS // 2 // int(batches.cardinality())))  # half of what the recipe takes
-    return training.fine_tune(model, backbone.base, batches, pipeline.batches(ask, image_size), epochs)
+    training.fine_tune(model, backbone.base, batches, None, epochs)  # asked once, at its end
+    return _scores(*metrics.predict(model, pipeline.batches(ask, image_size))) - before
+
+
+def _scores(labels, probabilities):
+    """Return (accuracy, mean cross-entropy in nats) as an array."""
+    right = probabilities[np.arange(len(labels)), labels]
+    return np.array([_accuracy(labels, probabilities), -np.log(right.clip(1e-7)).mean()])
