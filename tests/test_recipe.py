@@ -14,7 +14,7 @@ def test_frozen_features_on_real_tomato_leaves(root, shared, tmp_path):
     command = [sys.executable, "-m", "papermill", "--no-progress-bar"]
     command += [root / "notebooks" / "03_feature_extraction.ipynb", tmp_path / "done.ipynb"]
     command += ["-p", "dataset", shared / "data" / "plantvillage_tomato", "-p", "run_dir", tmp_path / "run"]
-    command += ["-p", "image_size", "224", "-p", "backbone", "efficientnet_lite0"]
+    command += ["-p", "image_size", "224", "-p", "backbone", "efficientnet_lite0", "-p", "scratch_epochs", "3"]
     process = subprocess.run(list(map(str, command)), capture_output=True, text=True)
     assert process.returncode == 0, process.stderr[-3000:]
     metrics = json.loads((tmp_path / "run" / "metrics.json").read_text())

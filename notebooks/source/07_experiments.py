@@ -453,6 +453,7 @@ if chapters:
 # %%
 if chapters:
     _, small_apart = comparison.compare(grid)
+    assert list(small_apart.index) == ["image_size 96"]  # against the size that was named first
     print(comparison.says(small_apart, "image_size 64"))
     print("The page comparison.html in the folder of the grid says the same, with tables and plots.")
 

@@ -55,6 +55,23 @@ def test_each_combination_runs_once_and_a_failure_stops_no_other(notebook, tmp_p
     assert ran(folder) == ["2 0", "2 0", "2 1"]  # a changed notebook is a new run
 
 
+def test_runs_are_read_in_the_order_in_which_they_were_first_asked_for(notebook, tmp_path, monkeypatch):
+    """Their names are hashes; what is named first is the baseline of a comparison."""
+
+    def quick(notebook, run, setting, stop=None):
+        run.mkdir()
+        for name, content in {grids._ASKED: setting, grids._ENDED: {"ok": True, "reason": ""}}.items():
+            (run / name).write_text(json.dumps(content))
+
+    monkeypatch.setattr(grids, "one", quick)
+    widths = [5, 9, 1, 7, 3, 8, 2]
+    grids.run(notebook, tmp_path / "grid", {"width": widths[:4]})
+    grids.run(notebook, tmp_path / "grid", {"width": widths[::-1]})
+    assert grids.read(tmp_path / "grid")["width"].tolist() == widths[:4] + widths[:3:-1]
+    (tmp_path / "grid" / grids._ORDER).unlink()  # a folder of runs from elsewhere
+    assert sorted(grids.read(tmp_path / "grid")["width"]) == sorted(widths)
+
+
 def test_a_failed_run_is_run_again(notebook, tmp_path):
     (tmp_path / "grid").mkdir()
     first = grids.run(notebook, tmp_path / "grid", {"width": [13]})

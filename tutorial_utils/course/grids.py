@@ -25,6 +25,7 @@ OUTPUT = "executed.ipynb"  # the notebook of a run, as far as it ran
 ENDS = ("ok", "reason", "run_seconds")  # what is told of how a run ended
 _ENDED = "ended.json"  # written last: how a run ended
 _ASKED = "asked.json"  # what it was asked for
+_ORDER = "order.json"  # of a grid: the names of its runs, as they were first asked for
 _THREADS = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
@@ -47,6 +48,7 @@ def run(notebook, folder, vary, seeds=(0,), fixed=None, workers=None, client=Non
     _check_parameters(notebook, settings)
     asked = {_name(notebook, each): each for each in settings}
     left = {name: each for name, each in asked.items() if not _finished(folder / name)}
+    _files.write_json(folder / _ORDER, list(dict.fromkeys([*_order(folder), *asked])))
     with tqdm.auto.tqdm(total=len(asked), initial=len(asked) - len(left), unit="run") as bar:
         spread = _on_dask(client) if client is not None else _here(workers)
         for _ in spread([(notebook, folder / name, each) for name, each in left.items()]):
@@ -67,12 +69,15 @@ def plan(notebook, vary, seeds=(0,), fixed=None):
 def read(folder):
     """Return the runs of a folder as a DataFrame indexed by the run's name: its parameters, how it ended, its metrics.
 
+    They come in the order in which they were first asked for, so a comparison's baseline is what was named first.
     Columns: the parameters; `ok` (bool), `reason` (why it failed, else ""), `run_seconds`; and the numbers and words
     of each run's metrics.json, with "metrics_" before. Runs that have not ended are not among them.
     """
-    rows = {}
-    for ended in sorted(_files.run_path(folder).glob(f"*/{_ENDED}")):
-        run = ended.parent
+    folder, rows = _files.run_path(folder), {}
+    place = {name: number for number, name in enumerate(_order(folder))}
+    names = sorted(ended.parent.name for ended in folder.glob(f"*/{_ENDED}"))
+    for run in (folder / name for name in sorted(names, key=lambda name: place.get(name, len(place)))):
+        ended = run / _ENDED
         row = json.loads((run / _ASKED).read_text(encoding="utf-8")) | json.loads(ended.read_text(encoding="utf-8"))
         metrics = run / "metrics.json"
         if row["ok"] and metrics.is_file():
@@ -135,6 +140,12 @@ def _name(notebook, setting):
     cells = [cell.source for cell in nbformat.read(notebook, as_version=4).cells]
     asked = json.dumps([cells, setting], sort_keys=True, default=str)
     return f"seed{setting['seed']}-{hashlib.sha256(asked.encode()).hexdigest()[:12]}"
+
+
+def _order(folder):
+    """Return the names of a grid's runs as they were first asked for; [] where no grid was run."""
+    kept = folder / _ORDER
+    return json.loads(kept.read_text(encoding="utf-8")) if kept.is_file() else []
 
 
 def _finished(run):
