@@ -569,10 +569,10 @@ exercises.check(
     30,
     explain="Grids grow fast: that is why one asks a few questions well, and not every question at once.",
     wrong=[
-        (10, "That would be right if the sizes were tried with one network and the networks with one size."),
+        (10, "That is the three numbers added up. Every size meets every network, and every seed: they multiply."),
         (6, "These are the settings. Each is run with five seeds."),
         (25, "That is five seeds for each of 3 + 2 settings; but every size meets every network."),
-        (11, "Nearly the right letters: they multiply and do not add."),
+        (11, "That is six settings and five seeds, added up. Each of the six is run with all five."),
     ],
 )
 
