@@ -720,7 +720,7 @@ exercises.check(
         (2, "That is the best epoch, the one that is kept. The training goes on for three more to be sure of it."),
         (3, "That is the first epoch without a new best. A patience of 3 waits for three of them."),
         (4, "That is the second epoch without a new best, or you count from 0, as Keras does. It waits for three."),
-        (6, "To see the 0.6 of epoch 6 it would have to wait through four epochs without a new best: a patience of 4."),
+        (6, "To see the 0.6 of epoch 6 it must not give up at the third epoch without a new best: a patience of 4."),
     ],
 )
 
