@@ -74,10 +74,11 @@ def read(folder):
     of each run's metrics.json, with "metrics_" before. Runs that have not ended are not among them.
     """
     folder, rows = _files.run_path(folder), {}
-    place = {name: number for number, name in enumerate(_order(folder))}
-    names = sorted(ended.parent.name for ended in folder.glob(f"*/{_ENDED}"))
-    for run in (folder / name for name in sorted(names, key=lambda name: place.get(name, len(place)))):
+    ended_runs = sorted(ended.parent.name for ended in folder.glob(f"*/{_ENDED}"))
+    for run in (folder / name for name in dict.fromkeys([*_order(folder), *ended_runs])):
         ended = run / _ENDED
+        if not ended.is_file():
+            continue
         row = json.loads((run / _ASKED).read_text(encoding="utf-8")) | json.loads(ended.read_text(encoding="utf-8"))
         metrics = run / "metrics.json"
         if row["ok"] and metrics.is_file():

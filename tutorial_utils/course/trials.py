@@ -91,8 +91,11 @@ def _fine_tune(learn, ask, backbone, image_size, seed):
     model = transfer.join(backbone, head, image_size)
     batches = training.augmented(learn, image_size, seed)
     epochs = max(4, -(-training.STEPS // 2 // int(batches.cardinality())))  # half of what the recipe takes
-    training.fine_tune(model, backbone.base, batches, None, epochs)  # asked once, at its end
-    return _scores(*metrics.predict(model, pipeline.batches(ask, image_size))) - before
+    history = training.fine_tune(model, backbone.base, batches, None, epochs)  # asked once, at its end
+    change = _scores(*metrics.predict(model, pipeline.batches(ask, image_size))) - before
+    if not np.isfinite(history["loss"].iloc[-1]):
+        change[1] = np.nan  # it broke down, and the model is that of the last epoch before
+    return change
 
 
 def _scores(labels, probabilities):
