@@ -8,7 +8,7 @@ Regret is explained at adviser.regrets. Writes adviser.csv (one row a cell) and 
 import pandas
 
 from tutorial_utils import _files
-from tutorial_utils.course import adviser, measured
+from tutorial_utils.course import adviser, benchmark_tables
 
 from . import results
 
@@ -31,7 +31,7 @@ def judge(table):
 
 def main():
     """Judge the adviser and write what was found."""
-    table, caption = measured.read("strategies")
+    table, caption = benchmark_tables.read("strategies")
     judged = judge(table)
     found = adviser.regrets(judged)
     results.keep_table("adviser", judged, "python -m benchmarks.adviser", show=False)

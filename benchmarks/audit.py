@@ -20,7 +20,7 @@ import pandas
 import PIL.Image
 
 from tutorial_utils import _files, _machine
-from tutorial_utils.data import audit, catalog, copies, facts, photos, shortcuts
+from tutorial_utils.data import audit, catalog, duplicates, image_stats, images, shortcuts
 
 from . import results
 
@@ -65,15 +65,15 @@ def near_copies(table, seed=0):
     A pair is right if it joins a copy to its own original, or to a photo that was found to be a near-copy of it
     before; the pairs of the set's own photos are not counted, for no one knows which of them are right.
     """
-    images = [photos.decode(path)[0] for path in table["path"]]
+    images = [images.decode(path)[0] for path in table["path"]]
     chosen = np.random.default_rng(seed).choice(len(images), min(ALTERED, len(images)), replace=False)
-    own = [copies.thumbnail(image) for image in images]
-    known = copies.similar(np.stack(own), progress=False)[["first", "second"]].to_numpy()
+    own = [duplicates.thumbnail(image) for image in images]
+    known = duplicates.similar(np.stack(own), progress=False)[["first", "second"]].to_numpy()
     known = {*map(tuple, known), *map(tuple, known[:, ::-1]), *((place, place) for place in chosen)}
     found = {}
     for name, alter in alterations(seed).items():
-        altered = [copies.thumbnail(alter(images[place])) for place in chosen]
-        pairs = copies.similar(np.stack(own + altered), progress=False)
+        altered = [duplicates.thumbnail(alter(images[place])) for place in chosen]
+        pairs = duplicates.similar(np.stack(own + altered), progress=False)
         pairs = pairs[(pairs["first"] < len(own)) & (pairs["second"] >= len(own))]
         original = chosen[pairs["second"].to_numpy() - len(own)]
         recalled = (pairs["first"].to_numpy() == original).sum() / len(chosen)
@@ -119,26 +119,26 @@ def speed(table, count=10_000, side=256):
     try:
         rng = np.random.default_rng(0)
         for number in range(count):  # no two are alike: each is half one photo and half another
-            pair = (photos.decode(path)[0].resize((side, side)) for path in rng.choice(table["path"], 2, replace=False))
+            pair = (images.decode(path)[0].resize((side, side)) for path in rng.choice(table["path"], 2, replace=False))
             PIL.Image.blend(*pair, 0.5).save(folder / f"{number:05d}.jpg", quality=90)
         paths = table.iloc[:1].reindex(range(count)).assign(path=[str(folder / f"{n:05d}.jpg") for n in range(count)])
-        facts.of(paths.head(count // 10), progress=False)
+        image_stats.of(paths.head(count // 10), progress=False)
         before = results.peak_memory_mb()
-        looked = facts.of(paths, progress=False)
+        looked = image_stats.of(paths, progress=False)
         growth = results.peak_memory_mb() - before
         held = (looked.memory_usage(deep=True).sum() + count * (looked["thumbnail"].iloc[0].nbytes + 200)) / 2**20
         seconds = {"looking": [], "decoding": []}
         for _ in range(3):
             started = time.perf_counter()
             with concurrent.futures.ThreadPoolExecutor(_machine.cores()) as pool:
-                for _ in pool.map(photos.read_photo, paths["path"]):
+                for _ in pool.map(images.read_photo, paths["path"]):
                     pass
             seconds["decoding"].append(time.perf_counter() - started)
             started = time.perf_counter()
-            looked = facts.of(paths, progress=False)
+            looked = image_stats.of(paths, progress=False)
             seconds["looking"].append(time.perf_counter() - started)
         started = time.perf_counter()
-        copies.pairs(looked, progress=False)
+        duplicates.pairs(looked, progress=False)
         comparing = time.perf_counter() - started
     finally:
         shutil.rmtree(folder)
@@ -221,8 +221,8 @@ def main():
     found = {"backbone": backbone.name, "image_size": arguments.image_size, "sets": {}}
     for name in arguments.folders:
         table = catalog.load(name)
-        looked = facts.of(table)
-        grouped = table.assign(group=copies.merge(table["group"], copies.pairs(looked)))
+        looked = image_stats.of(table)
+        grouped = table.assign(group=duplicates.merge(table["group"], duplicates.pairs(looked)))
         rows = features.stored(grouped, backbone, arguments.image_size)[:]
         cues = checkup.cues(grouped, looked, checkup.out_of_sample(grouped, rows))
         found["sets"][pathlib.Path(name).name] = {

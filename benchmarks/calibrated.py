@@ -10,7 +10,7 @@ import argparse
 
 import pandas
 
-from tutorial_utils.insight import calibration
+from tutorial_utils.evaluation import calibration
 
 from . import results, trust
 

@@ -39,7 +39,7 @@ def draw(photos, number, seed):
 
 def score(predicted, asked):
     """Return {"n", "accuracy", "loss"} of (labels, probabilities), as from metrics.predict."""
-    from tutorial_utils.insight import metrics
+    from tutorial_utils.evaluation import metrics
 
     labels, probabilities = predicted
     loss = -np.log(np.clip(probabilities[np.arange(len(labels)), labels], 1e-7, 1)).mean()
@@ -50,7 +50,7 @@ def score(predicted, asked):
 def measure(photos, set, image_size, photos_per_class, seed, recipe):
     """Train one recipe on one draw of photos; return its row in a list."""
     from tutorial_utils.data import pipeline
-    from tutorial_utils.insight import metrics
+    from tutorial_utils.evaluation import metrics
     from tutorial_utils.models import backbones, training
 
     train, validation, asked = draw(photos, photos_per_class, seed)
@@ -89,9 +89,9 @@ def tune(
     if slower is None:
         training.fine_tune(model, base, batches, val_batches, epochs, learning_rate, **options)
         return
-    from tutorial_utils.models import transfer
+    from tutorial_utils.models import heads
 
-    transfer.unfreeze(base)
+    heads.unfreeze(base)
     schedule = training._warm_up_and_decay(learning_rate, epochs * int(batches.cardinality()))
     optimizer = SlowerBelow(schedule, rate_factors(base, slower))
     model.compile(optimizer=optimizer, loss="sparse_categorical_crossentropy", metrics=["accuracy"])
@@ -100,9 +100,9 @@ def tune(
 
 def rate_factors(base, slower):
     """Return {variable path: factor of the rate}: `slower` to the power of the blocks that come after the layer."""
-    from tutorial_utils.models import transfer
+    from tutorial_utils.models import heads
 
-    after = sorted(transfer.cuts(base).values())
+    after = sorted(heads.cuts(base).values())
     layers = [(len(base.layers) - 1 - place, layer) for place, layer in enumerate(base.layers)]
     return {
         weight.path: slower ** sum(number <= behind for number in after)

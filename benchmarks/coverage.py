@@ -12,7 +12,7 @@ import argparse
 import numpy as np
 import pandas
 
-from tutorial_utils.insight import metrics
+from tutorial_utils.evaluation import metrics
 
 from . import results
 

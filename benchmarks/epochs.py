@@ -68,7 +68,7 @@ class Weights(keras.callbacks.Callback):
 def measure(photos, set, image_size, photos_per_class, seed):
     """Train, and score what each rule keeps; return a list of rows."""
     from tutorial_utils.data import pipeline
-    from tutorial_utils.insight import metrics
+    from tutorial_utils.evaluation import metrics
     from tutorial_utils.models import backbones, training
 
     train, validation, asked = choices.draw(photos, photos_per_class, seed)

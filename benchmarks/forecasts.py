@@ -15,7 +15,7 @@ import argparse
 import numpy as np
 import pandas
 
-from tutorial_utils.insight import growth, metrics
+from tutorial_utils.evaluation import learning_curve, metrics
 
 from . import results, trust
 
@@ -32,17 +32,21 @@ def learned(train, test, rows):
 
 def of_all(train, test):
     """Return [(share, photos learned from, predicted classes)] of draws from all training photos."""
-    draws = [(share, growth.draw(train.labels, train.groups, share, n)) for share in SHARES for n in range(DRAWS)]
+    draws = [
+        (share, learning_curve.draw(train.labels, train.groups, share, n)) for share in SHARES for n in range(DRAWS)
+    ]
     return [(share, *learned(train, test, rows)) for share, rows in draws]
 
 
 def of_a_half(train, test, seed):
     """Return the same of one half of the training photos, and of draws from within it."""
-    half = growth.draw(train.labels, train.groups, SHARES[-1], seed)
+    half = learning_curve.draw(train.labels, train.groups, SHARES[-1], seed)
     found = [(SHARES[-1], *learned(train, test, half))]
     for share in SHARES[:-1]:
         for n in range(DRAWS_OF_HALF):
-            part = growth.draw(train.labels[half], train.groups[half], share / SHARES[-1], DRAWS_OF_HALF * seed + n)
+            part = learning_curve.draw(
+                train.labels[half], train.groups[half], share / SHARES[-1], DRAWS_OF_HALF * seed + n
+            )
             found.append((share, *learned(train, test, half[part])))
     return found
 
@@ -58,7 +62,7 @@ def pair(found, labels):
 def case(found, everything, labels, here):
     """Return the forecast for the test photos `here` beside what was measured, as a dict."""
     (photos, said), right = everything, [(said == labels)[here].mean() for _, _, said in found]
-    told = growth.forecast([number for _, number, _ in found], right, int(here.sum()), photos)
+    told = learning_curve.forecast([number for _, number, _ in found], right, int(here.sum()), photos)
     half = [(number, score) for (share, number, _), score in zip(found, right, strict=True) if share == SHARES[-1]]
     measured = float((said == labels)[here].mean())
     return {

@@ -21,8 +21,8 @@ import tqdm
 from tensorflow.python.framework import convert_to_constants
 
 from tutorial_utils import _machine
-from tutorial_utils.data import catalog, photos, pipeline
-from tutorial_utils.models import backbones, features, forward
+from tutorial_utils.data import catalog, images, pipeline
+from tutorial_utils.models import backbones, features, litert
 
 from . import results
 
@@ -38,7 +38,7 @@ def means(model, key, folder):
     compiled = tf.function(lambda images: model(images, training=False))
     concrete = compiled.get_concrete_function(tf.TensorSpec((None, *shape), tf.float32))
     frozen = convert_to_constants.convert_variables_to_constants_v2(concrete)
-    ours, name = forward.fastest(model, key)
+    ours, name = litert.fastest(model, key)
     found = {
         "Keras predict, batches of 16": lambda x: model.predict(x, batch_size=16, verbose=0),
         "Keras predict, batches of 32": lambda x: model.predict(x, batch_size=32, verbose=0),
@@ -105,7 +105,7 @@ def reading(table, image_size):
     paths = list(table["path"])
     pool = concurrent.futures.ThreadPoolExecutor(_machine.cores())
     return {
-        "read_photo, a photo a core": lambda: list(pool.map(lambda path: photos.read_photo(path, image_size), paths)),
+        "read_photo, a photo a core": lambda: list(pool.map(lambda path: images.read_photo(path, image_size), paths)),
         "input pipeline": lambda: [len(y) for _, y in pipeline.batches(table, image_size, batch_size=BATCH)],
     }
 
@@ -123,7 +123,7 @@ def main():
 
     size = arguments.image_size
     table = catalog.load(arguments.dataset).iloc[: arguments.photos]
-    x = np.stack([photos.read_photo(path, size) for path in table["path"]]).astype(np.float32)
+    x = np.stack([images.read_photo(path, size) for path in table["path"]]).astype(np.float32)
     model = features.extractor(backbones.get(arguments.backbone, fallback=None), size)
     keras_features = keras.ops.convert_to_numpy(model(x[:64], training=False))
     with tempfile.TemporaryDirectory() as folder:

@@ -35,10 +35,10 @@ def began(folder):
 
 def timed(chapter, folder, **asked):
     """Return (runs, seconds) of one call of grids.run."""
-    from tutorial_utils.course import grids
+    from tutorial_utils.course import experiments
 
     started = time.perf_counter()
-    return grids.run(chapter, folder, **asked), time.perf_counter() - started
+    return experiments.run(chapter, folder, **asked), time.perf_counter() - started
 
 
 def measure(chapter, folder, **asked):

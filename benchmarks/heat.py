@@ -26,13 +26,13 @@ def measure(photos, set, backbone, image_size, seed):
     """Train all models of one backbone on one split, and return the rows of their scores."""
     import keras
 
-    from tutorial_utils.data import facts, pipeline, splits
-    from tutorial_utils.insight import explain
+    from tutorial_utils.data import image_stats, pipeline, splits
+    from tutorial_utils.evaluation import saliency
     from tutorial_utils.models import backbones, training
 
     keras.utils.set_random_seed(seed)
     borrowed = backbones.get(backbone, fallback=None)
-    photos = splits.assign(photos, seed=seed, looked=facts.of(photos, progress=False))
+    photos = splits.assign(photos, seed=seed, looked=image_stats.of(photos, progress=False))
     train, validation, test = (splits.part(photos, name) for name in splits.NAMES)
     with tempfile.TemporaryDirectory() as folder:
         boards, asked = _planted(photos, test, folder, seed)
@@ -45,13 +45,14 @@ def measure(photos, set, backbone, image_size, seed):
         rows += _on_all("fine-tuned", model, asked, image_size)
     rows += score("fine-tuned", model, "plain", test, image_size, maps=("last", "finer", "occlusion"))
     for draw in range(SHUFFLES):
-        rows += score(f"shuffled {draw}", explain.shuffled(model, draw), "plain", test, image_size)
+        rows += score(f"shuffled {draw}", saliency.shuffled(model, draw), "plain", test, image_size)
     return rows
 
 
 def _planted(photos, test, folder, seed):
     """Return ((train, validation) on boards, {kind of photos: test table}); the boards are written to `folder`."""
-    from tutorial_utils.data import pipeline, planted, splits
+    from tutorial_utils.data import pipeline, splits
+    from tutorial_utils.leaves import planted
 
     boards = planted.mark(photos, f"{folder}/own")
     classes = len(photos["label"].cat.categories)
@@ -68,8 +69,8 @@ def _on_all(name, model, asked, image_size):
 def score(name, model, kind, table, image_size, maps=(CHOSEN,)):
     """Return the rows of one model on one kind of photos: how often it is right, and what each kind of map is worth."""
     from tutorial_utils.data import pipeline
-    from tutorial_utils.data.photos import read_photo
-    from tutorial_utils.insight import heat, metrics
+    from tutorial_utils.data.images import read_photo
+    from tutorial_utils.evaluation import heat, metrics
 
     labels, probabilities = metrics.predict(model, pipeline.batches(table, image_size))
     right = metrics.accuracy(labels, probabilities.argmax(axis=1), table["group"])
@@ -91,16 +92,16 @@ def score(name, model, kind, table, image_size, maps=(CHOSEN,)):
 
 
 def _heat(model, images, classes, name):
-    from tutorial_utils.insight import explain
+    from tutorial_utils.evaluation import saliency
 
     if name == "occlusion":
-        return np.maximum(explain.occlusion(model, images, classes), 0)
+        return np.maximum(saliency.occlusion(model, images, classes), 0)
     places, by_place = MAPS[name]
-    return explain.grad_cam(explain.two_stages(model, places), images, classes, by_place)
+    return saliency.grad_cam(saliency.two_stages(model, places), images, classes, by_place)
 
 
 def _masks(paths, image_size):
-    from tutorial_utils.data.photos import read_photo
+    from tutorial_utils.data.images import read_photo
 
     return np.stack([read_photo(path, image_size)[..., 0] > 127 for path in paths])
 

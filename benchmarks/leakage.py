@@ -13,8 +13,8 @@ import numpy as np
 import pandas
 
 from tutorial_utils.course import checkup
-from tutorial_utils.data import catalog, copies, facts
-from tutorial_utils.insight import metrics
+from tutorial_utils.data import catalog, duplicates, image_stats
+from tutorial_utils.evaluation import metrics
 from tutorial_utils.models import backbones, features
 
 from . import results
@@ -49,7 +49,7 @@ def main():
     backbone, found = backbones.get(arguments.backbone, fallback=None), []
     for name in arguments.folders:
         table = catalog.load(name)
-        table = table.assign(group=copies.merge(table["group"], copies.pairs(facts.of(table))))
+        table = table.assign(group=duplicates.merge(table["group"], duplicates.pairs(image_stats.of(table))))
         rows = features.stored(table, backbone, arguments.image_size)[:]
         by_photo, by_group, difference, seeds = gap(table, rows)
         points = [by_photo, by_group, *difference[:3], seeds.min(), seeds.max()]

@@ -25,14 +25,14 @@ def made(image_size):
     """Return a Judge like those of chapter 8: EfficientNet-Lite0 with a head, and features of 1,000 photos."""
     import keras
 
-    from tutorial_utils.course import predictions
-    from tutorial_utils.models import backbones, transfer
+    from tutorial_utils.course import predictor
+    from tutorial_utils.models import backbones, heads
 
     keras.utils.set_random_seed(0)
     head = keras.Sequential([keras.Input((1280,)), keras.layers.Dense(5, activation="softmax")], name="head")
-    model = transfer.join(backbones.get("efficientnet_lite0"), head, image_size)
+    model = heads.join(backbones.get("efficientnet_lite0"), head, image_size)
     known = np.random.default_rng(0).random((1000, 1280), np.float32)
-    judge = predictions.judge(model, list("abcde"), known, 1.0)
+    judge = predictor.judge(model, list("abcde"), known, 1.0)
     judge.answer(np.zeros((BATCH, image_size, image_size, 3), np.uint8))  # traced before anything is timed
     return judge
 
@@ -47,8 +47,8 @@ def paths(count):
 def ratio(count, image_size, rounds):
     """Return the medians of what each part takes, in seconds, and of the ratio, as a dict."""
     from tutorial_utils import _machine
-    from tutorial_utils.course import predictions
-    from tutorial_utils.data.photos import read_photo
+    from tutorial_utils.course import predictor
+    from tutorial_utils.data.images import read_photo
 
     judge, asked, rows = made(image_size), paths(count), []
     for _ in range(rounds):
@@ -60,7 +60,7 @@ def ratio(count, image_size, rounds):
             judge.answer(np.stack(images[first : first + BATCH]))
         passed = time.perf_counter()
         del images
-        answered = sum(len(table) for table in predictions.rows(judge, asked, BATCH, progress=False))
+        answered = sum(len(table) for table in predictor.rows(judge, asked, BATCH, progress=False))
         done = time.perf_counter()
         assert answered == count
         parts = {"decode_seconds": decoded - started, "forward_seconds": passed - decoded}
@@ -70,10 +70,10 @@ def ratio(count, image_size, rounds):
 
 def memory(count, image_size):
     """Return the peak memory of this process after it has predicted so many photos, as a dict."""
-    from tutorial_utils.course import predictions
+    from tutorial_utils.course import predictor
 
     judge = made(image_size)
-    for _ in predictions.rows(judge, paths(count), BATCH, progress=False):
+    for _ in predictor.rows(judge, paths(count), BATCH, progress=False):
         pass
     return {"peak_memory_mb": results.peak_memory_mb()}
 

@@ -17,7 +17,7 @@ import tempfile
 import numpy as np
 import tqdm
 
-from tutorial_utils.insight import metrics
+from tutorial_utils.evaluation import metrics
 
 from . import results, ways
 

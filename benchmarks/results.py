@@ -144,7 +144,7 @@ def plot(found, path):
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
 
-    from tutorial_utils.insight import plots
+    from tutorial_utils.evaluation import plots
 
     rows = list(found["ways"].values())
     head, tuning = ([row[phase] / 60 for row in rows] for phase in ("head", "finetune"))

@@ -39,7 +39,7 @@ def store(folder, image_size, count):
 def retrain(image_size, count=600, repeats=5):
     """Return the median seconds that either head takes for `count` photos after a knob has been turned."""
     from tutorial_utils.data import catalog, pipeline
-    from tutorial_utils.models import backbones, features, training, transfer
+    from tutorial_utils.models import backbones, features, heads, training
 
     photos = catalog.load("leaves").iloc[:count]
     photos = photos.assign(label=photos["label"].cat.remove_unused_categories())
@@ -48,10 +48,10 @@ def retrain(image_size, count=600, repeats=5):
     seconds = {"closed": [], "dense": []}
     for turn in range(repeats + 1):  # the first turn starts the libraries up and is left out
         started = time.perf_counter()
-        transfer.closed_head(x, y, classes, C=0.01 * (turn + 1))
+        heads.closed_head(x, y, classes, C=0.01 * (turn + 1))
         seconds["closed"].append(time.perf_counter() - started)
         started = time.perf_counter()
-        head = transfer.dense_head(x.shape[1], classes, seed=turn)
+        head = heads.dense_head(x.shape[1], classes, seed=turn)
         training.train_head(head, (x, y), (x[:60], y[:60]), learning_rate=1e-3 / (turn + 1), seed=turn)
         seconds["dense"].append(time.perf_counter() - started)
     return {name: float(np.median(each[1:])) for name, each in seconds.items()}

@@ -27,11 +27,11 @@ def draw(photos, number, seed):
     photos : photos table; None if a class has too few photos when a fifth of the set is set aside
     others : the photos of groups that were not drawn; those with the split "test" could not be drawn
     """
-    from tutorial_utils.data import facts, shortcuts, splits
-    from tutorial_utils.data import photos as photo_tools
+    from tutorial_utils.data import image_stats, shortcuts, splits
+    from tutorial_utils.data.images import sample
 
-    assigned = splits.assign(photos, seed=seed, looked=facts.of(photos, progress=False))
-    drawn = photo_tools.sample(assigned[assigned["split"] != "test"], number, seed=seed)
+    assigned = splits.assign(photos, seed=seed, looked=image_stats.of(photos, progress=False))
+    drawn = sample(assigned[assigned["split"] != "test"], number, seed=seed)
     if drawn["label"].value_counts().min() < number:
         return None
     learn, ask = next(shortcuts.by_group(drawn, 5, seed).split(drawn, drawn["label"], drawn["group"]))
@@ -45,16 +45,16 @@ def measure(photos, set, backbone, image_size, photos_per_class, seed):
     import pandas
 
     from tutorial_utils.course import trials
-    from tutorial_utils.data import photos as photo_tools
     from tutorial_utils.data import pipeline
-    from tutorial_utils.insight import metrics
+    from tutorial_utils.data.images import sample
+    from tutorial_utils.evaluation import metrics
     from tutorial_utils.models import backbones
 
     found = draw(photos, photos_per_class, seed)
     if found is None:
         return [{"strategy": "too few photos"}]
     train, validation, others = found
-    test = photo_tools.sample(others, ASKED // len(others["label"].cat.categories), seed=seed)
+    test = sample(others, ASKED // len(others["label"].cat.categories), seed=seed)
     borrowed = backbones.get(backbone, fallback=None)
     drawn = pandas.concat([train, validation], ignore_index=True)
     signals, _ = trials.run(drawn, borrowed, image_size, seed=seed, progress=False)

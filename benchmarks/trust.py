@@ -44,11 +44,11 @@ def name(where):
 @functools.cache
 def table(where):
     """Return the photos table of a set, in which copies share a group."""
-    from tutorial_utils.data import catalog, copies, facts
+    from tutorial_utils.data import catalog, duplicates, image_stats
 
     photos = catalog.load(where)
-    looked = facts.of(photos, progress=False)
-    return photos.assign(group=copies.merge(photos["group"], copies.pairs(looked, progress=False)))
+    looked = image_stats.of(photos, progress=False)
+    return photos.assign(group=duplicates.merge(photos["group"], duplicates.pairs(looked, progress=False)))
 
 
 @functools.cache
@@ -85,9 +85,9 @@ def part(photos, rows):
 
 def head(train):
     """Return (kernel, bias) of transfer.closed_head for a Part."""
-    from tutorial_utils.models import transfer
+    from tutorial_utils.models import heads
 
-    solved = transfer.closed_head(train.features, train.labels, int(train.labels.max()) + 1)
+    solved = heads.closed_head(train.features, train.labels, int(train.labels.max()) + 1)
     return [weights.astype(np.float64) for weights in solved.get_weights()]
 
 

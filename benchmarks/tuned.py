@@ -22,10 +22,10 @@ QUARTERED = ("solar_cells",)
 
 def rounds(name, photos, seed):
     """Yield (train, validation, test), photos tables, for each round that is pooled into one score."""
-    from tutorial_utils.data import facts, shortcuts, splits
+    from tutorial_utils.data import image_stats, shortcuts, splits
 
     if name not in (*FOLDED, *QUARTERED):
-        assigned = splits.assign(photos, seed=seed, looked=facts.of(photos, progress=False))
+        assigned = splits.assign(photos, seed=seed, looked=image_stats.of(photos, progress=False))
         yield tuple(splits.part(assigned, part) for part in splits.NAMES)
         return
 
@@ -58,7 +58,7 @@ def measure_photos(photos, set, backbone, image_size, seed):
 
 def pooled(table):
     """Return {set: metrics.Difference} of fine-tuned and frozen over all seeds of a table of `measure_photos`."""
-    from tutorial_utils.insight import metrics
+    from tutorial_utils.evaluation import metrics
 
     return {
         name: metrics.paired_difference(np.ones(len(rows), int), rows["tuned"], rows["frozen"], rows["group"])
@@ -74,7 +74,7 @@ def _train(photos, set, backbone, image_size, seed):
     import keras
 
     from tutorial_utils.data import pipeline
-    from tutorial_utils.insight import metrics
+    from tutorial_utils.evaluation import metrics
     from tutorial_utils.models import backbones, training
 
     borrowed = backbones.get(backbone, fallback=None)
@@ -111,7 +111,7 @@ def measure_refit(photos, set, backbone, image_size, seed):
     import pandas
 
     from tutorial_utils.data import pipeline
-    from tutorial_utils.insight import metrics
+    from tutorial_utils.evaluation import metrics
     from tutorial_utils.models import backbones, training
 
     borrowed = backbones.get(backbone, fallback=None)
@@ -134,7 +134,7 @@ def measure_refit(photos, set, backbone, image_size, seed):
 
 def _row(labels, said, groups):
     """Return the scores of each way, and the paired gain of fine-tuned over frozen, as one row."""
-    from tutorial_utils.insight import metrics
+    from tutorial_utils.evaluation import metrics
 
     row = {"n_test": len(labels)}
     for name, predicted in said.items():

@@ -17,8 +17,8 @@ import functools
 import pandas
 import scipy.special
 
-from tutorial_utils.data import strangers
-from tutorial_utils.insight import unknown
+from tutorial_utils.evaluation import ood
+from tutorial_utils.leaves import strangers
 
 from . import results, trust
 
@@ -71,8 +71,8 @@ def fine_tuned(where, others, seed, image_size):
 
 def scores(training, rows, logits):
     """Return {score: float (photos,)}, higher for stranger."""
-    found = {f"distance, k = {k}": unknown.distance(rows, training, k) for k in NEAREST}
-    found["doubt"] = unknown.doubt(trust.probabilities(logits))
+    found = {f"distance, k = {k}": ood.distance(rows, training, k) for k in NEAREST}
+    found["doubt"] = ood.doubt(trust.probabilities(logits))
     return found | {"energy": -scipy.special.logsumexp(logits, axis=1)}
 
 
@@ -83,9 +83,9 @@ def measure(known, strange):
     rows = []
     for kind, (features, logits) in strange.items():
         for score, found in scores(training, features, logits).items():
-            area = unknown.auc(asked[score], found, test.groups)
-            limit = unknown.threshold(validation[score])
-            passing = [unknown.taken_for_known(each, limit).value for each in (asked[score], found)]
+            area = ood.auc(asked[score], found, test.groups)
+            limit = ood.threshold(validation[score])
+            passing = [ood.taken_for_known(each, limit).value for each in (asked[score], found)]
             row = {"strangers": kind, "score": score, "auc": area.value, "low": area.low}
             rows.append(row | dict(zip(("known", "strange"), passing, strict=True)))
     return rows

@@ -12,9 +12,9 @@ HEAD_EPOCHS, TUNING_EPOCHS, BATCH, LAST, RATE = 20, 10, 32, 50, 1e-4
 
 def tables(folder):
     """Return the photos tables of train, val and test, as `lay_out` wrote them."""
-    from tutorial_utils.data import folders, splits
+    from tutorial_utils.data import layouts, splits
 
-    return [folders.load(folder / name) for name in splits.NAMES]
+    return [layouts.load(folder / name) for name in splits.NAMES]
 
 
 class Clock:
@@ -37,10 +37,10 @@ def whole_model(base, preprocess, classes, image_size, seed):
     """Return a model of the usual kind: frozen base, mean, Dense(128), softmax."""
     import keras
 
-    from tutorial_utils.models import transfer
+    from tutorial_utils.models import heads
 
-    transfer.freeze(base)
-    head = transfer.dense_head(base.output_shape[-1], classes, dropout=0, seed=seed)
+    heads.freeze(base)
+    head = heads.dense_head(base.output_shape[-1], classes, dropout=0, seed=seed)
     inputs = keras.Input((image_size, image_size, 3))
     x = keras.layers.GlobalAveragePooling2D()(base(preprocess(inputs), training=False))
     return keras.Model(inputs, head(x))
@@ -50,15 +50,15 @@ def two_phases(clock, model, base, train, validation, augmented):
     """Train a whole model with Keras's own fit: head, then about the last 50 layers, BatchNormalization frozen."""
     import keras
 
-    from tutorial_utils.models import transfer
+    from tutorial_utils.models import heads
 
     loss = {"loss": "sparse_categorical_crossentropy", "metrics": ["accuracy"]}
     clock.start()
     model.compile(optimizer=keras.optimizers.Adam(1e-3), **loss)
     model.fit(train, validation_data=validation, epochs=HEAD_EPOCHS, verbose=0)
     clock.phase("head")
-    _, last = transfer.cut(base, LAST)
-    transfer.unfreeze(base, last)
+    _, last = heads.cut(base, LAST)
+    heads.unfreeze(base, last)
     clock.start()
     model.compile(optimizer=keras.optimizers.Adam(RATE), **loss)
     model.fit(augmented, validation_data=validation, epochs=TUNING_EPOCHS, verbose=0)
@@ -106,7 +106,7 @@ def tutorial(clock, backbone, folder, image_size, seed):
 def ours(clock, backbone, folder, image_size, seed, views=1, dtype="float32"):
     """Stored activations: the base once a photo, then the head; the prefix once a photo and view, then the suffix."""
     from tutorial_utils.data import pipeline
-    from tutorial_utils.models import training, transfer
+    from tutorial_utils.models import heads, training
 
     train, validation, test = tables(folder)
     head = stored_head(clock, backbone, train, validation, image_size, seed, dtype)
@@ -115,23 +115,23 @@ def ours(clock, backbone, folder, image_size, seed, views=1, dtype="float32"):
     options["dtype"] = dtype
     training.fine_tune_stored(backbone, head, train, validation, image_size, decay=False, **options)
     clock.phase("finetune")
-    model = transfer.join(backbone, head, image_size)
+    model = heads.join(backbone, head, image_size)
     return model.predict(pipeline.batches(test, image_size), verbose=0), pipeline.labels(test)
 
 
 def stored_head(clock, backbone, train, validation, image_size, seed, dtype="float32"):
     """The head phase of `ours`; return the head."""
     from tutorial_utils.data import pipeline
-    from tutorial_utils.models import features, training, transfer
+    from tutorial_utils.models import features, heads, training
 
     classes = len(train["label"].cat.categories)
-    transfer.freeze(backbone.base)
+    heads.freeze(backbone.base)
     clock.start()
     kept = [
         (features.stored(table, backbone, image_size, dtype=dtype)[:], pipeline.labels(table))
         for table in (train, validation)
     ]
-    head = transfer.dense_head(backbone.base.output_shape[-1], classes, dropout=0, seed=seed)
+    head = heads.dense_head(backbone.base.output_shape[-1], classes, dropout=0, seed=seed)
     training.train_head(head, *kept, epochs=HEAD_EPOCHS, seed=seed)
     clock.phase("head")
     return head
@@ -167,13 +167,13 @@ def one_pass(clock, backbone, folder, image_size):
     import concurrent.futures
 
     from tutorial_utils import _machine
-    from tutorial_utils.data import photos
-    from tutorial_utils.models import features, forward
+    from tutorial_utils.data import images
+    from tutorial_utils.models import features, litert
 
-    function, _ = forward.fastest(features.extractor(backbone, image_size), "one_pass")
+    function, _ = litert.fastest(features.extractor(backbone, image_size), "one_pass")
 
     def compute(path):
-        return function(photos.read_photo(path, image_size).astype(np.float32))
+        return function(images.read_photo(path, image_size).astype(np.float32))
 
     paths = [path for table in tables(folder)[:2] for path in table["path"]]
     with concurrent.futures.ThreadPoolExecutor(_machine.cores()) as pool:

@@ -18,7 +18,7 @@ import re
 
 import nbformat
 
-from tutorial_utils.course import runs
+from tutorial_utils.course import execution
 
 BOOK = pathlib.Path(__file__).resolve().parent
 ROOT = BOOK.parent
@@ -36,7 +36,7 @@ def chapters(parameters=None, kept=BOOK / "_executed", run_dir=BOOK / "_runs", n
     """
     sample = "-".join(f"{name}-{value}" for name, value in sorted((parameters or {}).items())) or "whole"
     kept, run_dir = kept / sample, run_dir / sample
-    fresh = {path: nbformat.read(path, as_version=4) for path in runs.chapters(notebooks)}
+    fresh = {path: nbformat.read(path, as_version=4) for path in execution.chapters(notebooks)}
     keys = _keys(fresh, parameters or {})
     stale = [path for path in fresh if _kept(kept / path.name, keys[path.stem]) is None]
     stale.sort(key=lambda path: bool(_used(fresh[path])))  # those that wait for others come last; else as they are read
@@ -137,7 +137,7 @@ def _keep(path, parameters, run_dir, kept, key):
 
 def _execute(path, parameters, run_dir):
     """Execute a chapter; return it without the cell that papermill adds and without this machine's paths."""
-    runs.execute([path], run_dir, parameters)
+    execution.execute([path], run_dir, parameters)
     executed = nbformat.read(run_dir / path.stem / path.name, as_version=4)
     executed.cells = [cell for cell in executed.cells if "injected-parameters" not in cell.metadata.get("tags", [])]
     text = nbformat.writes(executed)

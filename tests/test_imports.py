@@ -72,7 +72,7 @@ def test_inside_a_wing_imports_point_one_way(root):
         ("tutorial_utils.data.folders", ["tensorflow", "keras"]),
         ("tutorial_utils.data.splits", ["tensorflow", "keras"]),
         ("tutorial_utils.data.catalog", ["tensorflow", "keras"]),
-        ("tutorial_utils.insight.metrics", ["tensorflow", "keras"]),
+        ("tutorial_utils.evaluation.metrics", ["tensorflow", "keras"]),
     ],
 )
 def test_light_imports_stay_light(module, absent):

@@ -8,7 +8,7 @@ import pandas
 import pytest
 
 from tutorial_utils import __main__ as main
-from tutorial_utils.course import runs
+from tutorial_utils.course import execution
 
 
 @pytest.fixture
@@ -20,8 +20,8 @@ def course(tmp_path, monkeypatch):
         kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
         nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=kernel), tmp_path / f"{name}.ipynb")
     monkeypatch.setenv("TUTORIAL_RUNS", str(tmp_path / "runs"))
-    chapters = runs.chapters
-    monkeypatch.setattr(runs, "chapters", lambda: chapters(tmp_path))
+    chapters = execution.chapters
+    monkeypatch.setattr(execution, "chapters", lambda: chapters(tmp_path))
     return tmp_path
 
 
@@ -41,14 +41,14 @@ def test_a_failing_chapter_ends_with_status_1_and_keeps_what_ran(course, capsys)
 
 def test_no_chapters_is_said(tmp_path):
     with pytest.raises(ValueError, match="There are no chapters"):
-        runs.chapters(tmp_path)
+        execution.chapters(tmp_path)
 
 
 def test_the_report_names_the_fallback():
     row = {"chapter": "03_x", "seconds": 60.0, "metrics_backbone": "efficientnet_lite0"}
     row |= {"metrics_backbone_requested": "mobilenet_v2", "metrics_test_accuracy": 0.8}
     row |= {"metrics_test_accuracy_low": 0.7, "metrics_test_accuracy_high": 0.875}
-    text = runs.report([row])
+    text = execution.report([row])
     assert "80.0 % (70.0 to 87.5)" in text
     assert "mobilenet_v2 could not be had; efficientnet_lite0 served instead" in text
 

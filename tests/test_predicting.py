@@ -5,7 +5,7 @@ import importlib.util
 import pytest
 
 from benchmarks import own_photos, predicting
-from tutorial_utils.course import card
+from tutorial_utils.course import model_card
 
 
 @pytest.mark.skipif(importlib.util.find_spec("elpv_dataset") is None, reason="needs the package elpv-dataset")
@@ -25,5 +25,5 @@ def test_what_the_benchmark_keeps_is_what_the_chapter_writes(root):
     for name in ("taken_out", "accuracy_majority", "frame_accuracy", "known_kept", "strategy", "_same_class", "_lost"):
         assert name in text
     assert {"model.keras", "model.tflite", "model.onnx", "labels.txt", "report.html", "predictions.csv"} <= set(
-        card.FILES
+        model_card.FILES
     )

@@ -98,12 +98,12 @@ def _shortcuts(cues):
 def _advise(chosen):
     """Print the advice for the photos of a folder, its test photos left aside; 0: done, 2: it could not run."""
     from .course import adviser
-    from .data import catalog, facts, splits
+    from .data import catalog, image_stats, splits
     from .models import backbones
 
     try:
         photos = catalog.load(chosen.folder)
-        photos = splits.assign(photos, seed=chosen.seed, looked=facts.of(photos))
+        photos = splits.assign(photos, seed=chosen.seed, looked=image_stats.of(photos))
         known = photos[photos["split"] != "test"].reset_index(drop=True)
         print(f"{len(known):,} photos are tried out; the {len(photos) - len(known):,} test photos stay closed.")
         advice = adviser.advise(known, backbones.get(chosen.backbone), chosen.image_size, chosen.seed)
@@ -165,13 +165,13 @@ def _predict(chosen):
     if not pathlib.Path(chosen.model).exists():  # said before TensorFlow is loaded
         print(f"There is no {chosen.model}. Give a run folder that holds model.keras, or a model.", file=sys.stderr)
         return 2
-    from .course import predictions
+    from .course import predictor
 
     try:
-        judge = predictions.load(
+        judge = predictor.load(
             chosen.model, chosen.class_names, chosen.pixels, chosen.output, image_size=chosen.image_size
         )
-        paths, others = predictions.find(chosen.photos)
+        paths, others = predictor.find(chosen.photos)
         if not paths:
             raise ValueError(f"There are no photos in {', '.join(chosen.photos)}.")
     except (ValueError, OSError) as error:
@@ -180,7 +180,7 @@ def _predict(chosen):
     if others:
         print(f"{others:,} files do not end like photos and are left out.", file=sys.stderr)
     bad = 0
-    for first, table in enumerate(predictions.rows(judge, paths)):
+    for first, table in enumerate(predictor.rows(judge, paths)):
         bad += int((table["problem"] != "").sum())
         if chosen.csv:
             table.to_csv(sys.stdout, index=False, header=first == 0, lineterminator="\n", float_format="%.6f")
@@ -211,12 +211,12 @@ def _doctor(_chosen):
 def _course(chosen):
     import papermill
 
-    from .course import runs
+    from .course import execution
 
     names = ("photos_per_class", "backbone", "dataset", "image_size")
     parameters = {name: getattr(chosen, name) for name in names if getattr(chosen, name) is not None}
     try:
-        rows = runs.execute(runs.chapters(), chosen.run_dir, parameters)
+        rows = execution.execute(execution.chapters(), chosen.run_dir, parameters)
     except papermill.PapermillExecutionError as error:
         print(f"\nStopped: a cell of a chapter failed with {error.ename}: {error.evalue}", file=sys.stderr)
         print(f"The chapters as far as they ran are in {chosen.run_dir}/<chapter>/.", file=sys.stderr)
@@ -226,7 +226,7 @@ def _course(chosen):
             f"\nInterrupted. What ran is in {chosen.run_dir}/<chapter>/; `make course` starts again.", file=sys.stderr
         )
         return 130
-    print(runs.report(rows, chosen.run_dir))
+    print(execution.report(rows, chosen.run_dir))
     return 0
 
 

@@ -71,11 +71,11 @@ assert checks["ready"].all(), "Do what the last column says, then run this noteb
 # yours works as well. Their cards:
 
 # %%
-from tutorial_utils.course import data_widgets
+from tutorial_utils.widgets import data_preparation
 from tutorial_utils.data import catalog
 
 cards = catalog.cards()
-data_widgets.browse_cards(cards)
+data_preparation.browse_cards(cards)
 
 # %% [markdown]
 # The same as a table, for readers of the printed page:
@@ -99,8 +99,8 @@ photos.groupby("label", observed=True).agg(photos=("path", "size"), groups=("gro
 # the next chapter. Two photos of each class:
 
 # %%
-from tutorial_utils.data.photos import read_photo
-from tutorial_utils.insight import plots
+from tutorial_utils.data.images import read_photo
+from tutorial_utils.evaluation import plots
 
 # one photo from each of two plants a class
 shown = photos.drop_duplicates(["label", "group"]).groupby("label", observed=True).head(2).sort_values("label")
@@ -141,9 +141,9 @@ print(f"weights from {borrowed.source} ({borrowed.license})")
 # and by its pixels, shrunk to 16 × 16.
 
 # %%
-from tutorial_utils.data import photos as photo_tools
+from tutorial_utils.data.images import sample
 
-few = photo_tools.sample(photos, 60, seed=seed)
+few = sample(photos, 60, seed=seed)
 print(f"{len(few)} photos of {few['group'].nunique()} groups")
 
 # %%
@@ -179,7 +179,7 @@ predicted = {
 }
 
 # %%
-from tutorial_utils.insight import metrics
+from tutorial_utils.evaluation import metrics
 
 scores = {name: metrics.accuracy(labels, guess, few["group"]) for name, guess in predicted.items()}
 for name, score in scores.items():
@@ -215,7 +215,7 @@ assert not as_told or gain.low > 0
 # comes of it.
 
 # %%
-fewer = photo_tools.sample(few, 20, seed=seed)
+fewer = sample(few, 20, seed=seed)
 here = few["path"].isin(fewer["path"]).to_numpy()
 careless_maps = borrowed.base(images / 255, training=False)  # the only difference to the extractor above
 careless = keras.Model(images, keras.layers.GlobalAveragePooling2D()(careless_maps))
@@ -226,18 +226,18 @@ descriptions = {
 }
 
 # %%
-from tutorial_utils.course import feature_widgets
+from tutorial_utils.widgets import setup
 
 as_given = np.stack([read_photo(path, image_size) for path in fewer["path"]])  # (photos, h, w, 3), 0-255
 taken = {
     "features": as_given,
-    "features, pixels / 255": feature_widgets.taken_for(as_given, lambda pixels: pixels / 255, borrowed.preprocess),
+    "features, pixels / 255": setup.taken_for(as_given, lambda pixels: pixels / 255, borrowed.preprocess),
     "bare pixels": np.stack([read_photo(path, 16) for path in fewer["path"]]),
 }
-alike = {name: feature_widgets.nearest(rows, fewer["group"]) for name, rows in descriptions.items()}
+alike = {name: setup.nearest(rows, fewer["group"]) for name, rows in descriptions.items()}
 fewer_labels = fewer["label"].cat.codes.to_numpy()
 class_names = list(fewer["label"].cat.categories)
-feature_widgets.browse_alike(as_given, fewer_labels, class_names, alike, taken)
+setup.browse_alike(as_given, fewer_labels, class_names, alike, taken)
 
 # %% [markdown]
 # Move through the photos, then switch the description. The second picture is what the photo is taken for: with its own
@@ -246,7 +246,7 @@ feature_widgets.browse_alike(as_given, fewer_labels, class_names, alike, taken)
 # background? One photo by all three:
 
 # %%
-figure, alt = feature_widgets.draw_alike(as_given, fewer_labels, class_names, alike, taken, photo=0)
+figure, alt = setup.draw_alike(as_given, fewer_labels, class_names, alike, taken, photo=0)
 plots.show(figure, alt, run / "figures" / "alike.png")
 
 # %%
@@ -322,10 +322,10 @@ plants = fewer["group"].to_numpy()
 
 # %% tags=["solution"]
 # hint: `feature_widgets.nearest(features[here], fewer["path"], count=1)[:, 0]` is the most alike photo of each.
-same_plant = (plants[feature_widgets.nearest(features[here], fewer["path"], count=1)[:, 0]] == plants).mean()
+same_plant = (plants[setup.nearest(features[here], fewer["path"], count=1)[:, 0]] == plants).mean()
 
 # %%
-most_alike = feature_widgets.nearest(features[here], fewer["path"], count=1)[:, 0]
+most_alike = setup.nearest(features[here], fewer["path"], count=1)[:, 0]
 exercises.check(
     "Most alike and of the same plant",
     same_plant,

@@ -64,15 +64,15 @@ import pathlib
 import shutil
 
 import PIL.Image
-from tutorial_utils.data import facts
-from tutorial_utils.data import photos as photo_tools
-from tutorial_utils.data.photos import read_photo
+from tutorial_utils.data import image_stats
+from tutorial_utils.data.images import sample
+from tutorial_utils.data.images import read_photo
 
-looked = facts.of(photos)  # looks at every photo once; more of this below
+looked = image_stats.of(photos)  # looks at every photo once; more of this below
 whole = photos[(looked["problem"] == "").to_numpy()]
 practice = run / "practice"
 shutil.rmtree(practice, ignore_errors=True)
-for row in photo_tools.sample(whole, 6, seed=seed).itertuples():
+for row in sample(whole, 6, seed=seed).itertuples():
     (practice / row.label).mkdir(parents=True, exist_ok=True)
     shutil.copy(row.path, practice / row.label)
 
@@ -98,7 +98,7 @@ other_picture.resize((40, 40)).save(another / "tiny.png")
 # %%
 from tutorial_utils.course import checkup
 from tutorial_utils.data import audit
-from tutorial_utils.insight import plots
+from tutorial_utils.evaluation import plots
 
 spoiled = catalog.load(practice, check_photos=False)
 found = audit.examine(spoiled, progress=False)
@@ -112,9 +112,9 @@ found[["kind", "severity", "meaning", "action"]].drop_duplicates()
 # The same, finding by finding: choose one, read what it means, and look whether you would have noticed it yourself.
 
 # %%
-from tutorial_utils.course import data_widgets
+from tutorial_utils.widgets import data_preparation
 
-data_widgets.browse_findings(found, spoiled)
+data_preparation.browse_findings(found, spoiled)
 
 # %%
 planted = {"truncated", "not_a_photo", "empty", "identical", "similar_elsewhere", "dark", "small"}
@@ -195,7 +195,7 @@ assert not as_told or balance == 1
 # below. See how much they differ in light, pose and background, although it is the same leaf.
 
 # %%
-data_widgets.browse_groups(photos)
+data_preparation.browse_groups(photos)
 
 # %% [markdown]
 # The printed page shows the first groups of two classes:
@@ -294,14 +294,16 @@ assert not as_told or twins > 0.9
 # few times: what changes from shuffle to shuffle, and what never does?
 
 # %%
-data_widgets.explore_split(photos, seed)
+data_preparation.explore_split(photos, seed)
 
 # %% [markdown]
 # Both rules side by side:
 
 # %%
 figure, (upper, lower) = plt.subplots(2, 1, figsize=(9, 5.6), layout="constrained")
-alts = [data_widgets.draw_split(photos, rule, seed, ax)[1] for rule, ax in [("at random", upper), ("by plant", lower)]]
+alts = [
+    data_preparation.draw_split(photos, rule, seed, ax)[1] for rule, ax in [("at random", upper), ("by plant", lower)]
+]
 plots.show(figure, ". ".join(alts), run / "figures" / "splits.png")
 
 # %% [markdown]
@@ -353,7 +355,7 @@ def guesses(x, groups, seed):
 
 
 # %%
-from tutorial_utils.insight import metrics
+from tutorial_utils.evaluation import metrics
 
 seeds = range(seed, seed + 5)
 # with its path for a group, every photo is a group of its own
@@ -386,12 +388,12 @@ assert not as_told or leak.low > 0
 # On real photos, with the same classifier and features of 224 pixels, this was measured:
 
 # %%
-from tutorial_utils.course import measured
+from tutorial_utils.course import benchmark_tables
 
-measured.table("leakage")
+benchmark_tables.table("leakage")
 
 # %%
-leaks = measured.read("leakage")[0].set_index("set")
+leaks = benchmark_tables.read("leakage")[0].set_index("set")
 assert (leaks["low"] > 0).all()
 assert leaks["difference (points)"].idxmin() == "plantvillage_tomato" == (leaks["groups"] / leaks["photos"]).idxmax()
 assert leaks["difference (points)"].idxmax() == "magnetic_tile"
@@ -442,11 +444,11 @@ assert np.array_equal(augment(one, training=False), one)  # outside training, ph
 # that was turned a little?
 
 # %%
-to_change = [read_photo(path, image_size) for path in photo_tools.sample(train, 3, seed=seed)["path"]]
-data_widgets.explore_augmentation(to_change, seed)
+to_change = [read_photo(path, image_size) for path in sample(train, 3, seed=seed)["path"]]
+data_preparation.explore_augmentation(to_change, seed)
 
 # %%
-figure, alt = data_widgets.draw_augmentation(to_change[0], seed, turn=45, zoom=40, light=60)
+figure, alt = data_preparation.draw_augmentation(to_change[0], seed, turn=45, zoom=40, light=60)
 plots.show(figure, alt, run / "figures" / "strong_augmentation.png")
 
 # %% [markdown]
@@ -640,7 +642,7 @@ def lay_on_table(number, row):
     return str(path)
 
 
-few_photos = photo_tools.sample(looked_at, 30, seed=seed)
+few_photos = sample(looked_at, 30, seed=seed)
 few_photos["path"] = [lay_on_table(number, row) for number, row in enumerate(few_photos.itertuples())]
 
 # %%
@@ -653,7 +655,7 @@ plots.show(
 )
 
 # %%
-told_by_border = shortcuts.predict("border", few_photos, facts.of(few_photos, progress=False), seed=seed)
+told_by_border = shortcuts.predict("border", few_photos, image_stats.of(few_photos, progress=False), seed=seed)
 few_labels = few_photos["label"].cat.codes.to_numpy()
 border = metrics.accuracy(few_labels, told_by_border, few_photos["group"])
 print(f"class told from eight pixels of the border: {border}; chance {shortcuts.chance(few_photos):.1%}")
@@ -663,10 +665,10 @@ assert not as_told or border.low > 0.5
 # And on whole data sets, real ones among them:
 
 # %%
-measured.table("shortcuts")
+benchmark_tables.table("shortcuts")
 
 # %%
-asked = measured.read("shortcuts")[0].set_index(["set", "what is asked"])["fires"]
+asked = benchmark_tables.read("shortcuts")[0].set_index(["set", "what is asked"])["fires"]
 assert asked["plantvillage_tomato", "eight pixels of the border"] == "yes"
 assert (asked["leaves"] == "no").all()
 
@@ -698,7 +700,7 @@ if len(rows):
 # ones it found, and how many of those it doubted were wrong:
 
 # %%
-measured.table("wrong_labels")
+benchmark_tables.table("wrong_labels")
 
 # %% [markdown]
 # So look at the doubted photos, the surest first, and change a label only when you yourself see that it is wrong.

@@ -42,11 +42,11 @@ as_told = as_told and backbone in ("mobilenet_v2", "efficientnet_lite0") and scr
 # The photos, split as in chapter 2: by group, 70 / 10 / 20.
 
 # %%
-from tutorial_utils.data import catalog, facts, pipeline, splits
-from tutorial_utils.data import photos as photo_tools
+from tutorial_utils.data import catalog, image_stats, pipeline, splits
+from tutorial_utils.data.images import sample
 
 photos = catalog.load(dataset, seed=seed, photos_per_class=photos_per_class)
-photos = splits.assign(photos, seed=seed, looked=facts.of(photos))
+photos = splits.assign(photos, seed=seed, looked=image_stats.of(photos))
 class_names = list(photos["label"].cat.categories)
 train, validation, test = (splits.part(photos, name) for name in splits.NAMES)
 print(f"{len(train)} train, {len(validation)} validation, {len(test)} test photos of {len(class_names)} classes")
@@ -148,20 +148,20 @@ print(f"first call {once_seconds:.1f} s, the same call again {again_seconds:.1f}
 # something; how far apart two crowds lie does not.
 
 # %%
-from tutorial_utils.course import feature_widgets
+from tutorial_utils.widgets import setup
 
-on_map = photo_tools.sample(train, max(3, 400 // len(class_names)), seed=seed)
+on_map = sample(train, max(3, 400 // len(class_names)), seed=seed)
 features_on_map = feature_tools.stored(on_map, borrowed, image_size)[:]
-places = feature_widgets.neighbor_map(features_on_map, seed)  # (photos, 2)
-feature_widgets.browse_map(places, pipeline.labels(on_map), class_names, on_map["path"].to_numpy())
+places = setup.neighbor_map(features_on_map, seed)  # (photos, 2)
+setup.browse_map(places, pipeline.labels(on_map), class_names, on_map["path"].to_numpy())
 
 # %% [markdown]
 # For readers of the printed page:
 
 # %%
-from tutorial_utils.insight import plots
+from tutorial_utils.evaluation import plots
 
-axes, alt = feature_widgets.draw_map(places, pipeline.labels(on_map), class_names)
+axes, alt = setup.draw_map(places, pipeline.labels(on_map), class_names)
 plots.show(axes.figure, alt, run / "figures" / "map.png")
 
 # %% [markdown]
@@ -201,9 +201,9 @@ assert largest < 0.01
 # helpers.
 
 # %%
-from tutorial_utils.models import training, transfer
+from tutorial_utils.models import training, heads
 
-dense = transfer.dense_head(x_train.shape[1], len(class_names), seed=seed)
+dense = heads.dense_head(x_train.shape[1], len(class_names), seed=seed)
 head_started = time.perf_counter()
 history = training.train_head(dense, (x_train, y_train), (x_val, y_val), epochs=20, seed=seed)
 head_seconds = time.perf_counter() - head_started
@@ -245,16 +245,16 @@ assert not as_told or last["accuracy"] > last["val_accuracy"]
 # differences that you see are larger than it?
 
 # %%
-from tutorial_utils.course import head_widgets
+from tutorial_utils.widgets import feature_extraction
 
 learned_from, asked = (x_train, y_train), (x_val, y_val)
-head_widgets.explore_head(learned_from, asked, class_names, validation["group"])
+feature_extraction.explore_head(learned_from, asked, class_names, validation["group"])
 
 # %% [markdown]
 # One setting of it, ten photos a class:
 
 # %%
-figure, alt = head_widgets.draw_head(learned_from, asked, class_names, validation["group"], number=10)
+figure, alt = feature_extraction.draw_head(learned_from, asked, class_names, validation["group"], number=10)
 plots.show(figure, alt, run / "figures" / "knobs.png")
 
 # %% [markdown]
@@ -270,14 +270,14 @@ plots.show(figure, alt, run / "figures" / "knobs.png")
 
 # %%
 closed_started = time.perf_counter()
-closed = transfer.closed_head(x_train, y_train, len(class_names))
+closed = heads.closed_head(x_train, y_train, len(class_names))
 print(
     f"solved in {time.perf_counter() - closed_started:.1f} s: "
     f"{closed.count_params():,} weights in {len(closed.layers)} layer"
 )
 
 # %%
-from tutorial_utils.insight import metrics
+from tutorial_utils.evaluation import metrics
 
 heads = {"closed head": closed, "Dense(128) head": dense}
 val_losses = {}
@@ -294,7 +294,7 @@ for name, head in heads.items():
 
 # %%
 chosen = min(heads, key=val_losses.get)
-whole = transfer.join(borrowed, heads[chosen], image_size)
+whole = heads.join(borrowed, heads[chosen], image_size)
 images, _ = next(iter(val_batches))  # a batch of photos
 parts = heads[chosen].predict(x_val[: len(images)], verbose=0)
 np.testing.assert_allclose(whole(images, training=False), parts, atol=1e-4)
@@ -364,11 +364,11 @@ assert not as_told or all(scores["from scratch"].high < scores[name].low for nam
 # and for photos where it is sure and wrong.
 
 # %%
-from tutorial_utils.data.photos import read_photo
+from tutorial_utils.data.images import read_photo
 
 wrong_first = np.argsort(predicted[chosen][np.arange(len(y_test)), y_test])[:30]  # least probability for the truth
 shown = np.stack([read_photo(path, image_size) for path in test["path"].iloc[wrong_first]])
-head_widgets.browse_predictions(shown, y_test[wrong_first], predicted[chosen][wrong_first], class_names)
+feature_extraction.browse_predictions(shown, y_test[wrong_first], predicted[chosen][wrong_first], class_names)
 
 # %%
 said = predicted[chosen].argmax(axis=1)
@@ -408,13 +408,13 @@ exercises.check(
 
 # %% tags=["solution"]
 # hint: It takes the number of features and the number of classes, as above; the biases count too.
-weights_with_64_units = transfer.dense_head(x_train.shape[1], len(class_names), units=64).count_params()
+weights_with_64_units = heads.dense_head(x_train.shape[1], len(class_names), units=64).count_params()
 
 # %%
 exercises.check(
     "Weights with 64 hidden units",
     weights_with_64_units,
-    transfer.dense_head(x_train.shape[1], len(class_names), units=64).count_params(),
+    heads.dense_head(x_train.shape[1], len(class_names), units=64).count_params(),
     explain="Nearly half: each hidden unit takes its weights with it, only the biases of the classes stay.",
     wrong=[
         (dense.count_params(), "That is the head with 128 units."),
@@ -453,7 +453,7 @@ exercises.check(
 # it with the controls under *Turn the knobs*, and write the word.
 
 # %%
-fast = transfer.dense_head(x_train.shape[1], len(class_names), seed=seed)
+fast = heads.dense_head(x_train.shape[1], len(class_names), seed=seed)
 fast_history = training.train_head(fast, learned_from, asked, epochs=20, learning_rate=0.03, seed=seed, rounds=range)
 
 # %% tags=["solution"]

@@ -41,11 +41,11 @@ as_told = dataset == "leaves" and photos_per_class is epochs is None and image_s
 as_told = as_told and backbone in ("mobilenet_v2", "efficientnet_lite0")
 
 # %%
-from tutorial_utils.data import catalog, facts, pipeline, splits
-from tutorial_utils.data import photos as photo_tools
+from tutorial_utils.data import catalog, image_stats, pipeline, splits
+from tutorial_utils.data.images import sample
 
 photos = catalog.load(dataset, seed=seed, photos_per_class=photos_per_class)
-photos = splits.assign(photos, seed=seed, looked=facts.of(photos))
+photos = splits.assign(photos, seed=seed, looked=image_stats.of(photos))
 class_names = list(photos["label"].cat.categories)
 train, validation, test = (splits.part(photos, name) for name in splits.NAMES)
 val_batches = pipeline.batches(validation, image_size)
@@ -59,8 +59,8 @@ print(f"{len(train)} train, {len(validation)} validation, {len(test)} test photo
 # starts from a head that is good already.
 
 # %%
-from tutorial_utils.insight import metrics
-from tutorial_utils.models import backbones, training, transfer
+from tutorial_utils.evaluation import metrics
+from tutorial_utils.models import backbones, training, heads
 
 borrowed = backbones.get(backbone)
 frozen_started = time.perf_counter()
@@ -88,16 +88,16 @@ start = model.get_weights()  # whatever this chapter tries starts from here
 # the places where the curve climbs most: a few layers hold much of the network.
 
 # %%
-from tutorial_utils.course import training_widgets
+from tutorial_utils.widgets import fine_tuning
 
-training_widgets.explore_unfreezing(borrowed.base, start=50)
+fine_tuning.explore_unfreezing(borrowed.base, start=50)
 
 # %%
 import matplotlib.pyplot as plt
-from tutorial_utils.insight import plots
+from tutorial_utils.evaluation import plots
 
-shares = training_widgets.learning_shares(borrowed.base)
-plots.show(*training_widgets.draw_unfreezing(shares, 50), run / "figures" / "unfreezing.png")
+shares = fine_tuning.learning_shares(borrowed.base)
+plots.show(*fine_tuning.draw_unfreezing(shares, 50), run / "figures" / "unfreezing.png")
 
 # %% [markdown]
 # ## The usual recipe
@@ -149,17 +149,17 @@ import numpy as np
 from tutorial_utils.models import features as feature_tools
 
 side = 96  # small photos, so that this takes seconds
-few = photo_tools.sample(train, 40, seed=seed)
+few = sample(train, 40, seed=seed)
 few_labels = pipeline.labels(few)
 
 
 def last_part(last):
     """Return EfficientNet-Lite0, about its last layers with a head, how many these are, and what comes into them."""
     lite0 = backbones.get("efficientnet_lite0")
-    head = transfer.closed_head(feature_tools.stored(few, lite0, side)[:], few_labels, len(class_names))
-    cut, last = transfer.cut(lite0.base, last)
+    head = heads.closed_head(feature_tools.stored(few, lite0, side)[:], few_labels, len(class_names))
+    cut, last = heads.cut(lite0.base, last)
     activations = feature_tools.stored(few, lite0, side, cut=cut)  # (photos, h, w, channels)
-    return lite0, transfer.join_suffix(lite0.base, head, cut), last, activations  # called with training=False
+    return lite0, heads.join_suffix(lite0.base, head, cut), last, activations  # called with training=False
 
 
 # %%
@@ -173,8 +173,8 @@ normalizations = [layer for layer in lite0.base.layers[-last:] if isinstance(lay
 def tune_lite0(statistics_move):
     """Fine-tune the last part from its start; return its losses by epoch and how many BatchNorm layers moved."""
     part.set_weights(untouched)
-    before = transfer.batch_norm_statistics(lite0.base)
-    transfer.unfreeze(lite0.base, last)
+    before = heads.batch_norm_statistics(lite0.base)
+    heads.unfreeze(lite0.base, last)
     for layer in normalizations:
         layer.trainable = statistics_move
         layer.gamma.trainable = layer.beta.trainable = False  # its factor and its offset
@@ -183,7 +183,7 @@ def tune_lite0(statistics_move):
     batches = feature_tools.batches([activations], few_labels, batch_size=16, shuffle=True, seed=seed)
     losses = [part.evaluate(in_order, verbose=0)]  # in use, not in training: nothing moves
     losses += part.fit(batches, validation_data=in_order, epochs=2, shuffle=False, verbose=0).history["val_loss"]
-    after = transfer.batch_norm_statistics(lite0.base)
+    after = heads.batch_norm_statistics(lite0.base)
     moved = [not np.array_equal(old, new) for old, new in zip(before, after, strict=True)]
     return losses, sum(moved[::2])
 
@@ -266,7 +266,7 @@ another.base.trainable = True  # "now let it learn"; but for the base as a whole
 short_part.compile(optimizer="adam", loss=objective)
 moved_by_one_line = layers_moved()
 
-transfer.unfreeze(another.base, last_few)  # sets every layer's flag, whatever it was before
+heads.unfreeze(another.base, last_few)  # sets every layer's flag, whatever it was before
 short_part.compile(optimizer="adam", loss=objective)
 moved_by_every_flag = layers_moved()
 print(
@@ -282,11 +282,11 @@ assert moved_by_one_line == 0 < moved_by_every_flag
 # time. The base is frozen, the head has learned, and the flags are set, this time all of them:
 
 # %%
-transfer.freeze(another.base)
+heads.freeze(another.base)
 short_part.compile(optimizer="adam", loss=objective)
 layers_moved()  # first phase: the head learns
 
-transfer.unfreeze(another.base, last_few)  # second phase, but not compiled again
+heads.unfreeze(another.base, last_few)  # second phase, but not compiled again
 moved_uncompiled = layers_moved()
 short_part.compile(optimizer="adam", loss=objective)
 moved_compiled = layers_moved()
@@ -307,14 +307,14 @@ assert moved_uncompiled == 0 < moved_compiled
 # borrowed, and it climbs. (The model gets its weights back afterwards.)
 
 # %%
-from tutorial_utils.models import rates
+from tutorial_utils.models import lr_finder
 
 model.set_weights(start)
-transfer.unfreeze(borrowed.base)
+heads.unfreeze(borrowed.base)
 flips = pipeline.augmentation(seed)
 flipped = pipeline.batches(train, image_size, batch_size=16, shuffle=True, augmentation=flips, seed=seed)
-sweep = rates.find(model, flipped, lowest=1e-6, highest=1e-1, steps=30)
-too_high = rates.too_high(sweep)
+sweep = lr_finder.find(model, flipped, lowest=1e-6, highest=1e-1, steps=30)
+too_high = lr_finder.too_high(sweep)
 
 # %%
 figure, ax = plt.subplots(figsize=(6.4, 3.4), layout="constrained")
@@ -408,7 +408,7 @@ def typical(rows):
     return np.array([np.sqrt(np.mean(row**2)) for row in rows])
 
 
-transfer.unfreeze(borrowed.base)
+heads.unfreeze(borrowed.base)
 after = {name: learned(models[name]) for name in ["usual recipe", "stronger recipe"]}
 before = learned(start)
 moves = {name: typical([rows[layer] - before[layer] for layer in before]) for name, rows in after.items()}
@@ -445,7 +445,7 @@ assert not moves["usual recipe"][early].any()  # what was frozen has not moved
 statistics = []
 for weights in models.values():
     model.set_weights(weights)
-    statistics.append(transfer.batch_norm_statistics(borrowed.base))
+    statistics.append(heads.batch_norm_statistics(borrowed.base))
 for old, usual_one, stronger_one in zip(*statistics, strict=True):  # nor have the statistics of any recipe
     np.testing.assert_array_equal(old, usual_one)
     np.testing.assert_array_equal(old, stronger_one)
@@ -486,7 +486,7 @@ assert not as_told or share[0] < 1
 # that differs, or what share of the weights' size that is?
 
 # %%
-training_widgets.explore_changes(before, after, shares, pictures)
+fine_tuning.explore_changes(before, after, shares, pictures)
 
 # %% [markdown]
 # ## What has been forgotten?
@@ -497,7 +497,7 @@ training_widgets.explore_changes(before, after, shares, pictures)
 # times that. Then put the old head back, and ask whether it says of the validation photos what it said before.
 
 # %%
-from tutorial_utils.models.lite import imagenet_head
+from tutorial_utils.models.efficientnet_lite import imagenet_head
 
 tried_rates = [3e-5, 3e-4, 3e-3]
 
@@ -512,7 +512,7 @@ def begin_again(part, weights, rate):
 
 # %%
 part.set_weights(untouched)
-original = transfer.join(lite0, imagenet_head(), side)  # pixels to ImageNet's 1,000 classes; it shares part's layers
+original = heads.join(lite0, imagenet_head(), side)  # pixels to ImageNet's 1,000 classes; it shares part's layers
 asked = pipeline.batches(validation, side)
 _, said = metrics.predict(original, asked)  # (photos, 1000)
 said_after = {}
@@ -563,25 +563,25 @@ assert not as_told or same[3e-5].value > same[3e-4].value > same[3e-3].value
 # %%
 import pandas
 
-mapped = photo_tools.sample(train, 100, seed=seed)  # at most 100 a class, so that a large folder takes no longer
+mapped = sample(train, 100, seed=seed)  # at most 100 a class, so that a large folder takes no longer
 model.set_weights(start)
 small_model, _ = training.frozen(borrowed, mapped, validation, side)  # on the same base
 small_start = small_model.get_weights()
-places = transfer.cuts(borrowed.base)  # {layer: layers after it}; a few networks have none
+places = heads.cuts(borrowed.base)  # {layer: layers after it}; a few networks have none
 wanted = [min(last, len(borrowed.base.layers)) for last in (10, 75)]
-depths = sorted({transfer.cut(borrowed.base, last)[1] for last in wanted}) if places else []
+depths = sorted({heads.cut(borrowed.base, last)[1] for last in wanted}) if places else []
 print(f"last layers that learn: none, {', '.join(map(str, depths)) or 'and no others: this base cannot be cut'}")
 
 
 def part_and_batches(last):
     """Return the last layers of the base with the head as one model, and what it learns from and is asked about."""
     head = small_model.layers[-1]
-    cut = transfer.cut(borrowed.base, last)[0] if last else None
+    cut = heads.cut(borrowed.base, last)[0] if last else None
     stored = dict(backbone=borrowed, image_size=side, cut=cut, seed=seed)
     versions = [feature_tools.stored(mapped, view=view, **stored) for view in (None, 1)]
     batches = feature_tools.batches(versions, pipeline.labels(mapped), batch_size=16, shuffle=True, seed=seed)
     asked = feature_tools.batches([feature_tools.stored(validation, **stored)], pipeline.labels(validation))
-    part = transfer.join_suffix(borrowed.base, head, cut) if last else keras.Model(head.inputs, head.outputs)
+    part = heads.join_suffix(borrowed.base, head, cut) if last else keras.Model(head.inputs, head.outputs)
     return part, batches, asked
 
 
@@ -590,7 +590,7 @@ def losses_of(last):
     """Train from the frozen model at each rate; return {(last, rate): validation loss by epoch, from 0: frozen}."""
     small_model.set_weights(small_start)
     part, batches, asked = part_and_batches(last)
-    transfer.unfreeze(borrowed.base, last)
+    heads.unfreeze(borrowed.base, last)
     part.compile(optimizer=keras.optimizers.AdamW(), loss=objective, metrics=["accuracy"])
     part.optimizer.build(part.trainable_variables)
     fresh, found = part.get_weights(), {}
@@ -650,10 +650,10 @@ assert not as_told or loss_map.loc[0].min() > photo_losses.mean() - standard_err
 # which rate does the first epoch do harm, and does the second one, at a fifth of the rate, mend it?
 
 # %%
-training_widgets.explore_grid(curves, standard_error)
+fine_tuning.explore_grid(curves, standard_error)
 
 # %%
-plots.show(*training_widgets.draw_cell(curves, standard_error, *best_cell), run / "figures" / "lowest_cell.png")
+plots.show(*fine_tuning.draw_cell(curves, standard_error, *best_cell), run / "figures" / "lowest_cell.png")
 
 # %% [markdown]
 # ## The choice
@@ -715,9 +715,9 @@ assert not as_told or scores["stronger recipe"].value > scores["frozen"].value
 # the frozen one, on the same test photos, with the interval of that difference.
 
 # %%
-from tutorial_utils.course import measured
+from tutorial_utils.course import benchmark_tables
 
-tuned, tuned_caption = measured.read("tuned")
+tuned, tuned_caption = benchmark_tables.read("tuned")
 sets = list(tuned["set"].unique())
 figure, ax = plt.subplots(figsize=(6.4, 1.3 + 0.9 * len(sets)), layout="constrained")
 for place, name in enumerate(sets):
@@ -755,7 +755,7 @@ means.style.format(precision=1).set_caption("Right (%), frozen and fine-tuned, a
 from tutorial_utils.course import trials
 
 mine = pandas.concat([train, validation], ignore_index=True).drop(columns="split")
-mine = photo_tools.sample(mine, 60, seed=seed)
+mine = sample(mine, 60, seed=seed)
 other = "leaves" if dataset == "solar_cells" else "solar_cells"
 
 
@@ -837,7 +837,7 @@ for title, table in ({**tables, "random pixels": noise()} if full else {}).items
 # chapter: the training photos are drawn from, and the validation photos are asked about.
 
 # %%
-table, caption = measured.read("strategies")
+table, caption = benchmark_tables.read("strategies")
 table = table.dropna(subset="accuracy")
 sizes = [f"{name} at {size} pixels" for name, size in table[["backbone", "image_size"]].drop_duplicates().values]
 caption = f"{', '.join(sizes)}; from scratch at {side} pixels\n{caption}"
@@ -866,7 +866,7 @@ from tutorial_utils.data import shortcuts
 
 def measure(number, draw):
     """Return {strategy: accuracy on the validation photos} of one draw of `number` training photos a class."""
-    drawn = photo_tools.sample(train, number, seed=draw)
+    drawn = sample(train, number, seed=draw)
     folds = shortcuts.by_group(drawn, 5, draw).split(drawn, drawn["label"], drawn["group"])
     learn, choose = (drawn.iloc[rows].reset_index(drop=True) for rows in next(folds))  # a fifth chooses the epoch
     model.set_weights(start)
@@ -940,7 +940,7 @@ for name, row in means.iterrows():
 # %%
 from tutorial_utils.course import adviser
 
-record, record_caption = measured.read("adviser")
+record, record_caption = benchmark_tables.read("adviser")
 regrets = adviser.regrets(record)
 figure, ax = plt.subplots(figsize=(6.4, 2.8), layout="constrained")
 ax.barh(regrets.index[::-1], regrets[::-1], color=[plots.PALETTE["blue"]] * 3 + [plots.PALETTE["orange"]])
@@ -971,7 +971,7 @@ print(
 if full:
     model.set_weights(start)
     known = pandas.concat([train, validation], ignore_index=True)
-    kept_rows, _ = measured.read("strategies")
+    kept_rows, _ = benchmark_tables.read("strategies")
     others = kept_rows[kept_rows["set"] != pathlib.Path(dataset).name]
     advice = adviser.advise(known, borrowed, image_size, seed, others)
     print(f"{adviser.table(advice).to_string()}\n\n{advice}")

@@ -37,12 +37,12 @@ as_told = dataset == "leaves" and photos_per_class is None and image_size == 128
 as_told = as_told and backbone in ("mobilenet_v2", "efficientnet_lite0")
 
 # %%
-from tutorial_utils.data import catalog, facts, pipeline, splits
-from tutorial_utils.models import backbones, transfer
+from tutorial_utils.data import catalog, image_stats, pipeline, splits
+from tutorial_utils.models import backbones, heads
 from tutorial_utils.models import features as feature_tools
 
 photos = catalog.load(dataset, seed=seed, photos_per_class=photos_per_class)
-photos = splits.assign(photos, seed=seed, looked=facts.of(photos))
+photos = splits.assign(photos, seed=seed, looked=image_stats.of(photos))
 class_names = list(photos["label"].cat.categories)
 train, validation, test = (splits.part(photos, name) for name in splits.NAMES)
 borrowed = backbones.get(backbone)
@@ -62,7 +62,7 @@ import pandas
 def train_head(learning_rate, epochs, callbacks=(), optimizer=keras.optimizers.Adam, head=None):
     """Train a head, by default a fresh Dense(128) one; return it with its history (epoch from 1)."""
     if head is None:
-        head = transfer.dense_head(stored_train.shape[1], len(class_names), seed=seed)
+        head = heads.dense_head(stored_train.shape[1], len(class_names), seed=seed)
     head.compile(optimizer(learning_rate), loss="sparse_categorical_crossentropy", metrics=["accuracy"])
     batches = feature_tools.batches([stored_train], y_train, shuffle=True, seed=seed)
     record = head.fit(
@@ -121,7 +121,7 @@ assert not as_told or movement.lengths[0] > movement.lengths[-1]
 # %%
 import ipywidgets
 from IPython.display import display
-from tutorial_utils.insight import plots
+from tutorial_utils.evaluation import plots
 
 
 class DrawEveryEpoch(keras.callbacks.Callback):
@@ -158,7 +158,7 @@ print(f"{training_seconds:.1f} s for 8 epochs, {drawing.seconds / training_secon
 # Sixty epochs, a fixed learning rate, and nobody who would stop it: the two callbacks only watch.
 
 # %%
-from tutorial_utils.course import live
+from tutorial_utils.widgets import live
 
 live_plot = live.LivePlot("Nobody stops it: 60 epochs at a fixed rate", run / "figures" / "unwatched.png")
 fixed_movement = Movement()
@@ -185,12 +185,12 @@ assert not as_told or unwatched["val_loss"].iloc[-1] > unwatched["val_loss"].min
 # raise the minimum delta, and watch which epoch is kept: it need no longer be the lowest.
 
 # %%
-from tutorial_utils.course import callback_widgets
+from tutorial_utils.widgets import callbacks
 
-callback_widgets.explore_callbacks(unwatched, patience=5)
+callbacks.explore_callbacks(unwatched, patience=5)
 
 # %%
-plots.show(*callback_widgets.draw_callbacks(unwatched, patience=5), run / "figures" / "patience.png")
+plots.show(*callbacks.draw_callbacks(unwatched, patience=5), run / "figures" / "patience.png")
 
 # %%
 stop = keras.callbacks.EarlyStopping(monitor="val_loss", patience=5, restore_best_weights=True)
@@ -204,7 +204,7 @@ print(f"stopped after epoch {len(stopped)}; validation loss of the weights that 
 # %%
 np.testing.assert_allclose(stopped["val_loss"], unwatched["val_loss"][: len(stopped)], rtol=1e-4)
 np.testing.assert_allclose(kept_loss, stopped["val_loss"].min(), rtol=1e-4)
-assert len(stopped) == callback_widgets.stopping_epoch(unwatched["val_loss"].to_numpy(), 5)[0]
+assert len(stopped) == callbacks.stopping_epoch(unwatched["val_loss"].to_numpy(), 5)[0]
 
 # %% [markdown]
 # ## ModelCheckpoint: keep the best on disk
@@ -278,12 +278,12 @@ assert not as_told or (compared[1] < compared[0] and moved[1] < moved[0])
 # there is only what the callbacks would make of *this* curve; the run above is what really happened.
 
 # %%
-callback_widgets.explore_callbacks(unwatched, rate=1e-3, patience=8)
+callbacks.explore_callbacks(unwatched, rate=1e-3, patience=8)
 
 # %%
-alone = callback_widgets.draw_callbacks(unwatched, patience=8, rate=1e-3)
+alone = callbacks.draw_callbacks(unwatched, patience=8, rate=1e-3)
 plots.show(*alone, run / "figures" / "simulated.png")
-rates = callback_widgets.reduced_rates(reduced["val_loss"], 1e-3, patience=3, factor=0.2)
+rates = callbacks.reduced_rates(reduced["val_loss"], 1e-3, patience=3, factor=0.2)
 np.testing.assert_allclose(rates, reduced["learning_rate"], rtol=1e-5)
 
 # %% [markdown]
@@ -318,7 +318,7 @@ assert not as_told or (active[1] < 0.1 and abs(ruined["val_loss"].iloc[-1] - np.
 # %%
 def leaky_head():
     """Return a fresh head like the others, but with leaky_relu in place of relu."""
-    head = transfer.dense_head(stored_train.shape[1], len(class_names), seed=seed)
+    head = heads.dense_head(stored_train.shape[1], len(class_names), seed=seed)
     head.layers[0].activation = keras.activations.leaky_relu
     return head
 
@@ -428,7 +428,7 @@ killed = run / "killed"
 shutil.rmtree(killed, ignore_errors=True)  # an earlier time's trainings are finished and would not be killed again
 killed.mkdir()
 np.savez(killed / "features.npz", x=stored_train[:], y=y_train, x_val=stored_val[:], y_val=y_val)
-fresh = transfer.dense_head(stored_train.shape[1], len(class_names), seed=seed)
+fresh = heads.dense_head(stored_train.shape[1], len(class_names), seed=seed)
 fresh.compile(keras.optimizers.Adam(1e-3), loss="sparse_categorical_crossentropy", metrics=["accuracy"])
 fresh.optimizer.build(fresh.trainable_variables)
 fresh.save(killed / "head.keras")
@@ -644,7 +644,7 @@ pandas.testing.assert_frame_equal(again, histories[1], check_exact=True)
 # back without waiting.
 
 # %%
-head = transfer.dense_head(stored_train.shape[1], len(class_names), seed=seed)
+head = heads.dense_head(stored_train.shape[1], len(class_names), seed=seed)
 head.compile(keras.optimizers.Adam(1e-3), loss="sparse_categorical_crossentropy", metrics=["accuracy"])
 batches = feature_tools.batches([stored_train], y_train, shuffle=True, seed=seed)
 together = [
@@ -669,11 +669,11 @@ assert not as_told or len(history) - 1 < 60
 # to see what the callbacks were worth here.
 
 # %%
-from tutorial_utils.insight import metrics
+from tutorial_utils.evaluation import metrics
 
-model = transfer.join(borrowed, head, image_size)
+model = heads.join(borrowed, head, image_size)
 y_test, probabilities = metrics.predict(model, pipeline.batches(test, image_size))
-left_alone = transfer.join(borrowed, unwatched_head, image_size).predict(pipeline.batches(test, image_size), verbose=0)
+left_alone = heads.join(borrowed, unwatched_head, image_size).predict(pipeline.batches(test, image_size), verbose=0)
 score = metrics.accuracy(y_test, probabilities.argmax(axis=1), test["group"])
 gain = metrics.paired_difference(y_test, probabilities.argmax(axis=1), left_alone.argmax(axis=1), test["group"])
 print(f"with callbacks: {score}")
@@ -710,7 +710,7 @@ last_epoch = 5
 from tutorial_utils.course import exercises
 
 losses = [0.9, 0.7, 0.8, 0.75, 0.72, 0.6]
-answer = callback_widgets.stopping_epoch(losses, patience=3)[0]
+answer = callbacks.stopping_epoch(losses, patience=3)[0]
 exercises.check(
     "The last epoch",
     last_epoch,

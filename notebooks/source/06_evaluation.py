@@ -53,8 +53,8 @@ as_told = as_told and backbone in ("mobilenet_v2", "efficientnet_lite0")
 # seen these photos; if it has, every score below is too good.
 
 # %%
-from tutorial_utils.data import catalog, facts, pipeline, splits
-from tutorial_utils.models import backbones, foreign, training
+from tutorial_utils.data import catalog, image_stats, pipeline, splits
+from tutorial_utils.models import backbones, import_model, training
 
 photos = catalog.load(dataset, seed=seed, photos_per_class=photos_per_class)
 borrowed = backbones.get(backbone)
@@ -62,17 +62,17 @@ earlier = None
 if model_path is None:
     earlier = run_folder.find(run, "04_fine_tuning", photos=photos, backbone=borrowed, image_size=image_size, seed=seed)
 if model_path is not None:
-    photos = foreign.in_order(photos, class_names or list(photos["label"].cat.categories))
+    photos = import_model.in_order(photos, class_names or list(photos["label"].cat.categories))
 if earlier:
     photos = splits.read(photos, earlier / "splits.csv")
 else:
-    photos = splits.assign(photos, seed=seed, looked=facts.of(photos))
+    photos = splits.assign(photos, seed=seed, looked=image_stats.of(photos))
 class_names = list(photos["label"].cat.categories)
 train, validation, test = (splits.part(photos, name) for name in splits.NAMES)
 
 # %%
 if model_path is not None:
-    model = foreign.load(model_path, class_names, pixels, output, image_size)
+    model = import_model.load(model_path, class_names, pixels, output, image_size)
 elif earlier:
     model = keras.models.load_model(earlier / "model.keras", compile=False)
 else:
@@ -103,7 +103,7 @@ if model_path is not None:
 
 # %%
 import numpy as np
-from tutorial_utils.insight import metrics
+from tutorial_utils.evaluation import metrics
 
 shuffled = pipeline.batches(validation, image_size, shuffle=True, seed=seed)
 two_passes = model.predict(shuffled, verbose=0).argmax(axis=1)  # in the order of this pass
@@ -157,9 +157,9 @@ assert score.low <= by_photo.low + 1e-9
 # to 1). Both columns should read 95:
 
 # %%
-from tutorial_utils.course import measured
+from tutorial_utils.course import benchmark_tables
 
-simulated, caption = measured.read("coverage")
+simulated, caption = benchmark_tables.read("coverage")
 four_a_plant = simulated[(simulated["photos"] == 300) & (simulated["groups"] == 75)]
 both = ["by_group", "by_photo"]
 shares = (100 * four_a_plant.groupby("alike")[both].mean()).rename(columns=lambda name: f"{name.replace('_', ' ')} (%)")
@@ -168,7 +168,7 @@ assert (four_a_plant["by_photo"] < 0.93).all()
 shares.style.format(precision=1).set_caption(caption)
 
 # %%
-from tutorial_utils.insight import scores
+from tutorial_utils.evaluation import scores
 
 print(scores.too_few_groups(test["group"]))
 table = scores.overall(y_test, predicted, len(class_names), test["group"], probabilities, k=min(3, len(class_names)))
@@ -185,7 +185,7 @@ table = scores.overall(y_test, predicted, len(class_names), test["group"], proba
 # off it is a mistake, and says which.
 
 # %%
-from tutorial_utils.insight import plots, trust_plots
+from tutorial_utils.evaluation import plots, trust_plots
 
 counts = metrics.confusion(y_test, predicted, len(class_names))
 axes = plots.confusion(counts, class_names, title="Test photos: true and predicted class")
@@ -200,9 +200,9 @@ plots.show(
 # in its row and its column. Could you have told them apart?
 
 # %%
-from tutorial_utils.course import trust_widgets
+from tutorial_utils.widgets import evaluation
 
-trust_widgets.browse_confusion(test["path"], y_test, predicted, class_names, probabilities.max(axis=1))
+evaluation.browse_confusion(test["path"], y_test, predicted, class_names, probabilities.max(axis=1))
 
 # %% [markdown]
 # With a few mistakes a cell, some pair always leads by chance. So the pairs below are ordered by the *lower end* of
@@ -266,31 +266,31 @@ print(f"precision of {weakest}: {counts[place, place]} / {counts[:, place].sum()
 # to its last feature map, and from there to the answer.
 
 # %%
-from tutorial_utils.insight import explain
+from tutorial_utils.evaluation import saliency
 from tutorial_utils.models import features
 
-stages = explain.two_stages(model)  # pixels to the last feature map, that to probabilities
+stages = saliency.two_stages(model)  # pixels to the last feature map, that to probabilities
 features_of = features.pooled(stages[0])  # (photos, channels): the map's mean over its places
 tables = (train, validation, test)
 train_features, val_features, test_features = (features_of(pipeline.batches(each, image_size)) for each in tables)
 
 # %%
-from tutorial_utils.course import mistakes
-from tutorial_utils.data.photos import read_photo
+from tutorial_utils.evaluation import error_analysis
+from tutorial_utils.data.images import read_photo
 
 
 def heat_of(places):
     """Return what spoke for the predicted class in some test photos, (photos, height, width), 0 to 1."""
     images = np.stack([read_photo(path, image_size) for path in test["path"].iloc[places]])
-    return explain.grad_cam(stages, images, predicted[places])
+    return saliency.grad_cam(stages, images, predicted[places])
 
 
-found = mistakes.of(test, y_test, probabilities, train, test_features, train_features, heat_of)
-mistakes.browse(found)
+found = error_analysis.of(test, y_test, probabilities, train, test_features, train_features, heat_of)
+error_analysis.browse(found)
 
 # %%
 if len(found.table):
-    figure = mistakes.figure(found, most=5)
+    figure = error_analysis.figure(found, most=5)
     alt = "The surest mistakes, each with its heat map and the training photos most like it"
     plots.show(figure, alt, run / "figures" / "mistakes.png")
 
@@ -305,7 +305,7 @@ if len(found.table):
 # the model is 80 % sure, 80 % are right. The *calibration error* is how far off that is, on average over the photos.
 
 # %%
-from tutorial_utils.insight import calibration
+from tutorial_utils.evaluation import calibration
 
 error = calibration.calibration_error(probabilities, y_test, test["group"])
 temperature = calibration.fit_temperature(val_probabilities, y_val, validation["group"])
@@ -340,7 +340,7 @@ print(f"({100 * change.low:+.1f} to {100 * change.high:+.1f})")
 # difference lay above zero, so that the temperature had done harm.
 
 # %%
-many, caption = measured.read("calibrated")
+many, caption = benchmark_tables.read("calibrated")
 many = many[many["model"] == "frozen"]
 errors = (100 * many.groupby("set")[["error_before", "error_after"]].mean()).round(1)
 harm = many.groupby("set")["rises"].agg(splits="size", harm="sum")
@@ -380,10 +380,10 @@ plots.show(figure, "Share of wrong answers by the share of photos that is answer
 
 # %%
 answers = {"validation": (y_val, cooled_val), "test": (y_test, cooled)}
-trust_widgets.explore_threshold(answers, class_names, threshold)
+evaluation.explore_threshold(answers, class_names, threshold)
 
 # %%
-shown = trust_widgets.draw_threshold(y_val, cooled_val, min(threshold, 1), threshold, name="validation photos")
+shown = evaluation.draw_threshold(y_val, cooled_val, min(threshold, 1), threshold, name="validation photos")
 plots.show(*shown, run / "figures" / "threshold.png")
 
 # %% [markdown]
@@ -397,7 +397,7 @@ plots.show(*shown, run / "figures" / "threshold.png")
 # a quarter: it is easy to look at a lesion that covers the leaf.
 
 # %%
-from tutorial_utils.insight import heat, heat_plots
+from tutorial_utils.evaluation import heat, heat_plots
 
 
 def read_masks(paths):
@@ -410,8 +410,8 @@ covered = masks.mean(axis=(1, 2))  # share of each photo
 known_where = bool(((covered > 0) & (covered < 0.25)).any())
 asked = np.flatnonzero((covered > 0) & (covered < 0.25)) if known_where else np.arange(len(test))
 images = np.stack([read_photo(path, image_size) for path in test["path"].iloc[asked]])
-finer = explain.two_stages(model, places=8)
-heats = explain.grad_cam(finer, images, y_test[asked], by_place=True)  # what speaks for the true class
+finer = saliency.two_stages(model, places=8)
+heats = saliency.grad_cam(finer, images, y_test[asked], by_place=True)  # what speaks for the true class
 
 # %%
 some = [np.flatnonzero(y_test[asked] == label)[0] for label in np.unique(y_test[asked])][:4]  # a photo of each class
@@ -433,7 +433,7 @@ hit = predicted[asked] == y_test[asked]
 order = np.concatenate([np.flatnonzero(~hit)[:12], np.flatnonzero(hit)[:12]])
 said = [f"{class_names[y_test[i]]}, says {class_names[predicted[i]]}" for i in asked[order]]
 said = [f"{number}: {text}" for number, text in enumerate(said, start=1)]
-trust_widgets.explore_heat(images[order], heats[order], said, masks[asked][order] if known_where else None)
+evaluation.explore_heat(images[order], heats[order], said, masks[asked][order] if known_where else None)
 
 # %% [markdown]
 # A picture convinces too easily. Three tests that a heat map can fail:
@@ -447,16 +447,16 @@ trust_widgets.explore_heat(images[order], heats[order], said, masks[asked][order
 worth = {}
 if known_where:
     groups = test["group"].iloc[asked]
-    no_idea = explain.two_stages(explain.shuffled(model, seed), places=8)
+    no_idea = saliency.two_stages(saliency.shuffled(model, seed), places=8)
     worth["this model"] = heat.score(heats, masks[asked], groups)
     worth["shuffled weights"] = heat.score(
-        explain.grad_cam(no_idea, images, y_test[asked], by_place=True), masks[asked], groups
+        saliency.grad_cam(no_idea, images, y_test[asked], by_place=True), masks[asked], groups
     )
 
 # %%
 import tempfile
 
-from tutorial_utils.data import planted
+from tutorial_utils.leaves import planted
 
 if known_where:
     with tempfile.TemporaryDirectory() as folder:
@@ -470,7 +470,7 @@ if known_where:
         images = np.stack([read_photo(path, image_size) for path in seen["path"].iloc[asked]])
     shown = {"this model, signs printed": model, "planted shortcut": cheat}  # both on the same photos
     for name, judged in shown.items():
-        found = explain.grad_cam(explain.two_stages(judged, places=8), images, y_test[asked], by_place=True)
+        found = saliency.grad_cam(saliency.two_stages(judged, places=8), images, y_test[asked], by_place=True)
         worth[name] = heat.score(found, masks[asked], groups)
 
 # %%
@@ -506,13 +506,13 @@ if as_told:
 # nearest of them). Strangers that need no download: noise, blank cards, and surfaces with nothing on them.
 
 # %%
-from tutorial_utils.data import strangers
-from tutorial_utils.insight import unknown
+from tutorial_utils.leaves import strangers
+from tutorial_utils.evaluation import ood
 
 kinds = {name: strangers.make(name, 64, image_size, seed) for name in strangers.KINDS}
-strange = {"test photos": unknown.distance(test_features, train_features)}
-strange |= {name: unknown.distance(features_of([images]), train_features) for name, images in kinds.items()}
-limit = unknown.threshold(unknown.distance(val_features, train_features))  # lets 95 % of such photos pass
+strange = {"test photos": ood.distance(test_features, train_features)}
+strange |= {name: ood.distance(features_of([images]), train_features) for name, images in kinds.items()}
+limit = ood.threshold(ood.distance(val_features, train_features))  # lets 95 % of such photos pass
 
 # %%
 figure = trust_plots.separation(strange, limit)
@@ -525,9 +525,9 @@ plots.show(figure, alt, run / "figures" / "strangers.png")
 # away.
 
 # %%
-areas = {name: unknown.auc(strange["test photos"], strange[name], test["group"]) for name in kinds}
+areas = {name: ood.auc(strange["test photos"], strange[name], test["group"]) for name in kinds}
 print("\n".join(f"{name}: {area}" for name, area in areas.items()))
-passing = unknown.taken_for_known(strange["test photos"], limit, test["group"])
+passing = ood.taken_for_known(strange["test photos"], limit, test["group"])
 still = np.concatenate([strange[name] for name in kinds]) <= limit
 print(f"test photos: {passing}\nstrangers: {still.mean():.0%} taken for known")
 
@@ -540,8 +540,8 @@ print(f"how sure the model is of its answers on noise, on average: {sure_of_nois
 # well the distance tells the photos of each column (area under the ROC curve):
 
 # %%
-kept, caption = measured.read("unknown")
-kept = kept[(kept["model"] == "frozen") & (kept["score"] == f"distance, k = {unknown.NEAREST}")]
+kept, caption = benchmark_tables.read("unknown")
+kept = kept[(kept["model"] == "frozen") & (kept["score"] == f"distance, k = {ood.NEAREST}")]
 real = kept.pivot_table(index="set", columns="strangers", values="auc").drop(columns=list(strangers.KINDS))
 assert real.loc[["leaves", "plantvillage_tomato"], "clothing"].min() > 0.95
 assert real.min().min() == real.loc["leaves", "plantvillage_tomato"]
@@ -560,9 +560,9 @@ real.style.format(precision=3, na_rep="").set_caption(caption)
 # the curve of a head on the frozen base: a fine-tuned model stands higher, and may gain more or less from more photos.
 
 # %%
-from tutorial_utils.data import photos as photo_tools
-from tutorial_utils.insight import growth
-from tutorial_utils.models import transfer
+from tutorial_utils.data.images import sample
+from tutorial_utils.evaluation import learning_curve
+from tutorial_utils.models import heads
 
 stored = {name: features.stored(table, borrowed, image_size)[:] for name, table in [("train", train), ("test", test)]}
 rarest = int(train["label"].value_counts().min())  # photos of the smallest class
@@ -571,8 +571,8 @@ sizes = [size for size in (rarest // 8, rarest // 4, rarest // 2, rarest) if siz
 
 def learned_from(per_class, draw):
     """Return (photos learned from, which test photos are then right) of a head on the frozen base."""
-    some = photo_tools.sample(train.assign(place=np.arange(len(train))), per_class, seed=draw)
-    head = transfer.closed_head(stored["train"][some["place"]], pipeline.labels(some), len(class_names))
+    some = sample(train.assign(place=np.arange(len(train))), per_class, seed=draw)
+    head = heads.closed_head(stored["train"][some["place"]], pipeline.labels(some), len(class_names))
     kernel, bias = head.get_weights()
     return len(some), (stored["test"] @ kernel + bias).argmax(axis=1) == y_test
 
@@ -583,7 +583,7 @@ numbers, rights = [number for number, _ in tries], [float(right.mean()) for _, r
 twice = 2 * max(numbers, default=0)
 expected = None
 if len(sizes) > 1:
-    ahead = [growth.forecast(numbers, rights, len(test), at) for at in np.geomspace(min(numbers), twice, 12)]
+    ahead = [learning_curve.forecast(numbers, rights, len(test), at) for at in np.geomspace(min(numbers), twice, 12)]
     expected = ahead[-1]
     print(expected)
     figure = trust_plots.growth(numbers, rights, ahead, title="A head on the frozen base: would more photos help?")
@@ -707,12 +707,12 @@ if expected is not None:  # of this very model only if that is a head on the fro
     summary |= {"forecast_photos" if of_head else "frozen_forecast_photos": int(expected.photos)}
 
 # %%
-from tutorial_utils.course import predictions
+from tutorial_utils.course import predictor
 
-calibrated = transfer.with_temperature(model, temperature)
+calibrated = heads.with_temperature(model, temperature)
 summary["seconds"] = round(time.perf_counter() - started, 1)
 run_folder.finish(run, parameters=parameters, metrics=summary, photos=photos, backbone=borrowed, model=calibrated)
-predictions.keep_known(run, train_features, limit)
+predictor.keep_known(run, train_features, limit)
 print(f"{len(summary)} numbers in metrics.json; model.keras has the temperature inside")
 
 # %% [markdown]

@@ -51,10 +51,10 @@ as_told = as_told and backbone in ("mobilenet_v2", "efficientnet_lite0")
 
 # %%
 import pandas
-from tutorial_utils.data import catalog, facts, pipeline, shortcuts, splits
+from tutorial_utils.data import catalog, image_stats, pipeline, shortcuts, splits
 
 photos = catalog.load(dataset, seed=seed, photos_per_class=photos_per_class)
-photos = splits.assign(photos, seed=seed, looked=facts.of(photos))
+photos = splits.assign(photos, seed=seed, looked=image_stats.of(photos))
 class_names = list(photos["label"].cat.categories)
 known = pandas.concat([splits.part(photos, "train"), splits.part(photos, "val")], ignore_index=True)
 test = splits.part(photos, "test")
@@ -82,7 +82,7 @@ def split_of(number):
 
 def closed(features, rows, number):
     """Return the head of chapter 3 that is solved for, learned from some rows of the known photos."""
-    return transfer.closed_head(features[rows], y_known[rows], len(class_names))
+    return heads.closed_head(features[rows], y_known[rows], len(class_names))
 
 
 def one_run(setting, number, features, head_of=closed):
@@ -98,7 +98,7 @@ def one_run(setting, number, features, head_of=closed):
 
 # %%
 import numpy as np
-from tutorial_utils.models import backbones, transfer
+from tutorial_utils.models import backbones, heads
 from tutorial_utils.models import features as feature_tools
 from tutorial_utils.models import training
 
@@ -115,7 +115,7 @@ assert not set(known["group"].iloc[learn]) & set(known["group"].iloc[ask])
 
 # %%
 import matplotlib.pyplot as plt
-from tutorial_utils.insight import plots
+from tutorial_utils.evaluation import plots
 
 same = pandas.DataFrame([one_run({"setting": "closed head"}, number, features) for number in range(12)])
 spread = 100 * same["metrics_accuracy"]
@@ -146,12 +146,12 @@ choose, again = folds[0][1], folds[1][1]
 rest = np.setdiff1d(np.arange(len(known)), np.concatenate([choose, again]))
 others = known.iloc[rest]
 drawn = [shortcuts.by_group(others, 5, number).split(others, others["label"], others["group"]) for number in range(20)]
-heads = [closed(features, rest[next(each)[0]], number) for number, each in enumerate(drawn)]
+solved = [closed(features, rest[next(each)[0]], number) for number, each in enumerate(drawn)]
 
 # %%
 on = {}
 for name, rows in {"the plants it was chosen by": choose, "other plants": again}.items():
-    said = [np.asarray(head(features[rows], training=False)).argmax(axis=1) for head in heads]
+    said = [np.asarray(head(features[rows], training=False)).argmax(axis=1) for head in solved]
     on[name] = 100 * np.array([(each == y_known[rows]).mean() for each in said])
 best = on["the plants it was chosen by"].argmax()
 above = {name: scores[best] - scores.mean() for name, scores in on.items()}
@@ -239,9 +239,9 @@ if base_apart is not None:
 # measurement on five sets:
 
 # %%
-from tutorial_utils.course import measured
+from tutorial_utils.course import benchmark_tables
 
-kept, caption = measured.read("architectures")
+kept, caption = benchmark_tables.read("architectures")
 means = 100 * kept.groupby(["set", "backbone"])["accuracy"].mean().unstack()
 broken = means.rename(columns=lambda name: name.replace("_", "\n", 1))  # names side by side
 axes = plots.heat_map(broken, "test accuracy (%)", title=f"A head on each frozen base\n{caption}", form="{:.1f}")
@@ -269,7 +269,7 @@ def trained(*units, epochs=15):
         inner = shortcuts.by_group(known.iloc[rows], 7, number)
         some = known.iloc[rows].reset_index(drop=True)
         fit, stop = next(inner.split(some, some["label"], some["group"]))
-        head = transfer.dense_head(features.shape[1], len(class_names), units=units, seed=number)
+        head = heads.dense_head(features.shape[1], len(class_names), units=units, seed=number)
         tables = [(features[rows[part]], y_known[rows[part]]) for part in (fit, stop)]
         training.train_head(head, *tables, epochs=epochs, seed=number, rounds=range)
         return head
@@ -334,7 +334,7 @@ def with_views(count):
 
     def head_of(features, rows, number):
         many = np.concatenate([features[rows], *(view[rows] for view in views[:count])])
-        return transfer.closed_head(many, np.tile(y_known[rows], 1 + count), len(class_names))
+        return heads.closed_head(many, np.tile(y_known[rows], 1 + count), len(class_names))
 
     return head_of
 
@@ -357,7 +357,7 @@ view_apart, view_first = supports(view_runs, "more views")
 
 # %%
 recipes = ["defaults, not augmented", "defaults, mirrored only", "defaults"]
-choices, caption = measured.read("choices")
+choices, caption = benchmark_tables.read("choices")
 tuned = 100 * choices[choices["recipe"].isin(recipes)].groupby(["set", "recipe"])["accuracy"].mean().unstack()
 renamed = {"defaults": "turned and\nmirrored", "defaults, not augmented": "as they are"}
 tuned = tuned[recipes].rename(columns=renamed).rename(columns={"defaults, mirrored only": "mirrored only"})
@@ -406,17 +406,17 @@ print(", ".join(f"{side}: {size_seconds[side]:.1f}" for side in sizes))
 # supported.
 
 # %%
-from tutorial_utils.course import experiment_widgets
+from tutorial_utils.widgets import experiments as experiment_controls
 
 questions = {"hidden layers": head_runs, "more views": view_runs, "image_size": size_runs}
 questions = questions if base_apart is None else {"backbone": base_runs, **questions}
-experiment_widgets.explore_runs(questions, SCORE)
+experiment_controls.explore_runs(questions, SCORE)
 
 # %% [markdown]
 # One setting of it, the question of the image size with three runs:
 
 # %%
-figure, alt = experiment_widgets.draw_runs(size_runs, "image_size", 3, SCORE)
+figure, alt = experiment_controls.draw_runs(size_runs, "image_size", 3, SCORE)
 plots.show(figure, alt, run / "figures" / "three_runs.png")
 
 # %% [markdown]
@@ -428,26 +428,26 @@ plots.show(figure, alt, run / "figures" / "three_runs.png")
 # computed every time: the chapter's network from scratch gets a single epoch.
 
 # %%
-from tutorial_utils.course import grids, runs
+from tutorial_utils.course import experiments, execution
 
 try:
-    chapters = {path.stem[:2]: path for path in runs.chapters()}
+    chapters = {path.stem[:2]: path for path in execution.chapters()}
 except ValueError:
     chapters = {}  # only the package was installed, as on Colab
     print("The chapters are not here as files, so none can be run. Get the course's folder to try this.")
 fixed = {"dataset": dataset, "backbone": borrowed.name, "photos_per_class": 10, "scratch_epochs": 1}
 vary = {"image_size": [64, 96]}
 if chapters:
-    print(grids.plan(chapters["03"], vary, seeds=(0, 1), fixed=fixed).to_string())
+    print(experiments.plan(chapters["03"], vary, seeds=(0, 1), fixed=fixed).to_string())
 
 # %%
 grid = run / "grid"
 if chapters:
     clock = time.perf_counter()
-    small = grids.run(chapters["03"], grid, vary, seeds=(0, 1), fixed=fixed)
+    small = experiments.run(chapters["03"], grid, vary, seeds=(0, 1), fixed=fixed)
     print(f"{len(small)} runs, {int(small['ok'].sum())} ended well, {time.perf_counter() - clock:.0f} s")
     clock = time.perf_counter()
-    grids.run(chapters["03"], grid, vary, seeds=(0, 1), fixed=fixed)
+    experiments.run(chapters["03"], grid, vary, seeds=(0, 1), fixed=fixed)
     print(f"the same call again: {time.perf_counter() - clock:.1f} s, for a finished run is not run again")
 
 # %%
@@ -464,7 +464,7 @@ if chapters:
 # %%
 if chapters:
     try:
-        grids.plan(chapters["03"], {"imagesize": [96, 128]})
+        experiments.plan(chapters["03"], {"imagesize": [96, 128]})
     except ValueError as error:
         print(error)
 
@@ -475,7 +475,9 @@ if chapters:
 # %%
 if full and chapters:
     vary = {"image_size": [96, image_size], "backbone": list(bases)[:2]}
-    grids.run(chapters["03"], run / "larger", vary, seeds=(0, 1, 2), fixed={"dataset": dataset, "scratch_epochs": 1})
+    experiments.run(
+        chapters["03"], run / "larger", vary, seeds=(0, 1, 2), fixed={"dataset": dataset, "scratch_epochs": 1}
+    )
     table, larger_apart = comparison.compare(run / "larger")
     print(comparison.says(larger_apart, table.index[0]))
 
@@ -521,14 +523,14 @@ def whole(setting):
     head_of, count = HEADS[setting["hidden layers"]], setting["more views"]
     if head_of is closed and count:
         more = [feature_tools.stored(known, base, side, view=number, seed=seed)[:] for number in range(1, 1 + count)]
-        head = transfer.closed_head(np.concatenate([table, *more]), np.tile(y_known, 1 + count), len(class_names))
+        head = heads.closed_head(np.concatenate([table, *more]), np.tile(y_known, 1 + count), len(class_names))
     else:
         head = head_of(table, rows, seed)
-    return transfer.join(base, head, side)
+    return heads.join(base, head, side)
 
 
 # %%
-from tutorial_utils.insight import metrics
+from tutorial_utils.evaluation import metrics
 
 is_changed = chosen != baseline
 models = {"baseline": whole(baseline), **({"chosen": whole(chosen)} if is_changed else {})}
@@ -643,7 +645,7 @@ def planned(vary):
     if not chapters:
         return "a plan"
     try:
-        settings = grids.plan(chapters["03"], vary, seeds=range(3))
+        settings = experiments.plan(chapters["03"], vary, seeds=range(3))
     except (ValueError, TypeError) as error:
         return str(error)
     return "a plan" if len(settings) >= 6 else "one value"

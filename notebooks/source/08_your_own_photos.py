@@ -59,12 +59,12 @@ as_told = as_told and backbone in ("mobilenet_v2", "efficientnet_lite0")
 # leaves a page, `report.html`, that says what to do.
 
 # %%
-from tutorial_utils.course import intake
+from tutorial_utils.course import prepare
 
-fit = intake.examine(dataset, run, seed, photos_per_class)
+fit = prepare.examine(dataset, run, seed, photos_per_class)
 photos = fit.photos
 print(f"{len(photos):,} photos in {photos['group'].nunique():,} groups can be used, {fit.taken_out:,} are left out")
-intake.summary(fit.findings)
+prepare.summary(fit.findings)
 
 # %%
 import pandas
@@ -79,7 +79,7 @@ pandas.crosstab(photos["label"], photos["split"])
 
 # %%
 from tutorial_utils.course import checkup
-from tutorial_utils.insight import plots
+from tutorial_utils.evaluation import plots
 
 if fit.findings["path"].ne("").any():
     whole = pandas.concat([photos, fit.findings[["path"]].assign(label="left out")]).drop_duplicates("path")
@@ -131,10 +131,10 @@ for row, other in zip(doubted[:5], likely[:5], strict=True):
 # is which of the three ways it names.
 
 # %%
-from tutorial_utils.course import adviser, measured
+from tutorial_utils.course import adviser, benchmark_tables
 
 title = pathlib.Path(dataset).name
-evidence, _ = measured.read("strategies")
+evidence, _ = benchmark_tables.read("strategies")
 advice = adviser.advise(known, borrowed, min(image_size, 128), seed, evidence[evidence["set"] != title])
 print(advice)
 adviser.table(advice)
@@ -147,7 +147,7 @@ adviser.table(advice)
 # 25 photos a class: the accuracy (%) when all layers learn, with and without.
 
 # %%
-measurements, caption = measured.read("choices")
+measurements, caption = benchmark_tables.read("choices")
 ways = {"defaults": "turned and flipped", "defaults, not augmented": "as they are"}
 by_way = measurements[measurements["recipe"].isin(ways)].pivot_table(index="set", columns="recipe", values="accuracy")
 gains = by_way["defaults"] - by_way["defaults, not augmented"]
@@ -161,8 +161,8 @@ assert gains["clothing"] < -0.02 < 0 < gains.drop("clothing").min()
 # %%
 import numpy as np
 from tutorial_utils.data import pipeline
-from tutorial_utils.data.photos import read_photo
-from tutorial_utils.insight import metrics
+from tutorial_utils.data.images import read_photo
+from tutorial_utils.evaluation import metrics
 from tutorial_utils.models import training
 
 untouched = borrowed.base.get_weights()
@@ -178,10 +178,10 @@ print(f"as they are, against upside down: {fall}")
 # are close, chance decides.
 
 # %%
-from tutorial_utils.data import photos as photo_tools
+from tutorial_utils.data.images import sample
 
 side = min(image_size, 128)
-few = photo_tools.sample(known, max(4, 400 // len(class_names)), seed=seed)
+few = sample(known, max(4, 400 // len(class_names)), seed=seed)
 half, other = next(shortcuts.by_group(few, 2, seed).split(few, few["label"], few["group"]))
 learn, ask = few.iloc[half].reset_index(drop=True), few.iloc[other].reset_index(drop=True)
 
@@ -269,7 +269,7 @@ print(f"chosen: {adviser.STRATEGIES[chosen]}")
 # for all, and the model that is handed on needs no layer more.
 
 # %%
-from tutorial_utils.insight import calibration
+from tutorial_utils.evaluation import calibration
 
 y_val, val_probabilities = metrics.predict(model, val_batches)
 temperature = calibration.fit_temperature(val_probabilities, y_val, validation["group"])
@@ -294,7 +294,7 @@ print(f"answer when at least {threshold:.0%} sure" if np.isfinite(threshold) els
 # ## Open the test set, once
 
 # %%
-from tutorial_utils.insight import scores
+from tutorial_utils.evaluation import scores
 
 y_test, probabilities = metrics.predict(model, pipeline.batches(test, image_size))
 predicted = probabilities.argmax(axis=1)
@@ -329,10 +329,10 @@ plots.show(axes.figure, alt, run / "figures" / "confusion.png")
 # The surest mistakes, with what spoke for the answer, and the training photos most like them (chapter 6):
 
 # %%
-from tutorial_utils.course import mistakes
-from tutorial_utils.insight import explain
+from tutorial_utils.evaluation import error_analysis
+from tutorial_utils.evaluation import saliency
 
-stages = explain.two_stages(model)  # pixels to the last feature map, that to probabilities
+stages = saliency.two_stages(model)  # pixels to the last feature map, that to probabilities
 features_of = features.pooled(stages[0])  # (photos, channels): the map's mean over its places
 tables = (train, validation, test)
 train_features, val_features, test_features = (features_of(pipeline.batches(each, image_size)) for each in tables)
@@ -341,23 +341,23 @@ images = np.stack([read_photo(path, image_size) for path in test["path"]])  # (p
 
 def heat_of(places):
     """Return what spoke for the predicted class in some test photos, (photos, height, width), 0 to 1."""
-    return explain.grad_cam(stages, images[places], predicted[places])
+    return saliency.grad_cam(stages, images[places], predicted[places])
 
 
 # %%
-found = mistakes.of(test, y_test, probabilities, train, test_features, train_features, heat_of)
+found = error_analysis.of(test, y_test, probabilities, train, test_features, train_features, heat_of)
 if len(found.table):
-    figure = mistakes.figure(found, most=4)
+    figure = error_analysis.figure(found, most=4)
     alt = "The surest mistakes, each with its heat map and the training photos most like it"
     plots.show(figure, alt, run / "figures" / "mistakes.png")
 else:
     print("No test photo is wrong.")
 
 # %%
-from tutorial_utils.insight import heat_plots
+from tutorial_utils.evaluation import heat_plots
 
 one_of_each = [np.flatnonzero(y_test == label)[0] for label in np.unique(y_test)][:5]
-heats = explain.grad_cam(explain.two_stages(model, places=8), images[one_of_each], predicted[one_of_each], True)
+heats = saliency.grad_cam(saliency.two_stages(model, places=8), images[one_of_each], predicted[one_of_each], True)
 titles = [f"{class_names[y_test[i]]}\nsays {class_names[predicted[i]]}" for i in one_of_each]
 figure = heat_plots.overlays(images[one_of_each], {"what speaks for its answer": heats}, titles)
 plots.show(figure, "A test photo of each class and what in it speaks for the answer", run / "figures" / "heat.png")
@@ -396,14 +396,14 @@ print(looks)
 # the answer should be "I don't know".
 
 # %%
-from tutorial_utils.data import strangers
-from tutorial_utils.insight import unknown
+from tutorial_utils.leaves import strangers
+from tutorial_utils.evaluation import ood
 
-limit = unknown.threshold(unknown.distance(val_features, train_features))
-passing = unknown.taken_for_known(unknown.distance(test_features, train_features), limit, test["group"])
+limit = ood.threshold(ood.distance(val_features, train_features))
+passing = ood.taken_for_known(ood.distance(test_features, train_features), limit, test["group"])
 print(f"test photos: {passing}")
 kinds = {name: strangers.make(name, 32, image_size, seed) for name in strangers.KINDS}
-still = {name: unknown.distance(features_of([some]), train_features) <= limit for name, some in kinds.items()}
+still = {name: ood.distance(features_of([some]), train_features) <= limit for name, some in kinds.items()}
 for name, taken in still.items():
     print(f"{name}: {taken.mean():.0%} taken for known")
 
@@ -501,12 +501,12 @@ for kind in files:
 summary["seconds"] = round(time.perf_counter() - started, 1)
 
 # %%
-from tutorial_utils.course import predictions
+from tutorial_utils.course import predictor
 
 kept = dict(photos=photos, backbone=borrowed, history=histories[chosen], model=model)
 run_folder.finish(run, parameters=parameters, metrics=summary, **kept)
-predictions.keep_known(run, train_features, limit)
-judge = predictions.load(run)  # from the file, as anyone would; nothing in a file is run as a program
+predictor.keep_known(run, train_features, limit)
+judge = predictor.load(run)  # from the file, as anyone would; nothing in a file is run as a program
 answers = shipping.keep_predictions(run, judge, test)
 hashes = shipping.keep_hashes(run, [path.name for path in files.values()])
 assert (answers["class"] == np.array(class_names)[predicted]).all()  # what was saved is what was measured
@@ -522,15 +522,15 @@ answers.head()
 # The commands in the card need nothing of this course.
 
 # %%
-from tutorial_utils.course import card
+from tutorial_utils.course import model_card
 
-license = photos_license or card.license_of(dataset)
+license = photos_license or model_card.license_of(dataset)
 avoid = [looks] if frame_only.low > majority else []
 if fires:
     avoid.append("Photos taken in another way than these: what gives the class away here may be missing there.")
 told = dict(title=f"{title}: which of {len(class_names)} classes?", license=license, backbone=borrowed)
 file_table = shipping.by_file(table, {"keras": run / "model.keras", **files})
-path = card.write(run, exports=file_table, classes=by_class, looks=looks, avoid=avoid, **told)
+path = model_card.write(run, exports=file_table, classes=by_class, looks=looks, avoid=avoid, **told)
 print(path.read_text(encoding="utf-8").split("## How to run it")[1][:1200])
 
 # %%
@@ -551,7 +551,7 @@ sections.insert(1 + list(drawn).index("exports"), numbers)
 again = report.command("08_your_own_photos", parameters)
 page = report.write(run, f"How good is this model of {title}?", sections, command=again)
 lacking = shipping.lacking(run)
-print(f"in {run.name}: {', '.join(name for name in card.FILES if name not in lacking)}, model_card.md")
+print(f"in {run.name}: {', '.join(name for name in model_card.FILES if name not in lacking)}, model_card.md")
 assert not lacking or lacking == ["model.onnx"]
 
 # %% [markdown]
@@ -562,7 +562,7 @@ assert not lacking or lacking == ["model.onnx"]
 # wrong, come right ones, and at the end noise.
 
 # %%
-from tutorial_utils.course import own_widgets
+from tutorial_utils.widgets import own_photos
 
 wrong, right = np.flatnonzero(predicted != y_test), np.flatnonzero(predicted == y_test)
 order = np.concatenate([wrong[:10], right[:: max(1, len(right) // 10)][:10]])
@@ -570,13 +570,13 @@ noise = run / "noise.png"
 keras.utils.save_img(noise, kinds["noise"][0], scale=False)
 paths = [*test["path"].iloc[order], str(noise)]
 names = [f"{class_names[y_test[i]]}: {pathlib.Path(test['path'].iloc[i]).name}" for i in order] + ["noise"]
-own_widgets.ask(judge, paths, names, threshold)
+own_photos.ask(judge, paths, names, threshold)
 
 # %%
 start = min(threshold, 1)
-shown = own_widgets.draw_answer(judge, paths[0], start)
+shown = own_photos.draw_answer(judge, paths[0], start)
 plots.show(*shown, run / "figures" / "asked.png")
-plots.show(*own_widgets.draw_answer(judge, str(noise), start), run / "figures" / "asked_noise.png")
+plots.show(*own_photos.draw_answer(judge, str(noise), start), run / "figures" / "asked_noise.png")
 
 # %% [markdown]
 # Many photos are asked from a terminal, a row each, a bad file included:

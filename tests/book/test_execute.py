@@ -42,7 +42,7 @@ def course(tmp_path, monkeypatch):
             (run_dir / path.stem).mkdir(parents=True, exist_ok=True)
             nbformat.write(made, run_dir / path.stem / path.name)
 
-    monkeypatch.setattr(execute.runs, "execute", run)
+    monkeypatch.setattr(execute.execution, "execute", run)
     course.write("01_one", code="x = 1")
     course.write("02_two", code='earlier = run_folder.find(run, "01_one", photos=photos)')
     return course

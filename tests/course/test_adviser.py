@@ -4,7 +4,7 @@ import pytest
 
 from benchmarks import adviser as benchmark
 from tutorial_utils.course import adviser, trials
-from tutorial_utils.data import folders
+from tutorial_utils.data import layouts
 from tutorial_utils.models import backbones
 
 
@@ -114,7 +114,7 @@ def test_evidence_of_few_sets_is_called_weak():
 @pytest.mark.slow
 def test_advice_for_photos_that_are_easy(class_folders):
     advice = adviser.advise(
-        folders.load(class_folders),
+        layouts.load(class_folders),
         backbones.get("efficientnet_lite0"),
         32,
         evidence=table({"head": 0, "last": -0.01, "all": -0.02}, noise=0.005),

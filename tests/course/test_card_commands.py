@@ -13,8 +13,8 @@ import PIL.Image
 import pytest
 from packaging.requirements import Requirement
 
-from tutorial_utils.course import card
-from tutorial_utils.models import backbones, export, transfer
+from tutorial_utils.course import model_card
+from tutorial_utils.models import backbones, export, heads
 
 NAMES = ["dark ones", "bright ones"]
 SIDE = 64
@@ -27,7 +27,7 @@ def folder(tmp_path_factory):
     keras.utils.set_random_seed(0)
     borrowed = backbones.get(backbones.OFFLINE)
     head = keras.Sequential([keras.Input((1280,)), keras.layers.Dense(2, activation="softmax")], name="head")
-    model = transfer.join(borrowed, head, SIDE)
+    model = heads.join(borrowed, head, SIDE)
     model.save(folder / "model.keras")
     photo = PIL.Image.effect_noise((90, 60), 80).convert("RGB")
     export.write(model, folder, np.asarray(photo.resize((SIDE, SIDE)))[None])
@@ -41,7 +41,7 @@ def folder(tmp_path_factory):
 @pytest.fixture(scope="module")
 def expected(folder):
     """(class, probability) that the course's own way to read a photo and to ask a model comes to."""
-    from tutorial_utils.data.photos import read_photo
+    from tutorial_utils.data.images import read_photo
 
     model = keras.models.load_model(folder / "model.keras", compile=False)
     shares = model.predict(read_photo(folder / "photo.jpg", SIDE)[None], verbose=0)[0]
@@ -85,9 +85,9 @@ def environment(folder, names):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", card.RUN)
+@pytest.mark.parametrize("name", model_card.RUN)
 def test_the_commands_of_the_card_work_where_only_their_packages_are(name, folder, expected, tmp_path):
-    _, install, code = card.snippet(name, SIDE)
+    _, install, code = model_card.snippet(name, SIDE)
     python = environment(tmp_path / "alone", install.removeprefix("pip install ").split())
     clean = {key: value for key, value in os.environ.items() if not key.startswith(("PYTHON", "TUTORIAL", "VIRTUAL"))}
     done = subprocess.run([python, "-c", code], cwd=folder, env=clean, capture_output=True, text=True)
@@ -106,7 +106,7 @@ def test_the_commands_of_the_card_work_where_only_their_packages_are(name, folde
 @pytest.mark.slow
 def test_the_smaller_forms_run_by_the_same_commands(folder, expected, tmp_path):
     """The comment in the card says that the name of the file is all that changes."""
-    _, install, code = card.snippet("litert", SIDE)
+    _, install, code = model_card.snippet("litert", SIDE)
     python = environment(tmp_path / "alone", install.removeprefix("pip install ").split())
     for other in ("model_float16.tflite", "model_int8.tflite"):
         changed = code.replace('"model.tflite"', f'"{other}"')
@@ -123,7 +123,7 @@ def test_the_chapter_leaves_these_very_commands(tmp_path):
         (run / name).write_bytes(b"x")
     text = written(run)
     blocks = re.findall(r"```bash\n(.*?)\n```\n\n```python\n(.*?)```", text, re.DOTALL)
-    assert blocks == [card.snippet(name, 64)[1:] for name in card.RUN]
+    assert blocks == [model_card.snippet(name, 64)[1:] for name in model_card.RUN]
 
 
 def test_a_distribution_that_needs_others_brings_them():

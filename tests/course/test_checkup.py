@@ -2,7 +2,7 @@ import numpy as np
 import pandas
 
 from tutorial_utils.course import checkup
-from tutorial_utils.data import audit, folders
+from tutorial_utils.data import audit, layouts
 from tutorial_utils.models import backbones
 
 
@@ -11,7 +11,7 @@ def test_a_folder_is_examined_whole(class_folders):
     (class_folders / "ill" / "0.png").write_bytes(b"")
     wrong = class_folders / "ill" / "wrong.png"
     wrong.write_bytes((class_folders / "healthy" / "5.png").read_bytes() + b" ")
-    photos = folders.load(class_folders, check=False)
+    photos = layouts.load(class_folders, check=False)
     findings, cues, reason = checkup.examine(photos, backbones.get("efficientnet_lite0"), 32, progress=False)
     assert reason == ""
     kinds = findings.groupby("kind")["path"].apply(list)
@@ -51,7 +51,7 @@ def test_thumbnails_show_both_photos_of_a_pair_and_gray_for_what_cannot_be_read(
     broken.write_bytes(b"no photo")
     first = make_photo(class_folders / "healthy" / "x.jpg", size=(80, 70), seed=5)
     (class_folders / "ill" / "y.jpg").write_bytes(first.read_bytes())
-    photos = folders.load(class_folders, check=False)
+    photos = layouts.load(class_folders, check=False)
     photos["label"] = photos["label"].cat.rename_categories({"ill": "sick"})  # a folder's name is not always the label
     findings = audit.examine(photos, progress=False)
     chosen = findings[findings["path"].isin([str(broken), str(first), str(class_folders / "ill" / "y.jpg")])]
@@ -66,7 +66,7 @@ def test_a_class_of_which_nothing_can_be_read_hides_no_finding(class_folders):
     (class_folders / "lost").mkdir()
     for number in range(4):
         (class_folders / "lost" / f"{number}.png").write_bytes(b"")
-    photos = folders.load(class_folders, check=False)
+    photos = layouts.load(class_folders, check=False)
     findings, cues, reason = checkup.examine(photos, backbones.get("efficientnet_lite0"), 32, progress=False)
     assert (findings["kind"] == "empty").sum() == 4
     assert cues is not None

@@ -6,7 +6,7 @@ import numpy as np
 import pandas
 import pytest
 
-from tutorial_utils.course import card, predictions, shipping
+from tutorial_utils.course import model_card, predictor, shipping
 from tutorial_utils.models import export
 
 
@@ -25,7 +25,7 @@ def judge():
     dense = keras.layers.Dense(2, activation="softmax")
     model = keras.Model(pixels, dense(keras.layers.GlobalAveragePooling2D()(pixels)))
     dense.set_weights([np.array([[0, 1], [1, 0], [0, 0]]) / 25, np.zeros(2)])
-    return predictions.judge(model, ["green", "red"])
+    return predictor.judge(model, ["green", "red"])
 
 
 def test_predictions_have_the_true_class_beside_the_answer(tmp_path, judge, photos):
@@ -71,6 +71,6 @@ def test_what_an_export_loses_is_counted_in_photos(tmp_path):
 
 
 def test_what_a_run_folder_lacks_is_told(tmp_path):
-    for name in list(card.FILES)[1:]:
+    for name in list(model_card.FILES)[1:]:
         (tmp_path / name).write_bytes(b"")
-    assert shipping.lacking(tmp_path) == [next(iter(card.FILES))]
+    assert shipping.lacking(tmp_path) == [next(iter(model_card.FILES))]

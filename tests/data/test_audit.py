@@ -7,7 +7,7 @@ import pandas
 import PIL.Image
 import pytest
 
-from tutorial_utils.data import audit, facts, splits
+from tutorial_utils.data import audit, image_stats, splits
 
 UNREADABLE = {"missing", "empty", "not_a_photo", "heif", "too_large", "truncated", "floating", "damaged"}
 
@@ -57,7 +57,7 @@ def test_says_what_is_the_matter_with_each_of_many_odd_files(odd_files, tmp_path
 
 
 def test_the_facts_of_a_missing_file_name_it(tmp_path):
-    row = facts.of(pandas.DataFrame({"path": [str(tmp_path / "gone.jpg")]}), progress=False).iloc[0]
+    row = image_stats.of(pandas.DataFrame({"path": [str(tmp_path / "gone.jpg")]}), progress=False).iloc[0]
     assert row["problem"] == "missing"
     assert "gone.jpg" in row["reason"]
 
@@ -135,7 +135,7 @@ def test_suspects_by_hand():
     assert rows.tolist() == [4]
     assert likely.tolist() == [0]
     photos = table([f"{number}.png" for number in range(5)], labels.astype(str))
-    looked = facts.of(pandas.DataFrame({"path": ["gone"] * 5}), progress=False)
+    looked = image_stats.of(pandas.DataFrame({"path": ["gone"] * 5}), progress=False)
     found = audit.examine(photos, looked, probabilities, progress=False)
     assert found.loc[found["kind"] == "suspect_label", ["path", "other"]].to_numpy().tolist() == [["4.png", "0"]]
 
@@ -144,7 +144,7 @@ def test_copies_share_a_split(folder):
     """Groups of two photos, the copies in different ones: 0 and 1, 2 and 3, 4 and 28 end together, groups whole."""
     photos = folder.drop(index=[4, 28]).reset_index(drop=True)
     photos["group"] = [f"plant {(number * 7) % 23:02d}" for number in range(46)]
-    looked = facts.of(photos, progress=False)
+    looked = image_stats.of(photos, progress=False)
     for seed in range(20):
         split = splits.assign(photos, seed=seed, looked=looked)
         assert split["split"][0] == split["split"][1]
@@ -159,14 +159,14 @@ def test_copies_share_a_split(folder):
 @pytest.mark.parametrize("size", [(40, 30), (4032, 3024)])
 def test_the_mean_color_is_that_of_small_and_large_photos(tmp_path, size):
     PIL.Image.new("RGB", size, (255, 128, 10)).save(tmp_path / "one.png")
-    row = facts.of(pandas.DataFrame({"path": [str(tmp_path / "one.png")]}), progress=False).iloc[0]
+    row = image_stats.of(pandas.DataFrame({"path": [str(tmp_path / "one.png")]}), progress=False).iloc[0]
     assert row["color"].tolist() == [255, 128, 10]
 
 
 @pytest.mark.parametrize("size", [(1, 1), (200, 2), (2, 200), (3, 3)])
 def test_the_border_has_eight_pixels_whatever_the_size(tmp_path, size):
     PIL.Image.new("RGB", size, (9, 8, 7)).save(tmp_path / "one.png")
-    row = facts.of(pandas.DataFrame({"path": [str(tmp_path / "one.png")]}), progress=False).iloc[0]
+    row = image_stats.of(pandas.DataFrame({"path": [str(tmp_path / "one.png")]}), progress=False).iloc[0]
     assert row["border"].tolist() == [[9, 8, 7]] * 8
 
 
@@ -176,7 +176,7 @@ def test_files_that_are_equally_broken_may_stand_in_two_splits(tmp_path, make_ph
     for path in photos["path"].iloc[:6]:
         open(path, "w").close()
     photos.index = range(100, 124)
-    splits.assign(photos, looked=facts.of(photos, progress=False))
+    splits.assign(photos, looked=image_stats.of(photos, progress=False))
 
 
 def test_a_class_without_photos_makes_no_warning(recwarn):

@@ -9,7 +9,8 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from tutorial_utils.data import catalog, leaves, splits
+from tutorial_utils.data import catalog, splits
+from tutorial_utils.leaves import dataset
 
 
 def test_every_card_is_complete():
@@ -24,9 +25,9 @@ def test_every_card_is_complete():
 
 def test_the_leaves_card_is_true():
     card = catalog.cards()["leaves"]
-    assert list(card["classes"]) == list(leaves.CLASS_NAMES)
-    assert card["photos"] == 30 * leaves.PHOTOS_PER_PLANT * len(leaves.CLASS_NAMES)
-    assert card["generator_version"] == leaves.VERSION
+    assert list(card["classes"]) == list(dataset.CLASS_NAMES)
+    assert card["photos"] == 30 * dataset.PHOTOS_PER_PLANT * len(dataset.CLASS_NAMES)
+    assert card["generator_version"] == dataset.VERSION
 
 
 def test_solar_cells_as_published():

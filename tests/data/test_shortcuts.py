@@ -3,7 +3,7 @@ import numpy as np
 import pandas
 import pytest
 
-from tutorial_utils.data import facts, shortcuts
+from tutorial_utils.data import image_stats, shortcuts
 
 
 @pytest.fixture
@@ -20,7 +20,7 @@ def write(photos, change):
     for seed, (path, code) in enumerate(zip(photos["path"], photos["label"].cat.codes, strict=True)):
         picture, options = change(hostile.picture(80, 60, seed=seed), code)
         picture.save(path, quality=90, **options)
-    return facts.of(photos, progress=False)
+    return image_stats.of(photos, progress=False)
 
 
 def right(cue, photos, looked):

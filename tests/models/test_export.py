@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from tutorial_utils.models import export, transfer
+from tutorial_utils.models import export, heads
 
 
 @pytest.fixture(scope="module")
@@ -15,7 +15,7 @@ def model():
     x = keras.layers.Rescaling(1 / 127.5, offset=-1)(pixels)
     x = keras.layers.BatchNormalization()(keras.layers.Conv2D(8, 3, strides=2)(x), training=False)
     x = keras.layers.GlobalAveragePooling2D()(keras.layers.ReLU(6)(x))
-    return transfer.with_temperature(keras.Model(pixels, keras.layers.Dense(3, activation="softmax")(x)), 0.2)
+    return heads.with_temperature(keras.Model(pixels, keras.layers.Dense(3, activation="softmax")(x)), 0.2)
 
 
 @pytest.fixture(scope="module")

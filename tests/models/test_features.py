@@ -4,8 +4,8 @@ import keras
 import numpy as np
 import pytest
 
-from tutorial_utils.data import folders, photos, pipeline
-from tutorial_utils.models import backbones, features, forward, store, transfer
+from tutorial_utils.data import images, layouts, pipeline
+from tutorial_utils.models import backbones, feature_store, features, heads, litert
 
 
 @pytest.fixture(scope="module")
@@ -29,8 +29,8 @@ def borrowed():
 @pytest.fixture
 def counted(monkeypatch):
     """A list that gets the path of every photo that is read."""
-    read, paths = photos.read_photo, []
-    monkeypatch.setattr(photos, "read_photo", lambda path, *rest: (paths.append(path), read(path, *rest))[1])
+    read, paths = images.read_photo, []
+    monkeypatch.setattr(images, "read_photo", lambda path, *rest: (paths.append(path), read(path, *rest))[1])
     return paths
 
 
@@ -38,7 +38,7 @@ def counted(monkeypatch):
 def table(tmp_path, make_photo):
     for number in range(6):
         make_photo(tmp_path / "photos" / ("a", "b")[number % 2] / f"{number}.png", size=(40, 40), seed=number)
-    return folders.load(tmp_path / "photos")
+    return layouts.load(tmp_path / "photos")
 
 
 def keras_features(table, borrowed, size=64):
@@ -51,14 +51,14 @@ def test_stored_features_are_those_of_the_whole_model(table, borrowed):
     expected = keras_features(table, borrowed)
     assert rows.shape == (6, 1280)
     assert np.abs(rows[:] - expected).max() < 1e-4 * np.abs(expected).max()
-    assert any(means.startswith("litert") for means in forward.used())
+    assert any(means.startswith("litert") for means in litert.used())
 
 
 def test_a_photo_seen_before_is_never_computed_again(table, borrowed, counted, tmp_path, make_photo):
     first = features.stored(table[:4], borrowed, 64, progress=False)
     assert len(counted) == 4
     make_photo(tmp_path / "photos" / "b" / "copy.png", size=(40, 40), seed=2)  # the bytes of a/2.png
-    more = folders.load(tmp_path / "photos")
+    more = layouts.load(tmp_path / "photos")
     rows = features.stored(more, borrowed, 64, progress=False)
     assert len(counted) == 6
     place = {path: number for number, path in enumerate(more["path"])}
@@ -97,17 +97,17 @@ def test_a_change_of_anything_is_another_address(table, borrowed, counted, make_
 
 def test_a_new_version_of_read_photo_meets_no_old_activation(table, borrowed, counted, monkeypatch):
     features.stored(table, borrowed, 64, progress=False)
-    monkeypatch.setattr(photos, "VERSION", photos.VERSION + 1)
+    monkeypatch.setattr(images, "VERSION", images.VERSION + 1)
     features.stored(table, borrowed, 64, progress=False)
     assert len(counted) == 12
 
 
 def test_a_damaged_photo_is_named_and_what_was_stored_stays(table, borrowed, monkeypatch, counted):
-    monkeypatch.setattr(store, "SHARD_ROWS", 2)
+    monkeypatch.setattr(feature_store, "SHARD_ROWS", 2)
     path = table["path"][3]
     with open(path, "r+b") as file:
         file.truncate(60)
-    with pytest.raises(photos.PhotoError, match="is damaged"):
+    with pytest.raises(images.PhotoError, match="is damaged"):
         features.stored(table, borrowed, 64, progress=False)
     counted.clear()
     features.stored(table.drop(3), borrowed, 64, progress=False)
@@ -116,7 +116,7 @@ def test_a_damaged_photo_is_named_and_what_was_stored_stays(table, borrowed, mon
 
 def test_too_little_room_is_said_before_any_photo_is_read(table, borrowed, counted, monkeypatch):
     monkeypatch.setenv("TUTORIAL_STORE_GB", "0.00001")
-    with pytest.raises(store.StoreFull, match="6 photos need"):
+    with pytest.raises(feature_store.StoreFull, match="6 photos need"):
         features.stored(table, borrowed, 64, progress=False)
     assert counted == []
 
@@ -170,16 +170,16 @@ def test_views_are_drawn_by_their_key_among_eight():
 
 
 def test_without_litert_keras_computes_the_same(table, borrowed, monkeypatch):
-    monkeypatch.setattr(forward.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(litert.importlib.util, "find_spec", lambda name: None)
     rows = features.stored(table, borrowed, 64, progress=False)
     np.testing.assert_allclose(rows[:], keras_features(table, borrowed), atol=1e-4)
-    assert f"keras {keras.__version__}" in forward.used()
+    assert f"keras {keras.__version__}" in litert.used()
 
 
 def test_a_network_that_litert_cannot_take_goes_through_keras():
     images = keras.Input((8, 8, 3))
     model = keras.Model(images, keras.ops.linalg.svd(images, compute_uv=False))
-    function, means = forward.fastest(model, "svd")
+    function, means = litert.fastest(model, "svd")
     image = np.random.default_rng(0).uniform(0, 255, (8, 8, 3)).astype("float32")
     assert means.startswith("keras")
     np.testing.assert_allclose(function(image), np.linalg.svd(image, compute_uv=False), rtol=1e-3)
@@ -188,15 +188,15 @@ def test_a_network_that_litert_cannot_take_goes_through_keras():
 def test_a_flipped_byte_in_a_converted_network_is_noticed(borrowed, tmp_path):
     model = features.extractor(borrowed, 32, cut="block2_add")
     image = np.full((32, 32, 3), 100, np.float32)
-    function, _ = forward.fastest(model, "key")
+    function, _ = litert.fastest(model, "key")
     expected = function(image)
     path = tmp_path / "cache" / "litert" / "key.tflite"
     data = bytearray(path.read_bytes())
     data[len(data) // 2] ^= 255
     path.write_bytes(data)
-    function, _ = forward.fastest(model, "key")
+    function, _ = litert.fastest(model, "key")
     np.testing.assert_array_equal(function(image), expected)
-    assert transfer.cuts(borrowed.base)["block2_add"] > 46
+    assert heads.cuts(borrowed.base)["block2_add"] > 46
 
 
 def test_pooled_features_are_the_means_over_the_places():

@@ -11,7 +11,7 @@ import time
 
 import pytest
 
-from tutorial_utils.data import folders
+from tutorial_utils.data import layouts
 
 KILLS, EPOCHS = 20, 12
 
@@ -118,7 +118,7 @@ def kill_again_and_again(photos, folder, kills, draw, epoch, unbroken):
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="this system has no SIGKILL")
 def test_after_twenty_kills_at_random_moments_trainings_end_as_the_unbroken_one(class_folders, tmp_path):
     """Two at a time: a process mostly starts, on one core. After each kill some training ends, sooner or later."""
-    assert len(folders.load(class_folders)) == 20
+    assert len(layouts.load(class_folders)) == 20
     process = start(class_folders, tmp_path / "unbroken")
     _, epoch = listen(process)
     unbroken = ended(process)

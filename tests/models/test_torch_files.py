@@ -3,12 +3,12 @@ import pickle
 
 import pytest
 
-from tutorial_utils.models import lite, torch_files
+from tutorial_utils.models import efficientnet_lite, torch_files
 
 
 def test_a_file_cut_short_is_named(tmp_path):
     path = tmp_path / "weights.pth"
-    path.write_bytes(lite.weights_path().read_bytes()[:2_000_000])
+    path.write_bytes(efficientnet_lite.weights_path().read_bytes()[:2_000_000])
     with pytest.raises(torch_files.WeightsError, match="cannot be read as a PyTorch weights file"):
         torch_files.read(path)
 

@@ -5,13 +5,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tutorial_utils.data import folders, pipeline, splits
-from tutorial_utils.models import backbones, features, training, transfer
+from tutorial_utils.data import layouts, pipeline, splits
+from tutorial_utils.models import backbones, features, heads, training
 
 
 @pytest.fixture
 def parts(class_folders):
-    photos = splits.assign(folders.load(class_folders))
+    photos = splits.assign(layouts.load(class_folders))
     return [splits.part(photos, name) for name in splits.NAMES]
 
 
@@ -56,7 +56,7 @@ def test_fine_tuning_moves_the_base_but_no_statistics(parts):
     train, validation, _ = parts
     lite0 = backbones.get("efficientnet_lite0")
     model, _ = training.frozen(lite0, train, validation, 32)
-    statistics = transfer.batch_norm_statistics(lite0.base)
+    statistics = heads.batch_norm_statistics(lite0.base)
 
     def kernel():
         return lite0.base.get_layer("stem_conv").get_weights()[0]
@@ -66,7 +66,7 @@ def test_fine_tuning_moves_the_base_but_no_statistics(parts):
     note = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: kernels.append(kernel()))
     history = training.fine_tune(model, lite0.base, augmented, pipeline.batches(validation, 32), 2, callbacks=[note])
     assert history.index.tolist() == [0, 1, 2]
-    after = transfer.batch_norm_statistics(lite0.base)
+    after = heads.batch_norm_statistics(lite0.base)
     assert len(statistics) == 2 * 49
     for old, new in zip(statistics, after, strict=True):
         np.testing.assert_array_equal(old, new)
@@ -117,7 +117,7 @@ def test_a_head_learns_as_it_does_in_keras():
     """The same photos in the same order, two epochs of 70 photos in batches of 32, 32 and 6: `fit` agrees."""
     rng = np.random.default_rng(3)
     x, y = rng.normal(size=(70, 6)).astype("float32"), rng.integers(0, 3, 70)
-    head = transfer.dense_head(6, 3, units=4, dropout=0)
+    head = heads.dense_head(6, 3, units=4, dropout=0)
     same = keras.models.clone_model(head)
     same.set_weights(head.get_weights())
     history = training.train_head(head, (x, y), (x[:20], y[:20]), epochs=2, learning_rate=1e-3, seed=5)
@@ -139,7 +139,7 @@ def test_the_same_seed_gives_the_same_head():
 
     def weights(seed):
         keras.utils.set_random_seed(seed)
-        head = transfer.dense_head(6, 2, units=4, seed=seed)
+        head = heads.dense_head(6, 2, units=4, seed=seed)
         training.train_head(head, train, train, epochs=2, seed=seed)
         return np.concatenate([weight.ravel() for weight in head.get_weights()])
 
@@ -197,10 +197,10 @@ def test_fine_tuning_on_stored_activations_changes_the_joined_model(parts):
     """Suffix and joined model share their layers: what one learned, the other says."""
     train, validation, test = parts
     lite0 = backbones.get("efficientnet_lite0")
-    _, last = transfer.cut(lite0.base, 50)
-    head = transfer.dense_head(1280, 2)
-    model = transfer.join(lite0, head, 64)
-    statistics = transfer.batch_norm_statistics(lite0.base)
+    _, last = heads.cut(lite0.base, 50)
+    head = heads.dense_head(1280, 2)
+    model = heads.join(lite0, head, 64)
+    statistics = heads.batch_norm_statistics(lite0.base)
     first, late = (lite0.base.get_layer(name).get_weights()[0] for name in ("block10_expand_conv", "top_conv"))
     before = model.predict(pipeline.batches(test, 64), verbose=0)
     history = training.fine_tune_stored(lite0, head, train, validation, 64, views=2, epochs=2, learning_rate=1e-3)
@@ -208,10 +208,10 @@ def test_fine_tuning_on_stored_activations_changes_the_joined_model(parts):
     np.testing.assert_array_equal(first, lite0.base.get_layer("block10_expand_conv").get_weights()[0])
     assert history["val_loss"].iloc[1:].min() < history["val_loss"].iloc[0]  # so a later epoch was kept
     assert not np.array_equal(late, lite0.base.get_layer("top_conv").get_weights()[0])
-    for old, new in zip(statistics, transfer.batch_norm_statistics(lite0.base), strict=True):
+    for old, new in zip(statistics, heads.batch_norm_statistics(lite0.base), strict=True):
         np.testing.assert_array_equal(old, new)
-    name, _ = transfer.cut(lite0.base, last)
-    suffix = transfer.join_suffix(lite0.base, head, name)
+    name, _ = heads.cut(lite0.base, last)
+    suffix = heads.join_suffix(lite0.base, head, name)
     said = suffix.predict(features.stored(test, lite0, 64, cut=name)[:], verbose=0)
     after = model.predict(pipeline.batches(test, 64), verbose=0)
     np.testing.assert_allclose(after, said, atol=1e-5)
@@ -220,7 +220,7 @@ def test_fine_tuning_on_stored_activations_changes_the_joined_model(parts):
 
 def epoch(model, base, batches, last):
     """Train one epoch by plain gradient descent; return the weights of the base's last layers and the head."""
-    transfer.unfreeze(base, last)
+    heads.unfreeze(base, last)
     model.compile(optimizer=keras.optimizers.SGD(0.05), loss="sparse_categorical_crossentropy")
     model.fit(batches, epochs=1, shuffle=False, verbose=0)
     return [weight for layer in base.layers[-last:] for weight in layer.get_weights()]
@@ -232,15 +232,15 @@ def test_one_epoch_on_stored_activations_is_one_epoch_of_the_whole_model(parts):
     ends = []
     for stored in (False, True):
         lite0 = backbones.get("efficientnet_lite0")
-        name, last = transfer.cut(lite0.base, 50)
-        head = transfer.dense_head(1280, 2, dropout=0)
+        name, last = heads.cut(lite0.base, 50)
+        head = heads.dense_head(1280, 2, dropout=0)
         start = lite0.base.get_layer("top_conv").get_weights()[0]
         if stored:
-            model = transfer.join_suffix(lite0.base, head, name)
+            model = heads.join_suffix(lite0.base, head, name)
             rows = features.stored(train, lite0, 64, cut=name)
             batches = features.batches([rows], pipeline.labels(train), batch_size=4, shuffle=True, seed=3)
         else:
-            model = transfer.join(lite0, head, 64)
+            model = heads.join(lite0, head, 64)
             batches = pipeline.batches(train, 64, batch_size=4, shuffle=True, seed=3)
         ends.append([*epoch(model, lite0.base, batches, last), *head.get_weights()])
         assert np.abs(lite0.base.get_layer("top_conv").get_weights()[0] - start).max() > 1e-4

@@ -11,7 +11,7 @@ import pytest
 from tests.course.test_card_commands import environment
 from tests.notebooks.test_chapters import cells, check_run, papermill, small  # noqa: F401
 from tutorial_utils import _files
-from tutorial_utils.course import card
+from tutorial_utils.course import model_card
 
 CHAPTER = "08_your_own_photos"
 
@@ -41,7 +41,7 @@ def test_what_the_chapter_leaves_can_be_used_without_the_course(root, cells, tmp
     assert process.returncode == 0, process.stderr[-3000:]
     run = tmp_path / "run"
     check_run(CHAPTER, cells, run, metrics, text)
-    assert not [name for name in [*card.FILES, "model_card.md"] if not (run / name).is_file()]
+    assert not [name for name in [*model_card.FILES, "model_card.md"] if not (run / name).is_file()]
     record = json.loads((run / "run.json").read_text())
     for name in ("model.keras", "model.tflite", "model_float16.tflite", "model_int8.tflite", "model.onnx"):
         assert record["files_sha256"][name] == _files.sha256(run / name)
@@ -49,7 +49,7 @@ def test_what_the_chapter_leaves_can_be_used_without_the_course(root, cells, tmp
     assert len(answers) == metrics["n_test"]
     shutil.copy(answers["path"][0], run / "photo.jpg")
     blocks = re.findall(r"```bash\n(.*?)\n```\n\n```python\n(.*?)```", (run / "model_card.md").read_text(), re.DOTALL)
-    assert len(blocks) == len(card.RUN)
+    assert len(blocks) == len(model_card.RUN)
     for number, (install, code) in enumerate(blocks):
         python = environment(tmp_path / f"alone{number}", install.removeprefix("pip install ").split())
         done = subprocess.run([python, "-c", code], cwd=run, capture_output=True, text=True)

@@ -12,8 +12,8 @@ import pandas
 import scipy.special
 
 from ..data import pipeline
-from ..insight import scores
-from . import measured, trials
+from ..evaluation import scores
+from . import benchmark_tables, trials
 
 STRATEGIES = {
     "head": "a head on the frozen base",
@@ -52,7 +52,7 @@ def advise(photos, backbone, image_size, seed=0, evidence=None, progress=True):
     Raises ValueError, at once, for evidence without trials, and one that names a class of a single group.
     """
     if evidence is None:
-        evidence, _ = measured.read("strategies")
+        evidence, _ = benchmark_tables.read("strategies")
     _check_evidence(evidence)
     signals, said = trials.run(photos, backbone, image_size, seed, progress)
     expected, lead, strategy = predict(signals, evidence)

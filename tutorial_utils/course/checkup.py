@@ -9,9 +9,9 @@ import sklearn.model_selection
 import sklearn.pipeline
 import sklearn.preprocessing
 
-from ..data import audit, copies, facts, shortcuts
-from ..data import photos as photo_room
-from ..insight import metrics, plots
+from ..data import audit, duplicates, image_stats, shortcuts
+from ..data.images import PhotoError, read_photo
+from ..evaluation import metrics, plots
 from ..models import features
 
 FIRES = 0.25  # of the way from chance to what the frozen features reach
@@ -25,8 +25,8 @@ def examine(photos, backbone, image_size, seed=0, progress=True):
     Where too few photos are left to ask a model, the findings are what the files tell, cues is None and `reason` says
     why.
     """
-    looked = facts.of(photos, progress)
-    pairs = copies.pairs(looked, progress)
+    looked = image_stats.of(photos, progress)
+    pairs = duplicates.pairs(looked, progress)
     probabilities, table, reason = None, None, ""
     try:
         probabilities, table = _ask(photos, looked, pairs, backbone, image_size, seed, progress)
@@ -38,7 +38,7 @@ def examine(photos, backbone, image_size, seed=0, progress=True):
 def _ask(photos, looked, pairs, backbone, image_size, seed, progress):
     """Return (probabilities of all photos, NaN where there are none; cues)."""
     whole = np.flatnonzero(looked["problem"] == "")
-    grouped = photos.assign(group=copies.merge(photos["group"], pairs))
+    grouped = photos.assign(group=duplicates.merge(photos["group"], pairs))
     part, seen = grouped.iloc[whole].reset_index(drop=True), looked.iloc[whole].reset_index(drop=True)
     part["label"] = part["label"].cat.remove_unused_categories()
     names = list(part["label"].cat.categories)
@@ -115,8 +115,8 @@ def _short(path):
 def _picture(path, size=160):
     """Return a photo in its own shape, uint8, or a gray square if it cannot be read."""
     try:
-        image = photo_room.read_photo(path)
-    except photo_room.PhotoError:
+        image = read_photo(path)
+    except PhotoError:
         return np.full((size, size, 3), 128, np.uint8)
     step = max(1, max(image.shape[:2]) // (2 * size))
     return image[::step, ::step]

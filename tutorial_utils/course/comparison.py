@@ -8,8 +8,8 @@ import pandas
 import scipy.stats
 
 from .. import _files
-from ..insight import plots
-from . import grids, page
+from ..evaluation import plots
+from . import experiments, page
 
 SCORE = "metrics_test_accuracy"
 COSTS = {"seconds": "run_seconds", "weights": "metrics_model_weights"}  # of a run, on average
@@ -138,7 +138,7 @@ def compare(folder, vary=None, baseline=None, score=SCORE):
         above. Raises ValueError for a folder that holds no runs.
     """
     folder = _files.run_path(folder)
-    runs = grids.read(folder)
+    runs = experiments.read(folder)
     if not len(runs):
         raise ValueError(f"There are no runs in {folder}: expected a folder that grids.run has filled.")
     vary = varied(runs) if vary is None else vary
@@ -168,7 +168,7 @@ def compare(folder, vary=None, baseline=None, score=SCORE):
 
 def varied(runs):
     """Return the names of the parameters, but for the seed, of which some runs have more than one value."""
-    told = [name for name in runs if name not in ("seed", *grids.ENDS) and not name.startswith("metrics_")]
+    told = [name for name in runs if name not in ("seed", *experiments.ENDS) and not name.startswith("metrics_")]
     names = [name for name in told if runs[name].astype(str).nunique() > 1]
     if not names:
         raise ValueError("All runs have the same parameters but for the seed: there is nothing to compare.")

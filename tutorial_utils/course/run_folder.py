@@ -11,8 +11,8 @@ import keras
 
 from .. import _check, _files
 from ..data import catalog, splits
-from ..data import photos as photo_room
-from ..models import backbones, forward
+from ..data.images import VERSION, fingerprint
+from ..models import backbones, litert
 
 _PACKAGES = ("tensorflow", "tensorflow-cpu", "keras", "numpy", "pandas", "scikit-learn", "pillow")
 
@@ -78,10 +78,10 @@ def finish(run, *, parameters, metrics, photos=None, backbone=None, history=None
         numbers
     Returns the metrics as written: with `dataset`, `image_size`, `seed` and the backbone that was used.
     """
-    record = {"parameters": parameters, "versions": _versions(), "read_photo": photo_room.VERSION, "fit": "stretch"}
-    record["activations_by"] = ", ".join(forward.used())
+    record = {"parameters": parameters, "versions": _versions(), "read_photo": VERSION, "fit": "stretch"}
+    record["activations_by"] = ", ".join(litert.used())
     if photos is not None:
-        record["photos_fingerprint"] = photo_room.fingerprint(photos)
+        record["photos_fingerprint"] = fingerprint(photos)
         _files.write_text(run / "labels.txt", "".join(f"{name}\n" for name in photos["label"].cat.categories))
     if photos is not None and "split" in photos:
         splits.write(photos, run / "splits.csv")
@@ -143,7 +143,7 @@ def find(run, chapter, *, photos, backbone, image_size, seed):
         "image_size": (parameters.get("image_size"), image_size),
         "seed": (parameters.get("seed"), seed),
         "backbone": (record.get("backbone"), backbone.name),
-        "photos": (record.get("photos_fingerprint"), photo_room.fingerprint(photos)),
+        "photos": (record.get("photos_fingerprint"), fingerprint(photos)),
     }
     differ = [name for name, (theirs, ours) in pairs.items() if theirs != ours]
     if differ:

@@ -7,10 +7,10 @@ import numpy as np
 import pandas
 
 from .. import _files
-from ..insight import metrics
-from . import card, predictions
+from ..evaluation import metrics
+from . import model_card, predictor
 
-KEEP = ("model.keras", "labels.txt", predictions.KNOWN)  # and the exports: whose sha256 is kept
+KEEP = ("model.keras", "labels.txt", predictor.KNOWN)  # and the exports: whose sha256 is kept
 
 
 def keep_predictions(run, judge, photos):
@@ -19,7 +19,7 @@ def keep_predictions(run, judge, photos):
     photos : photos table, such as the test photos. The columns are those of predictions.rows, with `true` (the class
         that the photo stands in) after `path`
     """
-    tables = list(predictions.rows(judge, list(photos["path"]), progress=False))
+    tables = list(predictor.rows(judge, list(photos["path"]), progress=False))
     found = pandas.concat(tables, ignore_index=True)
     found.insert(1, "true", photos["label"].astype(str).to_numpy())
     text = found.to_csv(index=False, lineterminator="\n", float_format="%.6f")
@@ -88,4 +88,4 @@ def by_file(table, files):
 
 def lacking(run):
     """Return the names of card.FILES that a run folder lacks (list)."""
-    return [name for name in card.FILES if not (pathlib.Path(run) / name).is_file()]
+    return [name for name in model_card.FILES if not (pathlib.Path(run) / name).is_file()]

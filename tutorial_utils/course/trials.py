@@ -6,10 +6,10 @@ import keras
 import numpy as np
 import sklearn.metrics
 
-from ..data import photos as photo_room
 from ..data import pipeline, shortcuts
-from ..insight import metrics
-from ..models import features, training, transfer
+from ..data.images import sample
+from ..evaluation import metrics
+from ..models import features, heads, training
 from . import checkup
 
 MOST = 400  # photos that are tried out; more would take more than a minute
@@ -37,7 +37,7 @@ def run(photos, backbone, image_size, seed=0, progress=True):
     found["frozen"] = _accuracy(labels, said)
     found["frozen_half"] = float(np.mean([_accuracy(labels, half) for half in halves]))
     found["distance"] = distance(photos, backbone, image_size, seed)
-    few = photos if len(photos) <= MOST else photo_room.sample(photos, max(2, MOST // classes), seed=seed)
+    few = photos if len(photos) <= MOST else sample(photos, max(2, MOST // classes), seed=seed)
     borrowed = backbone.base.get_weights()
     try:
         changes = []
@@ -47,7 +47,7 @@ def run(photos, backbone, image_size, seed=0, progress=True):
         found["all"], found["all_loss"] = (float(change) for change in np.mean(changes, axis=0))
     finally:
         backbone.base.set_weights(borrowed)
-        transfer.freeze(backbone.base)
+        heads.freeze(backbone.base)
     return found | {"seconds": round(time.perf_counter() - started, 1)}, said
 
 
@@ -84,11 +84,11 @@ def _halves(photos, seed):
 
 def _fine_tune(learn, ask, backbone, image_size, seed):
     """Return by how much a short fine-tuning changes the accuracy and the loss of the photos that are asked about."""
-    transfer.freeze(backbone.base)
+    heads.freeze(backbone.base)
     rows, asked_rows = (features.stored(each, backbone, image_size, progress=False)[:] for each in (learn, ask))
-    head = transfer.closed_head(rows, pipeline.labels(learn), len(learn["label"].cat.categories))
+    head = heads.closed_head(rows, pipeline.labels(learn), len(learn["label"].cat.categories))
     before = _scores(pipeline.labels(ask), head.predict(asked_rows, verbose=0))
-    model = transfer.join(backbone, head, image_size)
+    model = heads.join(backbone, head, image_size)
     batches = training.augmented(learn, image_size, seed)
     epochs = max(4, -(-training.STEPS // 2 // int(batches.cardinality())))  # half of what the recipe takes
     history = training.fine_tune(model, backbone.base, batches, None, epochs)  # asked once, at its end

@@ -7,7 +7,7 @@ import numpy as np
 import pandas
 
 from .. import _check, _files
-from . import copies, facts
+from . import duplicates, image_stats
 
 COLUMNS = ["path", "kind", "severity", "meaning", "action", "other"]
 SEVERITIES = ("error", "warning", "note")
@@ -86,8 +86,8 @@ def examine(photos, looked=None, probabilities=None, progress=True, pairs=None):
     """
     _check.columns(photos, ["path", "label"])
     photos = photos.reset_index(drop=True)
-    looked = facts.of(photos, progress) if looked is None else looked.reset_index(drop=True)
-    pairs = copies.pairs(looked, progress) if pairs is None else pairs
+    looked = image_stats.of(photos, progress) if looked is None else looked.reset_index(drop=True)
+    pairs = duplicates.pairs(looked, progress) if pairs is None else pairs
     found = [*_files_of(photos, looked), *_pixels_of(photos, looked), *_copies_of(photos, pairs)]
     found += _classes_of(photos)
     if probabilities is not None:

@@ -8,9 +8,10 @@ import pandas
 import tqdm
 import yaml
 
-from .. import _archives, _download, _files
-from . import folders, leaves
-from . import photos as photo_room
+from .. import _download, _files
+from ..leaves import dataset
+from . import archives, layouts
+from .images import sample
 
 
 def cards():
@@ -42,10 +43,10 @@ def load(dataset, seed=0, photos_per_class=None, check_photos=True):
     elif dataset in names():
         photos = _fetched(cards()[dataset], check_photos)
     else:
-        photos = folders.load(dataset, check_photos)
+        photos = layouts.load(dataset, check_photos)
     if photos_per_class is None:
         return photos
-    return photo_room.sample(photos, photos_per_class, seed).drop(columns="split", errors="ignore")
+    return sample(photos, photos_per_class, seed).drop(columns="split", errors="ignore")
 
 
 def check(dataset):
@@ -56,7 +57,7 @@ def check(dataset):
         _elpv_folder()
     elif dataset not in names():
         try:
-            folders.find(dataset)
+            layouts.find(dataset)
         except ValueError as error:
             raise ValueError(f"{error} Names that are known: {', '.join(names())}.") from None
 
@@ -66,7 +67,7 @@ def _fetched(card, check_photos):
     parts = []
     for archive in card["archives"]:
         folder = _unpacked(card, archive) / archive["folder"]
-        photos = folders.load(folder, check=False)
+        photos = layouts.load(folder, check=False)
         wanted = photos["label"].isin(list(card["classes"])) & photos["path"].str.lower().str.endswith(card["suffix"])
         parts.append(photos[wanted])
         if "split" in archive:
@@ -81,7 +82,7 @@ def _fetched(card, check_photos):
     if "group" in card:
         photos["group"] = [_group(path, card["group"]) for path in photos["path"]]
     if check_photos:
-        folders.check_headers(photos["path"])
+        layouts.check_headers(photos["path"])
     return photos
 
 
@@ -98,7 +99,7 @@ def _unpacked(card, archive):
         url, size = archive["url"], archive["bytes"]
         with tqdm.tqdm(total=size, unit="B", unit_scale=True, desc=f"Fetching {card['name']}", leave=False) as bar:
             path = _download.fetch(url, archive["sha256"], size, lambda there: bar.update(there - bar.n))
-        _archives.unpack(path, folder)
+        archives.unpack(path, folder)
     return folder
 
 
@@ -122,4 +123,4 @@ def _elpv_folder():
     return pathlib.Path(package.origin).parent / "data"
 
 
-_LOADERS = {"leaves": leaves.load, "solar_cells": _solar_cells}
+_LOADERS = {"leaves": dataset.load, "solar_cells": _solar_cells}

@@ -6,7 +6,7 @@ import json
 import numpy as np
 
 from .. import _check, _quiet
-from .photos import FITS, fingerprint, read_photo
+from .images import FITS, fingerprint, read_photo
 
 _quiet.import_tensorflow()
 

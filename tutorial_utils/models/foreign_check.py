@@ -4,7 +4,7 @@ import numpy as np
 import scipy.optimize
 import scipy.stats
 
-from .foreign import PIXELS, read_names
+from .import_model import PIXELS, read_names
 
 LEVEL = 0.05  # chance of a warning where nothing is wrong, for each kind of warning
 FEWEST = 7  # groups that must differ before a sign test can say anything at LEVEL, with two scalings to try

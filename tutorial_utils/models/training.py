@@ -10,7 +10,7 @@ import tqdm.keras
 
 from .. import _check
 from ..data import pipeline
-from . import checkpoints, features, head_epochs, settings, transfer
+from . import checkpoints, features, head_epochs, heads, settings
 
 STEPS = 100  # of fine-tuning, at least
 BAR = functools.partial(tqdm.auto.trange, desc="epochs")
@@ -24,20 +24,20 @@ def frozen(backbone, train, validation, image_size, head="closed", epochs=20, se
     Returns the joined model, pixels to probabilities, and a DataFrame with one row an epoch
     (`accuracy`, `loss`, `val_accuracy`, `val_loss`); one row for the closed head.
     """
-    transfer.freeze(backbone.base)
+    heads.freeze(backbone.base)
     tables = [
         (features.stored(table, backbone, image_size)[:], pipeline.labels(table)) for table in (train, validation)
     ]
     classes = len(train["label"].cat.categories)
     if head == "closed":
-        model = transfer.closed_head(*tables[0], classes)
+        model = heads.closed_head(*tables[0], classes)
         history = pandas.DataFrame([_scores(_learner(model, 1e-3), tables)])
     elif head == "dense":
-        model = transfer.dense_head(tables[0][0].shape[1], classes, seed=seed)
+        model = heads.dense_head(tables[0][0].shape[1], classes, seed=seed)
         history = train_head(model, *tables, epochs=epochs, seed=seed)
     else:
         raise ValueError(f'head must be "closed" or "dense"; got {head!r}.')
-    return transfer.join(backbone, model, image_size), history
+    return heads.join(backbone, model, image_size), history
 
 
 def train_head(head, train, validation, epochs=20, learning_rate=1e-3, seed=0, rounds=BAR):
@@ -84,7 +84,7 @@ def fine_tune(model, base, train, validation, epochs=None, learning_rate=3e-4, l
             "give a tf.data.Dataset its number with tf.data.experimental.assert_cardinality."
         )
     epochs = epochs_for(steps) if epochs is None else epochs
-    transfer.unfreeze(base, last)
+    heads.unfreeze(base, last)
     _compile(model, _warm_up_and_decay(learning_rate, epochs * steps) if decay else learning_rate)
     return fit(model, train, validation, epochs, rule="accuracy" if validation is not None else "last", **others)
 
@@ -114,11 +114,11 @@ def fine_tune_stored(
     """
     _check.integer("views", views, 1, 100)
     base = backbone.base
-    name, last = transfer.cut(base, last)
-    transfer.freeze(base)
+    name, last = heads.cut(base, last)
+    heads.freeze(base)
     kept = dict(backbone=backbone, image_size=image_size, cut=name, seed=seed, dtype=dtype)
     versions = [features.stored(train, view=number or None, upright=upright, **kept) for number in range(views)]
-    suffix = transfer.join_suffix(base, head, name)
+    suffix = heads.join_suffix(base, head, name)
     batches = features.batches(versions, pipeline.labels(train), batch_size(len(train)), shuffle=True, seed=seed)
     val_batches = features.batches([features.stored(validation, **kept)], pipeline.labels(validation))
     return fine_tune(suffix, base, batches, val_batches, epochs, learning_rate, last, decay, **others)

@@ -1,0 +1,121 @@
+"""The model card of a run that is small enough to be read whole."""
+
+import datetime
+import json
+
+import numpy as np
+import pandas
+import pytest
+from markdown_it import MarkdownIt
+
+from tutorial_utils.course import model_card
+from tutorial_utils.evaluation import scores
+
+DAY = datetime.date(2026, 11, 26)
+
+
+class Borrowed:
+    """What the card asks of a Backbone."""
+
+    source, license = "PyPI a_package 0.1", "Apache-2.0"
+
+
+def finished(folder, names=("rust", "well"), **more):
+    """Fill a run folder as run_folder.finish does, of two classes."""
+    folder.mkdir(exist_ok=True)
+    metrics = {"dataset": "some/where/leaves", "backbone": "lite", "image_size": 64, "seed": 3, "n_test": 200}
+    metrics |= {"test_accuracy": 0.9, "test_accuracy_low": 0.85, "test_accuracy_high": 0.94, "taken_out": 2}
+    metrics |= {"lowest_recall": names[0], "lowest_recall_value": 0.8}
+    record = {"photos_fingerprint": "abc123def4567890" * 4, "weights_sha256": "ff00", "versions": {"keras": "3.15.1"}}
+    (folder / "metrics.json").write_text(json.dumps(metrics | more))
+    (folder / "run.json").write_text(json.dumps(record))
+    rows = [f"{split},{name},{name}{number},{number}.png" for name in names
+            for number, split in enumerate(["train", "train", "val", "test"])]  # fmt: skip
+    (folder / "splits.csv").write_text("\n".join(["split,label,group,path", *rows]))
+    (folder / "model.tflite").write_bytes(b"x")
+    return folder
+
+
+def written(run, names=("rust", "well"), **more):
+    labels = np.repeat([0, 1], 10)
+    table = scores.by_class(labels, np.where(np.arange(20) < 2, 1, labels), list(names))
+    exports = pandas.DataFrame(
+        {"megabytes": [3.25], "milliseconds": [1.5], "largest_difference": [2e-6], "lost": [0.005]},
+        index=["model.tflite"],
+    )
+    told = dict(title="Which leaf?", license="CC0-1.0", backbone=Borrowed, exports=exports, classes=table, day=DAY)
+    return model_card.write(run, **told | more).read_text()
+
+
+def test_the_card_says_what_it_must(tmp_path):
+    text = written(finished(tmp_path / "run"))
+    for words in [
+        "# Which leaf?\n",
+        "names one of 2 classes for a photo: rust, well",
+        "On 200 test photos the model is right on 90.0 %",
+        "| rust | 10 | 80.0 |",  # of its photos are found
+        "leaves, 8 photos in 8 groups",
+        "2 photos were taken out",
+        "| rust | 2 | 1 | 1 |",
+        "License of the photos: CC0-1.0",
+        "Ruling out rust: of its test photos it finds only 80.0 %",
+        "| `model.tflite` | LiteRT, 32-bit numbers: phones, small computers, any program | 3.2 | 1.5 | +0.5 | 2e-06 |",
+        "photo.resize((64, 64)",
+        "license of the weights: Apache-2.0",
+        "- Score: 90.0 % of 200 test photos (95 % interval 85.0 to 94.0 %)",
+        "- Smallest file: model.tflite, 3.2 MB",
+        "- Made 2026-11-26 with chapter 8",
+    ]:
+        assert words in text, words
+    assert "some/where" not in text  # no one else's folders
+
+
+def test_only_what_is_there_is_explained(tmp_path):
+    text = written(finished(tmp_path / "run"))
+    assert "### With LiteRT" in text
+    assert "### With TensorFlow" not in text
+    assert "model.onnx" not in text
+
+
+def test_a_license_that_is_not_known_is_asked_for(tmp_path):
+    text = written(finished(tmp_path / "run"), license="")
+    assert "Write it here before you share the model" in text
+    assert "license: to be said" in text
+
+
+def test_names_are_shown_as_they_are(tmp_path):
+    names = ("*bold*_[a](b)|c", "<b>&amp;`d`</b>")
+    text = written(finished(tmp_path / "run", names), names)
+    shown = MarkdownIt("commonmark").enable("table").render(text)
+    assert "<strong>" not in shown
+    assert "<b>" not in shown
+    for name in ["*bold*_[a](b)|c", "&lt;b&gt;&amp;amp;`d`&lt;/b&gt;"]:
+        assert f"<td>{name}</td>" in shown
+    assert shown.count("<table>") == 3  # classes, splits, files; a | in a name makes no new column
+    assert {row.count("<td") for row in shown.split("<tr>")[1:] if "*bold*" in row} == {4, 6}
+
+
+def test_a_card_of_an_unfinished_run_says_so(tmp_path):
+    with pytest.raises(ValueError, match=r"run_folder\.finish"):
+        written(tmp_path)
+
+
+def test_an_empty_title_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="title"):
+        written(finished(tmp_path / "run"), title=" ")
+
+
+def test_the_license_of_a_catalog_set_is_known_and_that_of_a_folder_is_not():
+    assert model_card.license_of("solar_cells") == "CC-BY-NC-SA-4.0"
+    assert model_card.license_of("my/folder") == ""
+
+
+@pytest.mark.parametrize("name", model_card.RUN)
+def test_a_snippet_is_python_and_names_its_size(name):
+    heading, install, code = model_card.snippet(name, 96)
+    assert heading.startswith("With ")
+    assert install.startswith("pip install ")
+    compile(code, name, "exec")
+    assert "(96, 96)" in code
+    assert "$" not in code
+    assert "tutorial_utils" not in code

@@ -1,0 +1,158 @@
+"""Broken folders, each with the sentence that its owner must be told; and one that is fit."""
+
+import shutil
+
+import pandas
+import pytest
+from IPython.core.interactiveshell import InteractiveShell
+
+from tutorial_utils.course import prepare
+
+
+@pytest.fixture
+def folder(tmp_path, make_photo):
+    """Two classes, good and ill, of twelve photos each, all different."""
+    for number in range(24):
+        make_photo(tmp_path / "photos" / ["good", "ill"][number % 2] / f"{number:02d}.png", size=(80, 80), seed=number)
+    return tmp_path / "photos"
+
+
+def no_classes(folder):
+    for path in sorted(folder.glob("*/*.png")):
+        path.rename(folder / path.name)
+    shutil.rmtree(folder / "good")
+    shutil.rmtree(folder / "ill")
+
+
+def one_class(folder):
+    shutil.rmtree(folder / "ill")
+
+
+def empty_class(folder):
+    (folder / "mildew").mkdir()
+
+
+def folder_in_a_class(folder):
+    (folder / "ill" / "more").mkdir()
+
+
+def other_columns(folder):
+    (folder / "groups.csv").write_text("name,plant\na,b\n")
+
+
+def missing_photo(folder):
+    (folder / "groups.csv").write_text("class,file,group\nill,gone.png,1\n")
+
+
+def cut_off(folder):
+    for path in [*sorted(folder.glob("*/*.png"))[::2], folder / "ill" / "03.png"]:
+        path.write_bytes(path.read_bytes()[:200])
+
+
+def no_photos_of_a_class(folder):
+    shutil.rmtree(folder / "ill")
+    for number in range(8):
+        (folder / "ill").mkdir(exist_ok=True)
+        (folder / "ill" / f"{number}.jpg").write_text("<!DOCTYPE html><title>404</title>")
+
+
+def two_plants_a_class(folder):
+    rows = [
+        f"{path.parent.name},{path.name},{path.parent.name} {place % 2}" for place, path in enumerate(photos(folder))
+    ]
+    (folder / "groups.csv").write_text("\n".join(["class,file,group", *rows]))
+
+
+def four_photos(folder):
+    for path in sorted((folder / "ill").iterdir())[4:]:
+        path.unlink()
+
+
+def one_picture(folder):
+    first, *others = sorted((folder / "ill").iterdir())
+    for path in others:
+        shutil.copy(first, path)
+
+
+def both_classes(folder):
+    for path in (folder / "good").iterdir():
+        shutil.copy(path, folder / "ill")
+
+
+def photos(folder):
+    return sorted(path for path in folder.glob("*/*.png") if path.parent.name == "good") + sorted(
+        path for path in folder.glob("*/*.png") if path.parent.name == "ill"
+    )
+
+
+BROKEN = [
+    (no_classes, "at least two class folders"),
+    (one_class, "found only good"),
+    (empty_class, "mildew holds no photos"),
+    (folder_in_a_class, "move its photos up"),
+    (other_columns, "needs the columns class,file,group"),
+    (missing_photo, "gone.png"),
+    (cut_off, "13 of 24 photos cannot be used. Was the folder copied whole?"),
+    (no_photos_of_a_class, "The class 'ill' would have no photo left"),
+    (two_plants_a_class, "train, val and test need at least one group each"),
+    (four_photos, "The class 'ill' has 4 usable photo(s)"),
+    (one_picture, "The class 'ill' has 1 usable photo(s)"),
+    (both_classes, "The class 'good' would have no photo left"),
+]
+
+
+@pytest.mark.parametrize(("spoil", "words"), BROKEN, ids=[spoil.__name__ for spoil, _ in BROKEN])
+def test_a_broken_folder_stops_with_a_sentence_and_a_page(folder, tmp_path, spoil, words):
+    spoil(folder)
+    before = sorted(path.read_bytes() for path in folder.rglob("*") if path.is_file())
+    with pytest.raises(prepare.NotFit, match="not fit to learn from") as stop:
+        prepare.examine(folder, tmp_path / "run", progress=False)
+    assert words in str(stop.value)
+    page = (tmp_path / "run" / "report.html").read_text()
+    assert "not fit to learn from yet" in page
+    assert words.replace("'", "&#x27;") in page
+    assert "Traceback" not in page
+    assert sorted(path.read_bytes() for path in folder.rglob("*") if path.is_file()) == before
+
+
+def test_what_was_found_stands_on_the_page(folder, tmp_path):
+    cut_off(folder)
+    with pytest.raises(prepare.NotFit):
+        prepare.examine(folder, tmp_path, progress=False)
+    page = (tmp_path / "report.html").read_text()
+    assert "the file ends before the picture does" in page
+    assert "and 10 more" in page  # of thirteen files, three are named
+    assert len(pandas.read_csv(tmp_path / "dropped.csv")) == 13
+
+
+def test_the_numbers_of_an_earlier_run_go_and_its_model_stays(folder, tmp_path):
+    one_class(folder)
+    for name in ("metrics.json", "run.json", "model.keras"):
+        (tmp_path / name).write_text("{}")
+    with pytest.raises(prepare.NotFit):
+        prepare.examine(folder, tmp_path, progress=False)
+    assert [(tmp_path / name).exists() for name in ("metrics.json", "run.json", "model.keras")] == [False, False, True]
+
+
+def test_a_notebook_shows_the_sentence_alone(folder, tmp_path, capsys):
+    one_class(folder)
+    shell = InteractiveShell.instance()
+    shell.user_ns.update(prepare=prepare, folder=folder, run=tmp_path)
+    done = shell.run_cell("intake.examine(folder, run, progress=False)")
+    assert isinstance(done.error_in_exec, prepare.NotFit)
+    said = capsys.readouterr().out.strip().splitlines()
+    assert len(said) == 1
+    assert said[0].startswith("Stopped: these photos are not fit to learn from. ")
+
+
+def test_a_fit_folder_is_split_and_what_is_useless_is_left_out(folder, tmp_path):
+    (folder / "ill" / "01.png").write_bytes(b"")
+    fit = prepare.examine(folder, tmp_path, progress=False)
+    assert (len(fit.photos), fit.taken_out) == (23, 1)
+    assert set(fit.photos["split"]) == {"train", "val", "test"}
+    assert len(fit.looked) == 23
+    assert (fit.looked["problem"] == "").all()
+    shown = prepare.summary(fit.findings)
+    assert shown.iloc[0][["severity", "found", "for example"]].tolist() == ["error", 1, "01.png"]
+    assert "few" not in shown.columns
+    assert not (tmp_path / "report.html").exists()

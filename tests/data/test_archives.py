@@ -1,0 +1,205 @@
+"""Archives that lie, climb, link, repeat and explode."""
+
+import collections
+import io
+import multiprocessing
+import pathlib
+import stat
+import subprocess
+import sys
+import tarfile
+import zipfile
+
+import numpy as np
+import pytest
+
+from tutorial_utils.data import archives
+from tutorial_utils.data.archives import ArchiveError
+
+FILES = {"set/rust/1.jpg": b"one", "set/rust/2.jpg": b"two" * 1000, "set/healthy/1.jpg": bytes(5000)}
+
+
+def as_zip(entries):
+    """Return a zip archive of (name or ZipInfo, content) pairs, as bytes."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in entries:
+            archive.writestr(name, content)
+    return buffer.getvalue()
+
+
+def as_tar(entries, mode="w:gz"):
+    """Return a tar archive of (name or TarInfo, content) pairs, as bytes."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode=mode) as archive:
+        for name, content in entries:
+            entry = name if isinstance(name, tarfile.TarInfo) else tarfile.TarInfo(name)
+            if entry.isreg():
+                entry.size = len(content)
+            archive.addfile(entry, io.BytesIO(content))
+    return buffer.getvalue()
+
+
+def special(name, kind, target=""):
+    entry = tarfile.TarInfo(name)
+    entry.type, entry.linkname = kind, target
+    return entry
+
+
+def zip_link(name):
+    entry = zipfile.ZipInfo(name)
+    entry.external_attr = (stat.S_IFLNK | 0o777) << 16
+    return entry
+
+
+def bzip2(name):
+    entry = zipfile.ZipInfo(name)
+    entry.compress_type = zipfile.ZIP_BZIP2
+    return entry
+
+
+WHOLE = {
+    "zip": as_zip(FILES.items()),
+    "zip with folders": as_zip([("set/", b""), ("set/rust/", b""), *FILES.items()]),
+    "tar.gz": as_tar(FILES.items()),
+    "tar": as_tar(FILES.items(), "w:"),
+    "tar with folders": as_tar([(special("set", tarfile.DIRTYPE), b""), *FILES.items()]),
+    "zip with ./": as_zip([("./", b""), *FILES.items()]),
+    "tar with a folder twice": as_tar([(special("set", tarfile.DIRTYPE), b"")] * 2 + [*FILES.items()]),
+    "tar with ./": as_tar([(f"./{name}", content) for name, content in FILES.items()]),
+}
+GOOD = ("good.jpg", b"good")
+BAD = {  # name: (bytes, words of the error)
+    "zip climbs": (as_zip([GOOD, ("../evil", b"")]), "points out"),
+    "zip climbs inside": (as_zip([GOOD, ("a/../../evil", b"")]), "points out"),
+    "zip absolute": (as_zip([GOOD, ("/evil", b"")]), "points out"),
+    "zip drive": (as_zip([GOOD, ("C:/evil", b"")]), "points out"),
+    "zip backslash": (as_zip([GOOD, ("..\\evil", b"")]), "cannot keep"),
+    "zip device name": (as_zip([GOOD, ("aux/NUL.jpg", b"")]), "cannot keep"),
+    "zip bzip2": (as_zip([GOOD, (bzip2("a"), b"0" * 1000)]), "fill the memory"),
+    "zip star": (as_zip([GOOD, ("*.jpg", b"")]), "cannot keep"),
+    "zip dot at the end": (as_zip([GOOD, ("a./b", b"")]), "cannot keep"),
+    "zip link": (as_zip([GOOD, (zip_link("evil"), "/etc/passwd")]), "link"),
+    "zip other case": (as_zip([("A.jpg", b"1"), ("a.jpg", b"2")]), "comes twice"),
+    "tar climbs": (as_tar([GOOD, ("../evil", b"")]), "points out"),
+    "tar absolute": (as_tar([GOOD, ("/evil", b"")]), "points out"),
+    "tar link": (as_tar([GOOD, (special("evil", tarfile.SYMTYPE, "/etc"), b"")]), "link"),
+    "tar hard link": (as_tar([GOOD, (special("evil", tarfile.LNKTYPE, "good.jpg"), b"")]), "link"),
+    "tar device": (as_tar([GOOD, (special("evil", tarfile.CHRTYPE), b"")]), "link"),
+    "tar pipe": (as_tar([GOOD, (special("evil", tarfile.FIFOTYPE), b"")]), "link"),
+    "tar file and folder": (as_tar([("a", b""), ("a/b", b"")]), "could not be"),
+    "tar cut": (as_tar(FILES.items(), "w:")[:-20_000], "could not be|breaks off"),
+    "tar.gz cut": (as_tar(FILES.items())[:-50], "could not be|breaks off"),
+    "zip cut": (as_zip(FILES.items())[:-50], "could not be"),
+    "empty": (b"", "could not be|breaks off"),
+    "a photo": (b"\xff\xd8\xff\xe0" * 1000, "could not be|breaks off"),
+    "many": (as_zip([(f"{number}", b"") for number in range(200)]), "more than 100 entries"),
+    "zip bomb": (as_zip([("a", bytes(20_000_000))]), "more than 10,000,000 bytes"),
+    "tar bomb": (as_tar([("a", bytes(20_000_000))]), "more than 10,000,000 bytes"),
+}
+
+
+def everything(folder):
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize("name", WHOLE)
+def test_whole_archives(tmp_path, name):
+    (tmp_path / "archive").write_bytes(WHOLE[name])
+    folder = archives.unpack(tmp_path / "archive", tmp_path / "out")
+    assert everything(folder) == FILES
+    assert {path.name for path in tmp_path.iterdir()} == {"archive", "out"}
+
+
+def test_a_folder_that_is_there_stays(tmp_path):
+    (tmp_path / "archive").write_bytes(WHOLE["zip"])
+    (tmp_path / "out").mkdir()
+    archives.unpack(tmp_path / "archive", tmp_path / "out")
+    assert not list((tmp_path / "out").iterdir())
+
+
+def test_two_processes_unpack_the_same_archive(tmp_path):
+    (tmp_path / "archive").write_bytes(WHOLE["tar.gz"])
+    context = multiprocessing.get_context("fork")
+    arguments = (tmp_path / "archive", tmp_path / "out")
+    workers = [context.Process(target=archives.unpack, args=arguments) for _ in range(4)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join(timeout=30)
+        assert worker.exitcode == 0
+    assert everything(tmp_path / "out") == FILES
+    assert {path.name for path in tmp_path.iterdir()} == {"archive", "out"}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_nothing_of_a_bad_archive_is_unpacked(tmp_path, name):
+    content, words = BAD[name]
+    (tmp_path / "archive").write_bytes(content)
+    with pytest.raises(ArchiveError, match=words):
+        archives.unpack(tmp_path / "archive", tmp_path / "in" / "out", most_files=100, most_bytes=10_000_000)
+    assert everything(tmp_path) == {"archive": content}
+
+
+def test_an_encrypted_zip(tmp_path):
+    content = bytearray(as_zip([GOOD]))
+    content[6] |= 1  # the flag in the local header, then in the central directory
+    content[content.index(b"PK\x01\x02") + 8] |= 1
+    (tmp_path / "archive").write_bytes(content)
+    with pytest.raises(ArchiveError, match="encrypted"):
+        archives.unpack(tmp_path / "archive", tmp_path / "out")
+
+
+def test_a_header_that_claims_gigabytes(tmp_path):
+    """A tar header of kind x names the size of what follows, and tarfile would read all of it into memory."""
+    claim = special("x", tarfile.XHDTYPE)
+    claim.size = 2**32
+    (tmp_path / "archive").write_bytes(claim.tobuf(tarfile.GNU_FORMAT) + bytes(100_000))
+    with pytest.raises(ArchiveError, match="header of this archive says"):
+        archives.unpack(tmp_path / "archive", tmp_path / "out")
+
+
+CODE = """
+import pathlib, sys
+from tutorial_utils.data import archives
+
+root, seen = pathlib.Path(sys.argv[1]), {}
+for path in sorted((root / "in").iterdir()):
+    try:
+        archives.unpack(path, root / "out" / path.name, 1000, 10_000_000)
+        kind = "unpacked"
+    except archives.ArchiveError:
+        kind = "refused"
+        assert not (root / "out" / path.name).exists()
+    seen[kind] = seen.get(kind, 0) + 1
+assert not list((root / "out").glob(".*"))
+print(seen)
+"""
+
+
+@pytest.mark.slow
+def test_no_bytes_escape_the_folder(tmp_path, mutated):
+    """20,000 archives with changed, missing and doubled bytes, half of them with their first 64 bytes as they were."""
+    rng, done, headers = np.random.default_rng(1), collections.Counter(), 0
+    whole = [*WHOLE.values(), *(content for content, _ in BAD.values() if 0 < len(content) < 100_000)]
+    for batch in range(10):
+        root = tmp_path / f"{batch}" / "deep" / "deeper"
+        (root / "in").mkdir(parents=True)
+        (root / "out").mkdir()
+        for number in range(2000):
+            content = whole[int(rng.integers(len(whole)))]
+            changed = mutated(content, rng)
+            headers += changed[:64] == content[:64]
+            (root / "in" / f"{number:04d}").write_bytes(changed)
+        process = subprocess.run([sys.executable, "-c", CODE, root], capture_output=True, text=True, timeout=300)
+        assert process.returncode == 0, process.stderr[-3000:]
+        assert process.stderr == ""
+        done.update(eval(process.stdout))
+        assert {path.name for path in root.iterdir()} == {"in", "out"}
+        assert not [path for path in (root / "out").rglob("*") if path.is_symlink()]
+        for folder in (tmp_path / f"{batch}", root.parent):
+            assert len(list(folder.iterdir())) == 1
+    assert not pathlib.Path("/evil").exists()
+    assert headers > 10_000
+    assert done["unpacked"] > 300
+    assert done["refused"] > 10_000

@@ -1,0 +1,225 @@
+"""Heat maps of tiny networks whose answer can be seen, and of every family of backbones."""
+
+import keras
+import numpy as np
+import pytest
+
+from tutorial_utils.evaluation import saliency
+from tutorial_utils.models import backbones
+
+QUICK = ("efficientnet_lite0", "mobilenet_v2", "vgg16", "resnet50")
+FAMILIES = (*QUICK, "mobilenet", "resnet50_v2", "efficientnet_b0", "efficientnet_v2_b0", "efficientnet_v2_s")
+
+
+def red_or_green(nested=False, pooled_inside=False, softmax="dense"):
+    """A model that adds up what is red and what is green, each in a channel of its own; two classes."""
+    pixels = keras.Input((None, None, 3))
+    colors = keras.layers.Conv2D(2, 4, strides=4, use_bias=False, name="colors")
+    maps = colors(keras.layers.Rescaling(1 / 255)(pixels))
+    if pooled_inside:
+        maps = keras.layers.GlobalAveragePooling2D()(maps)
+    base = keras.Model(pixels, maps)
+    kernel = np.zeros((4, 4, 3, 2), np.float32)
+    kernel[:, :, 0, 0] = kernel[:, :, 1, 1] = 1 / 16
+    colors.set_weights([kernel])
+    images = keras.Input((16, 16, 3))
+    x = base(images) if nested else base.layers[-1](base.layers[-2](images))
+    if not pooled_inside:
+        x = keras.layers.GlobalAveragePooling2D()(x)
+    head = keras.layers.Dense(2, activation="softmax" if softmax == "dense" else None)
+    probabilities = head(x)
+    if softmax == "layer":
+        probabilities = keras.layers.Softmax()(probabilities)
+    head.set_weights([50 * np.eye(2, dtype=np.float32), np.zeros(2, np.float32)])
+    return keras.Model(images, probabilities)
+
+
+@pytest.fixture
+def corner():
+    """Two photos: red in the upper left quarter, green in the lower right one; and their classes."""
+    images = np.zeros((2, 16, 16, 3), np.float32)
+    images[:, :8, :8, 0] = images[:, 8:, 8:, 1] = 255
+    return images, np.array([0, 1])
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"nested": True}, {"nested": True, "pooled_inside": True}, {"nested": True, "softmax": "layer"}],
+    ids=str,
+)
+def test_the_heat_is_where_the_color_of_the_class_is(options, corner):
+    model = red_or_green(**options)
+    before = model.predict_on_batch(corner[0])
+    heat = saliency.grad_cam(saliency.two_stages(model), *corner)
+    assert heat.shape == (2, 16, 16)
+    assert heat[0, :6, :6].min() == heat[1, 10:, 10:].min() == 1
+    assert heat[0, 10:, :].max() == heat[1, :6, :].max() == 0
+    np.testing.assert_array_equal(model.predict_on_batch(corner[0]), before)  # it gives probabilities as before
+
+
+def test_a_sure_answer_has_heat_all_the_same():
+    """Logits of 50 and 0: in float32 the probability is 1, and its own gradient 0."""
+    images = np.zeros((1, 16, 16, 3), np.float32)
+    images[..., 0] = 255
+    model = red_or_green(nested=True)
+    assert model.predict_on_batch(images)[0, 0] == 1
+    assert saliency.grad_cam(saliency.two_stages(model), images, [0]).max() == 1
+
+
+def test_nothing_speaks_for_a_color_that_is_not_there():
+    heat = saliency.grad_cam(saliency.two_stages(red_or_green()), np.zeros((1, 16, 16, 3)), [0])
+    assert heat.max() == 0
+
+
+def test_a_model_without_a_feature_map_is_refused():
+    model = keras.Sequential([keras.Input((4, 4, 3)), keras.layers.Flatten(), keras.layers.Dense(2)])
+    maps, rest = saliency.two_stages(model)  # flattened: the last map is the photo itself
+    assert maps.output_shape[1:] == (4, 4, 3)
+    assert rest.output_shape[1:] == (2,)
+    flat = keras.Sequential([keras.Input((12,)), keras.layers.Dense(2)])
+    with pytest.raises(ValueError, match="no feature map"):
+        saliency.two_stages(flat)
+
+
+def test_occlusion_finds_what_the_answer_needs(corner):
+    """Only the red corner is red enough: covering it takes the answer away, covering the rest does not."""
+    model = red_or_green()
+    images = corner[0][:1].copy()
+    images[:, 8:, 8:, 1] = 200
+    heat = saliency.occlusion(model, images, [0], patch=4, stride=4)
+    assert heat.shape == (1, 16, 16)
+    assert heat[0, :8, :8].min() > heat[0, :8, 8:].max()
+    assert np.unravel_index(heat[0].argmax(), (16, 16))[0] < 8
+
+
+# --- which map -------------------------------------------------------------------------------------------
+
+
+def halving(padded=False):
+    """A nested base of three halvings, 16 x 16 pixels to 8, 4 and 2 places; a shortcut leads round one layer."""
+    pixels = keras.Input((None, None, 3))
+    x = keras.layers.Conv2D(4, 2, strides=2, name="eight")(pixels)
+    x = keras.layers.Add(name="added")([x, keras.layers.Conv2D(4, 3, padding="same", name="aside")(x)])
+    x = keras.layers.ZeroPadding2D(((0, 1), (0, 1)), name="pad")(x) if padded else x
+    x = keras.layers.Conv2D(4, 2, strides=2, name="four")(x)
+    base = keras.Model(pixels, keras.layers.Conv2D(4, 2, strides=2, name="two")(x), name="base")
+    images = keras.Input((16, 16, 3))
+    x = keras.layers.GlobalAveragePooling2D()(base(keras.layers.Rescaling(1 / 255)(images)))
+    return keras.Model(images, keras.layers.Dense(2, activation="softmax")(x))
+
+
+def last_layer(maps):
+    while isinstance(maps, keras.Model):
+        maps = maps.layers[-1]
+    return maps.name
+
+
+@pytest.mark.parametrize(
+    ("places", "layer", "side"), [(2, "base", 2), (3, "four", 4), (4, "four", 4), (5, "added", 8), (8, "added", 8)]
+)
+def test_the_last_map_that_is_fine_enough_is_taken(places, layer, side):
+    """Of 8 x 8 places there are three maps; the last that everything passes through is the sum."""
+    model = halving()
+    maps, rest = saliency.two_stages(model, places)
+    assert maps.output_shape == (None, side, side, 4)
+    assert layer == "base" or last_layer(maps) == layer
+    images = np.random.default_rng(0).uniform(0, 255, (3, 16, 16, 3)).astype("float32")
+    np.testing.assert_allclose(rest(maps(images)), model(images), rtol=1e-5, atol=1e-6)
+
+
+def test_a_padded_map_is_passed_over():
+    """Padding makes it 9 x 9 places, of which the last row and column are nowhere in the photo."""
+    maps, _ = saliency.two_stages(halving(padded=True), 8)
+    assert last_layer(maps) == "added"
+
+
+def test_more_places_than_pixels_are_refused():
+    with pytest.raises(ValueError, match="at least 17 places"):
+        saliency.two_stages(halving(), 17)
+
+
+def test_a_model_of_any_size_is_measured_at_a_photo_of_224():
+    pixels = keras.Input((None, None, 3))
+    x = keras.layers.Conv2D(2, 32, strides=32, name="coarse")(keras.layers.Conv2D(2, 1, name="fine")(pixels))
+    model = keras.Model(pixels, keras.layers.Dense(2)(keras.layers.GlobalAveragePooling2D()(x)))
+    assert [last_layer(saliency.two_stages(model, places)[0]) for places in (7, 8)] == ["coarse", "fine"]
+
+
+def test_by_place_each_place_counts_by_its_own_gradient():
+    """The left half speaks for class 0 as much as the right half speaks against it: on average, nothing does."""
+    images = keras.Input((2, 2, 3))
+    channel = keras.layers.Conv2D(1, 1, use_bias=False)
+    head = keras.layers.Dense(2, activation="softmax", use_bias=False)
+    model = keras.Model(images, head(keras.layers.Flatten()(channel(images))))
+    channel.set_weights([np.ones((1, 1, 3, 1), np.float32)])
+    head.set_weights([np.float32([[1, 0], [-1, 0], [1, 0], [-1, 0]])])  # left, right, left, right
+    stages, photo = saliency.two_stages(model), np.full((1, 2, 2, 3), 10.0)
+    assert saliency.grad_cam(stages, photo, [0]).max() == 0
+    np.testing.assert_array_equal(saliency.grad_cam(stages, photo, [0], by_place=True)[0], [[1, 0], [1, 0]])
+
+
+@pytest.mark.parametrize("options", [{}, {"nested": True}])
+def test_by_place_changes_nothing_where_the_map_is_averaged_next(options, corner):
+    images = np.random.default_rng(0).uniform(0, 255, (2, 16, 16, 3))
+    stages = saliency.two_stages(red_or_green(**options))
+    by_channel, by_place = (saliency.grad_cam(stages, images, [0, 1], by_place) for by_place in (False, True))
+    np.testing.assert_allclose(by_channel, by_place, atol=1e-6)
+
+
+# --- shuffled weights ------------------------------------------------------------------------------------
+
+
+def test_shuffled_weights_are_the_same_numbers_elsewhere():
+    model = halving()
+    before = model.get_weights()
+    copy = saliency.shuffled(model, seed=3)
+    for ours, theirs in zip(copy.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(np.sort(ours, axis=None), np.sort(theirs, axis=None))
+    assert any((ours != theirs).any() for ours, theirs in zip(copy.get_weights(), before, strict=True))
+    for now, theirs in zip(model.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(now, theirs)
+
+
+def test_shuffling_depends_on_the_seed_alone():
+    model = halving()
+    first, again, other = (saliency.shuffled(model, seed).get_weights()[0] for seed in (1, 1, 2))
+    np.testing.assert_array_equal(first, again)
+    assert (first != other).any()
+
+
+# --- every family of backbones --------------------------------------------------------------------------------------
+
+
+def opposites(name, side):
+    """A backbone with random weights below a head of two opposite classes: what is not for the one is for the other."""
+    keras.utils.set_random_seed(0)
+    base, images = backbones.build(name), keras.Input((side, side, 3))
+    x = keras.layers.GlobalAveragePooling2D()(base(backbones.preprocessing(name)(images), training=False))
+    head = keras.layers.Dense(2, activation="softmax", use_bias=False)
+    model = keras.Model(images, head(x))
+    kernel = np.random.default_rng(0).normal(size=(base.output_shape[-1], 1))
+    head.set_weights([np.hstack([kernel, -kernel])])
+    return model
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[] if name in QUICK else pytest.mark.slow) for name in FAMILIES]
+)
+def test_every_family_shows_where_it_looks(name):
+    """At the end of the base, and inside of it, where the gradient has to come back through its last layers.
+
+    The smallest of each family: its larger siblings have more layers of the same kinds.
+    """
+    model = opposites(name, side=96)  # 3 x 3 places at the end
+    photo = np.random.default_rng(1).uniform(0, 255, (1, 96, 96, 3)).astype("float32")
+    for places in (2, 8):
+        maps, rest = saliency.two_stages(model, places)
+        assert min(maps.output_shape[1:3]) >= places
+        assert len(rest.weights) > 1 or places == 2  # more than the head's kernel: layers of the nested base
+        np.testing.assert_allclose(rest(maps(photo)), model(photo), atol=1e-4)
+        heat = saliency.grad_cam((maps, rest), np.repeat(photo, 2, axis=0), [0, 1], by_place=places > 2)
+        assert heat.shape == (2, 96, 96)
+        assert heat.min() >= 0
+        assert heat.max() == pytest.approx(1)
+        assert heat.std(axis=(1, 2)).max() > 0
+    assert saliency.shuffled(model)(photo).shape == (1, 2)

@@ -1,0 +1,221 @@
+"""Models that plain Keras scripts made, in a process that never heard of this package, and what becomes of them."""
+
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pandas as pd
+import pytest
+
+from tutorial_utils.data import layouts, pipeline
+from tutorial_utils.evaluation import metrics, saliency
+from tutorial_utils.models import foreign_check, heads, import_model
+
+NAMES = ["dark", "middle", "bright"]
+SCRIPT = '''
+import sys
+import keras
+
+def classes(images, slope, start, activation="softmax"):
+    """Dark below a third of the brightness, bright above two thirds; slope and start say how brightness comes in."""
+    x = keras.layers.GlobalAveragePooling2D()(images)  # (batch, 3)
+    dense = keras.layers.Dense(3, activation=activation)
+    y = dense(x)
+    kernel = [[0, 20 * slope / 3, 40 * slope / 3]] * 3
+    dense.set_weights([keras.ops.convert_to_numpy(kernel), keras.ops.convert_to_numpy(start)])
+    return y
+
+def one_unit(images, activation):
+    dense = keras.layers.Dense(1, activation=activation)
+    y = dense(keras.layers.GlobalAveragePooling2D()(images))
+    dense.set_weights([keras.ops.convert_to_numpy([[20 / 3]] * 3), keras.ops.convert_to_numpy([-10.0])])
+    return y
+
+class Twice(keras.layers.Layer):
+    def call(self, images):
+        return 2 * images
+
+images = keras.Input((8, 8, 3))
+plain = [0.0, -20 / 3, -20.0]
+rescaled = keras.layers.Rescaling(1 / 255)(images)
+keras.Model(images, classes(rescaled, 1, plain)).save("inside.keras")
+unit = keras.Model(images, classes(images, 1, plain))
+unit.save("unit.keras")
+unit.save("unit.h5")
+unit.save_weights("only.weights.h5")
+unit.export("saved", verbose=False)
+keras.Model(images, classes(images, 0.5, [0.0, 10 / 3, 0.0], None)).save("signed_logits.keras")
+keras.Model(images, one_unit(images, "sigmoid")).save("sigmoid.keras")
+keras.Model(images, one_unit(images, None)).save("one_logit.keras")
+keras.Model(images, classes(keras.layers.Lambda(lambda x: x / 255)(images), 1, plain)).save("lambda.keras")
+keras.Model(images, classes(keras.layers.Lambda(lambda x: x / 255)(images), 1, plain)).save("lambda.h5")
+keras.Model(images, classes(Twice()(images), 1, plain)).save("own.keras")
+keras.Model(images, classes(Twice()(images), 1, plain)).save("own.h5")
+some = keras.Input((None, None, 3))
+keras.Model(some, classes(some, 1, plain)).save("any_size.keras")
+gray = keras.Input((8, 8, 1))
+keras.Model(gray, classes(keras.layers.Concatenate()([gray] * 3), 1, plain)).save("gray.keras")
+flat = keras.Input((192,))
+keras.Model(flat, keras.layers.Dense(3)(flat)).save("flat.keras")
+wide = keras.Input((8, 6, 3))
+keras.Model(wide, classes(wide, 1, plain)).save("wide.keras")
+keras.Model([images, gray], classes(images, 1, plain)).save("two_inputs.keras")
+keras.Model(images, keras.layers.Conv2D(3, 1)(images)).save("no_pooling.keras")
+keras.Sequential([keras.layers.Conv2D(3, 1), keras.layers.Dense(3)]).save("unused.keras")
+convolved = keras.layers.Conv2D(3, 3, padding="same", activation="relu")(rescaled)
+keras.Model(images, one_unit(convolved, "sigmoid")).save("convolved.keras")
+assert "tutorial_utils" not in sys.modules
+'''
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("models")
+    subprocess.run([sys.executable, "-c", SCRIPT], cwd=folder, check=True, capture_output=True)
+    return folder
+
+
+def flat(*values, side=8):
+    """Return photos of one brightness each, float32 (photos, side, side, 3)."""
+    return np.stack([np.full((side, side, 3), value, "float32") for value in values])
+
+
+@pytest.mark.parametrize(
+    ("name", "declared"),
+    [
+        ("inside.keras", {}),
+        ("unit.keras", {"pixels": "0-1"}),
+        ("unit.h5", {"pixels": "0-1"}),
+        ("signed_logits.keras", {"pixels": "-1..1", "output": "logits"}),
+        ("any_size.keras", {"pixels": "0-1", "image_size": 32}),
+    ],
+)
+def test_the_same_model_in_five_forms_says_the_same(folder, tmp_path, name, declared):
+    """Brightness 0.2, 0.5, 0.9 of 1: logits 0, 20 (b - 1/3), 40 (b - 1/2), done by hand."""
+    model = import_model.load(folder / name, NAMES, **declared)
+    side = declared.get("image_size", 8)
+    assert model.input_shape == (None, side, side, 3)
+    logits = np.array([[0, -8 / 3, -12], [0, 10 / 3, 0], [0, 34 / 3, 16]])
+    expected = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    photos = flat(51, 127.5, 229.5, side=side)
+    np.testing.assert_allclose(model.predict(photos, verbose=0), expected, atol=1e-4)
+    model.save(tmp_path / "again.keras")
+    again = keras.models.load_model(tmp_path / "again.keras", compile=False, safe_mode=True)
+    np.testing.assert_allclose(again.predict(photos, verbose=0), expected, atol=1e-4)
+
+
+@pytest.mark.parametrize(("name", "output"), [("sigmoid.keras", "probabilities"), ("one_logit.keras", "logits")])
+def test_one_unit_is_the_second_of_two_classes(folder, name, output):
+    """Brightness 0.6 is a logit of 20 (0.6 - 0.5) = 2, and the sigmoid of 2 is 0.8808."""
+    model = import_model.load(folder / name, ["dark", "bright"], pixels="0-1", output=output)
+    said = model.predict(flat(153, 0), verbose=0)
+    np.testing.assert_allclose(said, [[0.1192, 0.8808], [1, 0]], atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("lambda.keras", r"holds a Lambda layer.* it is not run.*Rescaling"),
+        ("lambda.h5", r"holds a Lambda layer.* it is not run"),
+        ("own.keras", r"holds Twice, which is no part of Keras"),
+        ("own.h5", r"holds Twice, which is no part of Keras"),
+        ("only.weights.h5", r"holds weights without the network.*Load them into it"),
+        ("saved", r"is a SavedModel folder.*save it again.*model\.save"),
+        ("nowhere.keras", r"There is no file .*nowhere\.keras"),
+        ("gray.keras", r"model of color photos.*takes \(None, 8, 8, 1\) in gray"),
+        ("flat.keras", r"model of color photos.*takes \(None, 192\)"),
+        ("wide.keras", r"square photos.*takes 8 x 6 pixels.*Resizing"),
+        ("two_inputs.keras", r"one input and one output.*has 2 and 1"),
+        ("no_pooling.keras", r"Expected outputs \(batch, classes\)"),
+        ("unused.keras", r"before it was used once"),
+        ("any_size.keras", r"photos of any size.*image_size=224"),
+    ],
+)
+def test_what_cannot_be_used_is_refused_in_a_sentence(folder, name, message):
+    with pytest.raises(ValueError, match=message):
+        import_model.load(folder / name, NAMES)
+
+
+def test_files_that_are_not_what_they_are_called(folder, tmp_path):
+    (tmp_path / "text.keras").write_text("hello")
+    with pytest.raises(ValueError, match=r"called \.keras but is no such file.*b'hello'.*Fetch it again"):
+        import_model.load(tmp_path / "text.keras", NAMES)
+    (tmp_path / "old.keras").write_bytes((folder / "unit.h5").read_bytes())
+    with pytest.raises(ValueError, match=r"HDF5 file: rename it to old\.h5"):
+        import_model.load(tmp_path / "old.keras", NAMES)
+    (tmp_path / "half.keras").write_bytes((folder / "unit.keras").read_bytes()[:2000])
+    with pytest.raises(ValueError, match=r"half\.keras cannot be loaded by Keras"):
+        import_model.load(tmp_path / "half.keras", NAMES)
+    (tmp_path / "model.pt").write_bytes(b"PK")
+    with pytest.raises(ValueError, match=r"Expected a model file, \.keras or \.h5; got model\.pt"):
+        import_model.load(tmp_path / "model.pt", NAMES)
+
+
+@pytest.mark.parametrize(
+    ("name", "declared", "message"),
+    [
+        ("inside.keras", {"pixels": "0..1"}, "pixels must be one of '0-255', '0-1', '-1..1'; got '0..1'"),
+        ("inside.keras", {"output": "scores"}, "output must be one of"),
+        ("any_size.keras", {"image_size": 7}, r"image_size must be a whole number from 32"),
+        ("inside.keras", {"class_names": ["a", "b"]}, r"tells 3 class\(es\) apart; got 2 class_names"),
+        ("sigmoid.keras", {}, r"tells 1 class\(es\) apart; got 3 class_names.*two for a model with one unit"),
+        ("inside.keras", {"class_names": ["a", "b", "a"]}, "a comes more than once"),
+        ("inside.keras", {"class_names": None}, r"class_names must be two names or more.*got \[None\]"),
+        ("inside.keras", {"class_names": "labels"}, r"labels cannot be read \(FileNotFoundError\)"),
+        ("signed_logits.keras", {}, r'Expected probabilities.*say output="logits"'),
+        ("inside.keras", {"output": "logits"}, r'already gives probabilities.*Say output="probabilities"'),
+    ],
+)
+def test_a_wrong_declaration_is_named(folder, name, declared, message):
+    with pytest.raises(ValueError, match=message):
+        import_model.load(folder / name, **{"class_names": NAMES, **declared})
+
+
+def test_names_from_a_file(folder, tmp_path):
+    (tmp_path / "labels.txt").write_text("\ufeffdark\n middle \n\nbright\n", encoding="utf-8")
+    assert import_model.read_names(tmp_path / "labels.txt") == NAMES
+    assert import_model.load(folder / "inside.keras", str(tmp_path / "labels.txt")).output_shape == (None, 3)
+
+
+def test_photos_are_put_into_the_models_order():
+    photos = pd.DataFrame({"path": list("abc"), "label": pd.Categorical(["bright", "dark", "middle"])})
+    assert photos["label"].cat.codes.tolist() == [0, 1, 2]
+    ordered = import_model.in_order(photos, NAMES)
+    assert ordered["label"].cat.codes.tolist() == [2, 0, 1]
+    assert ordered["label"].tolist() == photos["label"].tolist()
+    assert photos["label"].cat.codes.tolist() == [0, 1, 2]  # the table that was given stays as it was
+    with pytest.raises(ValueError, match="only in class_names: Dark; only in the photos: dark"):
+        import_model.in_order(photos, ["Dark", "middle", "bright"])
+
+
+def test_a_folder_of_photos_from_end_to_end(folder, tmp_path, make_photo):
+    """The folder's classes come in alphabetical order, the model's do not; every photo is named correctly."""
+    for name, gray in {"dark": 20, "middle": 128, "bright": 240}.items():
+        for number in range(4):
+            make_photo(tmp_path / "photos" / name / f"{number}.png", (gray + number,) * 3)
+    photos = import_model.in_order(layouts.load(tmp_path / "photos"), NAMES)
+    model = import_model.load(folder / "any_size.keras", NAMES, pixels="0-1", image_size=32)
+    batches = pipeline.batches(photos, model.input_shape[1])
+    labels, probabilities = metrics.predict(model, batches)
+    np.testing.assert_array_equal(probabilities.argmax(axis=1), labels)
+    assert foreign_check.check(model, batches, NAMES, photos["group"]) == []
+    (said, _) = foreign_check.check(
+        import_model.load(folder / "any_size.keras", NAMES, image_size=32), batches, NAMES, photos["group"]
+    )
+    assert 'Load it again with pixels="0-1"' in said
+
+
+def test_heat_maps_and_temperatures_take_such_a_model(folder):
+    model = import_model.load(folder / "convolved.keras", ["dark", "bright"])
+    photos = np.random.default_rng(0).uniform(0, 255, (2, 8, 8, 3)).astype("float32")
+    said = model.predict(photos, verbose=0)
+    maps, rest = saliency.two_stages(model)
+    np.testing.assert_allclose(rest(maps(photos)), said, atol=1e-5)
+    assert saliency.grad_cam((maps, rest), photos, said.argmax(axis=1)).shape == (2, 8, 8)
+    warm = heads.with_temperature(model, 2.0).predict(photos, verbose=0)
+    np.testing.assert_array_equal(warm.argmax(axis=1), said.argmax(axis=1))
+
+
+def test_the_size_in_the_file_counts(folder):
+    assert import_model.load(folder / "inside.keras", NAMES, image_size=224).input_shape[1] == 8

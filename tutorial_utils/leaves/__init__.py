@@ -1,0 +1,1 @@
+"""The generated leaf photos: a leaf, its disease, a camera."""

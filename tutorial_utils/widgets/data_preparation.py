@@ -1,0 +1,191 @@
+"""The controls of chapters 1 and 2: data sets, plants, findings, augmentation, splits."""
+
+import html
+
+import ipywidgets
+import keras
+import matplotlib.pyplot as plt
+import numpy as np
+
+from ..course import checkup
+from ..data import pipeline, splits
+from ..data.images import read_photo
+from ..evaluation import plots
+from .controls import WIDE, live_view
+
+RULES = ("by plant", "at random")
+SPLITS = {"train": ("blue", "s"), "val": ("orange", "^"), "test": ("black", "o")}  # color and marker of each
+
+
+def browse_cards(cards):
+    """Return a menu of the data sets of the catalog; the chosen card stands below. cards : catalog.cards()."""
+
+    def show(name):
+        card = cards[name]
+        classes = "".join(f"<li><b>{name}</b>: {text}</li>" for name, text in card["classes"].items())
+        facts = f"{card['photos']} photos; groups: {card['groups']}; {card['license']}"
+        return f"<p><b>{card['title']}</b><br>{facts}<br>From: {card['source']}</p><ul>{classes}</ul>"
+
+    start = "leaves" if "leaves" in cards else next(iter(cards))
+    menu = ipywidgets.Dropdown(options=list(cards), value=start, description="data set")
+    return ipywidgets.VBox([menu, live_view(show, name=menu)])
+
+
+def browse_groups(photos, most=6):
+    """Return a menu of classes and a slider over their groups (plants), with the group's photos below."""
+    label = photos["label"]
+    menu = ipywidgets.Dropdown(options=list(label.cat.categories), description="class")
+    most_groups = _groups_of(photos, menu.value).size
+    slider = ipywidgets.IntSlider(1, min=1, max=most_groups, description="plant", continuous_update=False)
+
+    def follow(change):
+        slider.max = _groups_of(photos, change["new"]).size
+
+    def show(class_name, number):
+        groups = _groups_of(photos, class_name)
+        group = groups[min(number, groups.size) - 1]
+        chosen = photos[(photos["group"] == group) & (label == class_name)].head(most)
+        figure = plots.photo_grid(
+            [read_photo(path) for path in chosen["path"]], columns=most, title=f"{class_name}, plant {number}"
+        )
+        return plots.as_html(figure, f"{len(chosen)} photos of plant {number} of the class {class_name}")
+
+    menu.observe(follow, "value")
+    outputs = live_view(show, class_name=menu, number=slider)
+    return ipywidgets.VBox([ipywidgets.HBox([menu, slider]), outputs])
+
+
+def _groups_of(photos, class_name):
+    return photos.loc[photos["label"] == class_name, "group"].unique()
+
+
+def browse_findings(findings, photos):
+    """Return a menu of what the audit found, the most frequent chosen, with its meaning and the photos below.
+
+    findings : as from audit.examine of the photos table `photos`
+    """
+    if not len(findings):
+        return ipywidgets.HTML("<p>The audit found nothing.</p>")
+
+    def show(kind):
+        rows = findings[findings["kind"] == kind]
+        first, photographed = rows.iloc[0], (rows["path"] != "").any()
+        text = f"<p><b>{kind}</b>, {first['severity']}: {first['meaning']}.<br>What to do: {first['action']}.</p>"
+        if not photographed:
+            return text + f"<p>It is about whole classes: {html.escape(', '.join(rows['other']))}</p>"
+        title = f"{kind}: {len(rows)} found"
+        return text + plots.as_html(checkup.thumbnails(rows, photos, title=title), f"Photos of the finding {title}")
+
+    counts = findings["kind"].value_counts(sort=False)
+    options = [(f"{kind} ({count})", kind) for kind, count in counts.items()]
+    of_photos = findings.loc[findings["path"] != "", "kind"].value_counts(sort=False)  # else of whole classes
+    start = (of_photos if len(of_photos) else counts).idxmax()
+    menu = ipywidgets.Dropdown(options=options, value=start, description="finding")
+    return ipywidgets.VBox([menu, live_view(show, kind=menu)])
+
+
+def explore_augmentation(images, seed=0):
+    """Return controls for the strength of each random change, with a photo and seven versions of it below.
+
+    images : list of uint8 (side, side, 3). At their start the controls show what `pipeline.augmentation` does.
+    """
+
+    def show(photo, **strengths):
+        figure, alt = draw_augmentation(images[photo], seed=seed, **strengths)
+        return f"<pre>{html.escape(augmentation_code(seed, **strengths))}</pre>" + plots.as_html(figure, alt)
+
+    options = {"continuous_update": False, "style": WIDE, "layout": {"width": "22em", "flex": "0 0 auto"}}
+    photo = ipywidgets.IntSlider(0, min=0, max=len(images) - 1, description="photo", **options)
+    upright = ipywidgets.Checkbox(False, description="photos have an up and a down", style=WIDE)
+    turn = ipywidgets.IntSlider(0, min=0, max=180, step=5, description="turn (± degrees)", **options)
+    zoom = ipywidgets.IntSlider(0, min=0, max=80, step=5, description="zoom (± %)", **options)
+    light = ipywidgets.IntSlider(0, min=0, max=80, step=5, description="light (± %)", **options)
+    outputs = live_view(show, photo=photo, upright=upright, turn=turn, zoom=zoom, light=light)
+    sliders = ipywidgets.HBox([turn, zoom, light], layout={"flex_flow": "row wrap"})
+    rows = [ipywidgets.HBox([photo, upright]), sliders]
+    return ipywidgets.VBox([*rows, outputs])
+
+
+def draw_augmentation(image, seed=0, upright=False, turn=0, zoom=0, light=0):
+    """Return (Figure, alt text): a photo, uint8 (side, side, 3), and seven versions, by `augmentation`."""
+    change = augmentation(seed, upright, turn, zoom, light)
+    versions = change(np.repeat(np.float32(image)[None], 7, axis=0), training=True)  # (7, side, side, 3)
+    views = [image, *np.clip(np.asarray(versions), 0, 255)]
+    named = f"{'mirrored' if upright else 'flipped and turned'}, ± {turn} degrees, zoom ± {zoom} %, light ± {light} %"
+    figure = plots.photo_grid(views, ["original", *["augmented"] * 7], columns=8, title=f"One photo: {named}", size=1.3)
+    return figure, f"One photo as it is and seven versions of it: {named}"
+
+
+def augmentation(seed=0, upright=False, turn=0, zoom=0, light=0):
+    """Return Keras layers as `pipeline.augmentation` does, with further random changes: for pipeline.batches.
+
+    turn : at most so many degrees each way; zoom, light : at most so many percent each way. 0 leaves a change out
+    """
+    further = [layer for strength, layer in _further(seed, turn, zoom, light) if strength]
+    return keras.Sequential([*pipeline.augmentation(seed, upright).layers, *further], name="augmentation")
+
+
+def _further(seed, turn, zoom, light):
+    return [
+        (turn, keras.layers.RandomRotation(turn / 360, seed=seed + 3)),
+        (zoom, keras.layers.RandomZoom(zoom / 100, seed=seed + 4)),
+        (light, keras.layers.RandomBrightness(light / 100, value_range=(0, 255), seed=seed + 5)),
+    ]
+
+
+def augmentation_code(seed=0, upright=False, turn=0, zoom=0, light=0):
+    """Return the Python that makes such an augmentation (str): what a reader writes to train with it."""
+    given = f"pipeline.augmentation(seed={seed}{', upright=True' if upright else ''})"
+    lines = [
+        f"    keras.layers.RandomRotation({turn / 360:.3g}),  # of a whole turn" if turn else "",
+        f"    keras.layers.RandomZoom({zoom / 100:g})," if zoom else "",
+        f"    keras.layers.RandomBrightness({light / 100:g}, value_range=(0, 255))," if light else "",
+    ]
+    if not any(lines):
+        return f"augmentation = {given}"
+    return "\n".join(["augmentation = keras.Sequential([", f"    *{given}.layers,", *filter(None, lines), "])"])
+
+
+def explore_split(photos, seed=0):
+    """Return a menu of rules and a slider over shuffles, with the split that they give drawn plant by plant below."""
+    menu = ipywidgets.Dropdown(options=RULES, value=RULES[1], description="split")
+    slider = ipywidgets.IntSlider(seed, min=seed, max=seed + 9, description="shuffle", continuous_update=False)
+    outputs = live_view(lambda rule, number: plots.as_html(*draw_split(photos, rule, number)), rule=menu, number=slider)
+    return ipywidgets.VBox([ipywidgets.HBox([menu, slider]), outputs])
+
+
+def split_by(photos, rule, seed=0):
+    """Return each photo's split, a Series: "by plant" keeps groups whole, "at random" takes each photo for itself."""
+    photos = photos.drop(columns="split", errors="ignore")
+    return splits.assign(photos if rule == RULES[0] else photos.assign(group=photos["path"]), seed=seed)["split"]
+
+
+def draw_split(photos, rule, seed=0, ax=None, most=40):
+    """Return (Figure, alt text): a column a plant, a mark a photo, by the split it is in; at most `most` plants."""
+    split = split_by(photos, rule, seed)
+    of_group = split.groupby(photos["group"])
+    divided = of_group.nunique() > 1  # (groups,)
+    twins = photos.loc[split == "test", "group"].isin(set(photos.loc[split == "train", "group"]))
+    groups = photos["group"].unique()
+    shown = groups[:: -(-len(groups) // most)]
+    ax = plt.subplots(figsize=(9, 2.9), layout="constrained")[1] if ax is None else ax
+    _mark_photos(ax, photos["group"], split, shown)
+    divides = f"{divided.sum()} of {len(groups)} plants are divided"
+    said = f"{divides}; {twins.mean():.0%} of the test photos have a twin in training"
+    ax.set_title(f"Split {rule}, shuffle {seed}: {said}", fontsize=10)
+    ax.set(xlabel=f"plant (group), {len(shown)} of {len(groups)}", ylabel="photo")
+    return ax.figure, f"Each plant's photos by the part that they are in, split {rule}, shuffle {seed}: {said}"
+
+
+def _mark_photos(ax, groups, split, shown):
+    """Draw the photos of the groups `shown`: a column a group, a mark a photo."""
+    rows = groups.isin(shown)
+    column = groups[rows].map({group: place for place, group in enumerate(shown)})
+    number = column.groupby(column).cumcount() + 1
+    for name, (color, marker) in SPLITS.items():
+        of = split[rows] == name
+        ax.plot(column[of], number[of], marker, color=plots.PALETTE[color], markersize=5, label=name)
+    ax.set_xticks([])
+    ax.margins(x=0.02, y=0.15)
+    ax.yaxis.get_major_locator().set_params(integer=True)
+    ax.legend(loc="center left", bbox_to_anchor=(1, 0.5), fontsize=8, title="part")

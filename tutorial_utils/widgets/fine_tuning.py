@@ -1,0 +1,180 @@
+"""The controls of chapter 4: how many layers learn, how fast, and what has changed in them."""
+
+import textwrap
+
+import ipywidgets
+import matplotlib.pyplot as plt
+import numpy as np
+
+from ..evaluation import plots
+from ..models import heads
+from . import clickable
+from .controls import WIDE, live_view
+
+SIDE_BY_SIDE = {"flex_flow": "row wrap"}  # below each other where the page is narrow
+NOTHING = "<p>Nothing is chosen.</p>"
+LOOKS = [("green", "^"), ("orange", "o")]  # color and marker of each training, in their order
+
+
+def explore_unfreezing(base, start=50):
+    """Return a slider over how many last layers learn, marked in the curve of the weights that this is.
+
+    The flags of `base` are read to count and are put back: moving the slider changes nothing.
+    """
+    shares = learning_shares(base)
+    layers = len(shares) - 1
+    slider = ipywidgets.IntSlider(
+        min(start, layers), min=0, max=layers, description="last layers", continuous_update=False, style=WIDE
+    )
+    view = live_view(lambda last: plots.as_html(*draw_unfreezing(shares, last)), last=slider)
+    return ipywidgets.VBox([slider, view])
+
+
+def learning_shares(base):
+    """Return, for 0 ... all last layers unfrozen, the share of the base's weights that learn (layers + 1,)."""
+    flags = [layer.trainable for layer in base.layers]
+    heads.unfreeze(base)
+    counts = [sum(int(np.prod(w.shape)) for w in layer.trainable_weights) for layer in base.layers]
+    for layer, flag in zip(base.layers, flags, strict=True):
+        layer.trainable = flag
+    return np.concatenate([[0], np.cumsum(counts[::-1])]) / base.count_params()
+
+
+def draw_unfreezing(shares, last):
+    """Return (Figure, alt text): the share of the weights that learn, by number of last layers; `last` is marked.
+
+    shares : (layers + 1,) from `learning_shares`
+    """
+    layers = len(shares) - 1
+    last = min(last, layers)
+    said = f"last {last} of {layers} layers: {100 * shares[last]:.1f} % of the base's weights learn"
+    figure, ax = plt.subplots(figsize=(6, 3), layout="constrained")
+    ax.plot(100 * np.asarray(shares), color=plots.PALETTE["blue"])
+    ax.plot(last, 100 * shares[last], "o", color=plots.PALETTE["orange"], markersize=9)
+    ax.set(title=said, xlabel="last layers unfrozen", ylabel="weights that learn (%)")
+    ax.grid(alpha=0.3)
+    return figure, said
+
+
+def explore_grid(curves, error):
+    """Return a map of last losses, of which a cell is chosen by a click or by keys, and that training's curve.
+
+    curves : DataFrame, a row an epoch from 0 (frozen), a column a training: (last layers, rate); validation losses
+    error : the standard error of such a loss: what differs by less is luck
+    """
+    losses = curves.iloc[-1].unstack().rename_axis("last layers that learn").rename_axis("learning rate", axis=1)
+    cells = [(last, rate) for last in losses.index for rate in losses.columns]
+    boxes = [(column, row, column + 1, row + 1) for row, column in np.ndindex(losses.shape)]
+    texts = [f"{_where(*cell)}: {curves[cell].iloc[-1]:.2f}" for cell in cells]
+    named = losses.rename(index={0: "none"}, columns=_plain)
+    ax = plots.heat_map(named, "validation loss (nats)", title="Choose a cell: its epochs are drawn next to it")
+    chart = clickable.picture(ax, boxes, texts, "Validation loss by number of layers that learn and learning rate")
+    chart.chosen = int(np.nanargmin(losses.to_numpy()))
+
+    def show(cell):
+        return plots.as_html(*draw_cell(curves, error, *cells[cell])) if cell >= 0 else NOTHING
+
+    return ipywidgets.HBox([chart, live_view(show, cell=chart)], layout=SIDE_BY_SIDE)
+
+
+def draw_cell(curves, error, last, rate):
+    """Return (Figure, alt text): one training's losses by epoch, over those of all others.
+
+    curves, error : as for `explore_grid`
+    """
+    curve = curves[last, rate]
+    frozen, than = curve.iloc[0], _against_frozen(curve, error)
+    figure, ax = plt.subplots(figsize=(4.8, 3.4), layout="constrained")
+    ax.plot(curves.index, curves.to_numpy(), color="0.8", linewidth=1, zorder=1)
+    ax.axhspan(frozen - error, frozen + error, color=plots.PALETTE["sky"], alpha=0.3, linewidth=0)
+    ax.axhline(frozen, color=plots.PALETTE["black"], linestyle="--", linewidth=1, label="frozen")
+    ax.plot(curves.index, curve, "o-", color=plots.PALETTE["orange"], label="this cell (gray: the others)")
+    ax.set(xlabel="epoch (0: frozen)", ylabel="validation loss (nats)", xticks=curves.index)
+    highest = max(1.5 * frozen, curve[np.isfinite(curve)].max())  # others may leave the picture
+    ax.set_ylim(0.9 * np.nanmin(curves), 1.05 * highest)
+    ax.set_title(f"{_where(last, rate)}:\n{curve.iloc[-1]:.2f}, {than}", fontsize=10)
+    ax.legend(fontsize=8)
+    return figure, f"{_where(last, rate)}: validation loss {curve.iloc[-1]:.2f} in the last epoch, {than}"
+
+
+def _where(last, rate):
+    return f"{f'last {last} layers' if last else 'head only'}, rate {_plain(rate)}"
+
+
+def _against_frozen(curve, error):
+    """Return in words how far a loss ends below or above where it began, and whether that may be luck."""
+    less = float(curve.iloc[0] - curve.iloc[-1])
+    if not np.isfinite(less):
+        return "which is no number"
+    luck = "; less than the standard error" if abs(less) < error else ""
+    return f"{abs(less):.2f} {'below' if less > 0 else 'above'} frozen{luck}"
+
+
+def explore_changes(before, after, shares, pictures):
+    """Return the relative change of every layer, of which one is chosen by a click or by keys, and its weights' moves.
+
+    before : {layer: its weights in one row}, from the first layer to the last; after : {training: the same}
+    shares : {training: relative change of each layer in %, (layers,)}
+    pictures : filters of the first layer, 0-255, those before, then as many after
+    """
+    names, half = list(before), len(pictures) // 2
+    titles = ["before"] * half + ["after"] * half
+    grid = plots.photo_grid(pictures, titles, columns=half, title="The first layer's filters", size=0.7)
+    filters = plots.as_html(grid, "Filters of the first layer before and after fine-tuning")
+    ax, places = _all_changes(shares)
+    texts = [_changed(names, shares, layer) for layer in range(len(names))]
+    chart = clickable.picture(ax, places, texts, "Relative change of each layer, from the first to the last")
+    chart.chosen = 0
+
+    def show(layer):
+        if layer < 0:
+            return NOTHING
+        moves = plots.as_html(draw_moves(before, after, names[layer], texts[layer]), texts[layer])
+        return moves + ("" if layer else filters)
+
+    return ipywidgets.HBox([chart, live_view(show, layer=chart)], layout=SIDE_BY_SIDE)
+
+
+def _changed(names, shares, layer):
+    changes = ", ".join(f"{training} {share[layer]:.2f} %" for training, share in shares.items())
+    return f"layer {layer + 1} of {len(names)}, {names[layer]}: {changes}"
+
+
+def _all_changes(shares):
+    """Return (Axes, places): the relative change of each layer, and where its larger one is drawn (layers, 2)."""
+    _, ax = plt.subplots(figsize=(4.8, 3.4), layout="constrained")
+    layers = 1 + np.arange(len(next(iter(shares.values()))))
+    for (training, share), (color, marker) in zip(shares.items(), LOOKS, strict=False):
+        drawn = np.where(share > 0, share, np.nan)  # a layer that has not moved has no place on a log axis
+        ax.plot(layers, drawn, marker, markersize=4, color=plots.PALETTE[color], label=training)
+    highest = np.max(list(shares.values()), axis=0)  # (layers,)
+    if highest.any():
+        ax.set_yscale("log")
+        ax.yaxis.set_major_formatter("{x:g}")
+        highest = np.maximum(highest, highest[highest > 0].min())
+    ax.set(xlabel="layers that may learn, from first to last", ylabel="relative change (%, log scale)")
+    ax.set_title("Choose a layer: how far its weights\nhave moved is drawn next to it", fontsize=10)
+    ax.legend(fontsize=8)
+    return ax, np.stack([layers, highest], axis=1)
+
+
+def draw_moves(before, after, name, title):
+    """Return a Figure: how far the weights of one layer have moved in each training, as a distribution.
+
+    before, after : as for `explore_changes`; name : of the layer
+    """
+    moves = {training: 1000 * (rows[name] - before[name]) for training, rows in after.items()}  # thousandths
+    widest = max(float(np.abs(moved).max()) for moved in moves.values()) or 1.0
+    figure, ax = plt.subplots(figsize=(4.8, 3.4), layout="constrained")
+    for (training, moved), (color, _) in zip(moves.items(), LOOKS, strict=False):
+        counts, edges = np.histogram(moved, bins=41, range=(-widest, widest))
+        drawn, label = (100 * counts / len(moved), training) if moved.any() else (0 * counts, f"{training}: none moved")
+        ax.stairs(drawn, edges, color=plots.PALETTE[color], linewidth=1.5, label=label)
+    ax.set(xlabel="how far a weight has moved (thousandths)", ylabel=f"of its {len(before[name]):,} weights (%)")
+    ax.set_title(textwrap.fill(title, 60), fontsize=10)
+    ax.legend(fontsize=8, loc="upper right")
+    return figure
+
+
+def _plain(rate):
+    return np.format_float_positional(rate, trim="-")
