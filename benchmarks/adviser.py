@@ -31,7 +31,7 @@ def judge(table):
 
 def main():
     """Judge the adviser and write what was found."""
-    table, caption = benchmark_tables.read("strategies")
+    table, caption = benchmark_tables.read_table("strategies")
     judged = judge(table)
     found = adviser.regrets(judged)
     results.keep_table("adviser", judged, "python -m benchmarks.adviser", show=False)

@@ -1,4 +1,4 @@
-"""Which frozen base describes photos best? A closed head on each base whose weights are here, for given sets.
+"""Which frozen base describes photos best? A logistic head on each base whose weights are here, for given sets.
 
     python -m benchmarks.architectures FOLDER ... [--seeds 3] [--image-size 128]
 

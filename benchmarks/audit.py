@@ -68,12 +68,12 @@ def near_copies(table, seed=0):
     images = [images.decode(path)[0] for path in table["path"]]
     chosen = np.random.default_rng(seed).choice(len(images), min(ALTERED, len(images)), replace=False)
     own = [duplicates.thumbnail(image) for image in images]
-    known = duplicates.similar(np.stack(own), progress=False)[["first", "second"]].to_numpy()
+    known = duplicates.find_near_duplicates(np.stack(own), progress=False)[["first", "second"]].to_numpy()
     known = {*map(tuple, known), *map(tuple, known[:, ::-1]), *((place, place) for place in chosen)}
     found = {}
     for name, alter in alterations(seed).items():
         altered = [duplicates.thumbnail(alter(images[place])) for place in chosen]
-        pairs = duplicates.similar(np.stack(own + altered), progress=False)
+        pairs = duplicates.find_near_duplicates(np.stack(own + altered), progress=False)
         pairs = pairs[(pairs["first"] < len(own)) & (pairs["second"] >= len(own))]
         original = chosen[pairs["second"].to_numpy() - len(own)]
         recalled = (pairs["first"].to_numpy() == original).sum() / len(chosen)
@@ -91,13 +91,13 @@ def wrong_labels(table, rows, seed=0):
 
     rng = np.random.default_rng(seed)
     codes, classes = table["label"].cat.codes.to_numpy(), len(table["label"].cat.categories)
-    before, _ = audit.suspects(codes, checkup.out_of_sample(table, rows, seed))
+    before, _ = audit.find_label_issues(codes, checkup.cross_val_probabilities(table, rows, seed))
     planted = rng.choice(len(table), round(WRONG * len(table)), replace=False)
     changed = codes.copy()
     changed[planted] = (codes[planted] + rng.integers(1, classes, len(planted))) % classes
     names = table["label"].cat.categories
     relabelled = table.assign(label=names[changed].astype(table["label"].dtype))
-    suspects, _ = audit.suspects(changed, checkup.out_of_sample(relabelled, rows, seed))
+    suspects, _ = audit.find_label_issues(changed, checkup.cross_val_probabilities(relabelled, rows, seed))
     hit, first = np.isin(suspects, planted), np.isin(suspects[: len(planted)], planted)
     return {
         "planted": len(planted),
@@ -122,23 +122,23 @@ def speed(table, count=10_000, side=256):
             pair = (images.decode(path)[0].resize((side, side)) for path in rng.choice(table["path"], 2, replace=False))
             PIL.Image.blend(*pair, 0.5).save(folder / f"{number:05d}.jpg", quality=90)
         paths = table.iloc[:1].reindex(range(count)).assign(path=[str(folder / f"{n:05d}.jpg") for n in range(count)])
-        image_stats.of(paths.head(count // 10), progress=False)
+        image_stats.compute_stats(paths.head(count // 10), progress=False)
         before = results.peak_memory_mb()
-        looked = image_stats.of(paths, progress=False)
+        stats = image_stats.compute_stats(paths, progress=False)
         growth = results.peak_memory_mb() - before
-        held = (looked.memory_usage(deep=True).sum() + count * (looked["thumbnail"].iloc[0].nbytes + 200)) / 2**20
+        held = (stats.memory_usage(deep=True).sum() + count * (stats["thumbnail"].iloc[0].nbytes + 200)) / 2**20
         seconds = {"looking": [], "decoding": []}
         for _ in range(3):
             started = time.perf_counter()
             with concurrent.futures.ThreadPoolExecutor(_machine.cores()) as pool:
-                for _ in pool.map(images.read_photo, paths["path"]):
+                for _ in pool.map(images.read_image, paths["path"]):
                     pass
             seconds["decoding"].append(time.perf_counter() - started)
             started = time.perf_counter()
-            looked = image_stats.of(paths, progress=False)
+            stats = image_stats.compute_stats(paths, progress=False)
             seconds["looking"].append(time.perf_counter() - started)
         started = time.perf_counter()
-        duplicates.pairs(looked, progress=False)
+        duplicates.find_duplicates(stats, progress=False)
         comparing = time.perf_counter() - started
     finally:
         shutil.rmtree(folder)
@@ -212,7 +212,7 @@ def main():
     parser.add_argument("--speed-only", action="store_true", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.speed_only:  # in a process of its own, for the sake of its memory
-        print(json.dumps(speed(catalog.load(arguments.folders[0]), arguments.photos)))
+        print(json.dumps(speed(catalog.load_photos(arguments.folders[0]), arguments.photos)))
         return
     from tutorial_utils.course import checkup
     from tutorial_utils.models import backbones, features
@@ -220,11 +220,11 @@ def main():
     backbone = backbones.get("efficientnet_lite0")
     found = {"backbone": backbone.name, "image_size": arguments.image_size, "sets": {}}
     for name in arguments.folders:
-        table = catalog.load(name)
-        looked = image_stats.of(table)
-        grouped = table.assign(group=duplicates.merge(table["group"], duplicates.pairs(looked)))
+        table = catalog.load_photos(name)
+        stats = image_stats.compute_stats(table)
+        grouped = table.assign(group=duplicates.merge_groups(table["group"], duplicates.find_duplicates(stats)))
         rows = features.stored(grouped, backbone, arguments.image_size)[:]
-        cues = checkup.cues(grouped, looked, checkup.out_of_sample(grouped, rows))
+        cues = checkup.shortcut_table(grouped, stats, checkup.cross_val_probabilities(grouped, rows))
         found["sets"][pathlib.Path(name).name] = {
             "near_copies": near_copies(table),
             "wrong_labels": wrong_labels(grouped, rows),

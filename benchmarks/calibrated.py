@@ -2,7 +2,7 @@
 
     python -m benchmarks.calibrated FOLDER ... [--seeds 3] [--image-size 128] [--tuned NAME ... [--tuned-seeds 1]]
 
-The closed head on features of the frozen EfficientNet-Lite0, and the fine-tuned models of the sets that --tuned names.
+The logistic head on features of the frozen EfficientNet-Lite0, and the fine-tuned models of the sets that --tuned names.
 Writes benchmarks/calibrated.csv; `rises` says whether the error rose by more than chance, its interval above 0.
 """
 
@@ -16,7 +16,7 @@ from . import results, trust
 
 
 def heads(where, seed, image_size):
-    """Return the logits (validation, test) of the closed head."""
+    """Return the logits (validation, test) of the logistic head."""
     train, validation, test = trust.frozen(where, seed, image_size)
     solved = trust.head(train)
     return [trust.logits(solved, part.features) for part in (validation, test)]
@@ -37,9 +37,9 @@ def row(where, seed, logits):
     said, before = (trust.probabilities(scores) for scores in logits)
     asked = validation["label"].cat.codes.to_numpy().astype(int)
     temperature = calibration.fit_temperature(said, asked, validation["group"])
-    after = calibration.with_temperature(before, temperature)
+    after = calibration.apply_temperature(before, temperature)
     errors = [calibration.calibration_error(each, labels, groups).value for each in (before, after)]
-    change = calibration.error_difference(after, before, labels, groups)
+    change = calibration.calibration_difference(after, before, labels, groups)
     return {
         "validation_photos": len(asked),
         "validation_groups": validation["group"].nunique(),

@@ -25,7 +25,7 @@ def options(parser):
 
 
 def sets(arguments):
-    """Return {name: where catalog.load finds it} of the folders that were given."""
+    """Return {name: where catalog.load_photos finds it} of the folders that were given."""
     paths = [pathlib.Path(folder) for folder in arguments.folders]
     return {path.name: str(path.resolve()) if path.is_dir() else str(path) for path in paths}
 
@@ -52,7 +52,7 @@ def run(name, cells, measure, arguments, command):
             os.sched_setaffinity(0, {core})  # two processes on a core each do more than one after the other on both
         from tutorial_utils.data import catalog
 
-        print(json.dumps({"rows": measure(photos=catalog.load(where), **cell)}))
+        print(json.dumps({"rows": measure(photos=catalog.load_photos(where), **cell)}))
         raise SystemExit
     table, keys = kept(name), list(cells[0])
     done = {tuple(row) for row in table[keys].itertuples(index=False)} if len(table) else set()

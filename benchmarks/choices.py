@@ -57,7 +57,7 @@ def measure(photos, set, image_size, photos_per_class, seed, recipe):
     backbone = backbones.get("efficientnet_lite0", fallback=None)
     val_batches, ask_batches = (pipeline.batches(table, image_size) for table in (validation, asked))
     keras.utils.set_random_seed(seed)
-    model, _ = training.frozen(backbone, train, validation, image_size, seed=seed)
+    model, _ = training.train_frozen(backbone, train, validation, image_size, seed=seed)
     if RECIPES[recipe] is not None:
         tune(model, backbone.base, train, val_batches, image_size, seed, **RECIPES[recipe])
     return [score(metrics.predict(model, ask_batches), asked)]
@@ -102,7 +102,7 @@ def rate_factors(base, slower):
     """Return {variable path: factor of the rate}: `slower` to the power of the blocks that come after the layer."""
     from tutorial_utils.models import heads
 
-    after = sorted(heads.cuts(base).values())
+    after = sorted(heads.find_cuts(base).values())
     layers = [(len(base.layers) - 1 - place, layer) for place, layer in enumerate(base.layers)]
     return {
         weight.path: slower ** sum(number <= behind for number in after)

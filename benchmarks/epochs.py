@@ -78,12 +78,12 @@ def measure(photos, set, image_size, photos_per_class, seed):
     for name, (strategy, rate) in TRAININGS.items():
         keras.utils.set_random_seed(seed)
         backbone.base.set_weights(borrowed)
-        model, _ = training.frozen(backbone, train, validation, image_size)
+        model, _ = training.train_frozen(backbone, train, validation, image_size)
         error = standard_error(model, val_batches)
         weights = Weights(model)
         options = dict(learning_rate=rate, callbacks=[weights])
         if strategy == "all":
-            batches = training.augmented(train, image_size, seed)
+            batches = training.augmented_batches(train, image_size, seed)
             history = training.fine_tune(model, backbone.base, batches, val_batches, **options)
         else:
             given = (backbone, model.layers[-1], train, validation, image_size)

@@ -2,8 +2,8 @@
 
     python -m benchmarks.forecasts FOLDER ... [--seeds 3] [--image-size 128]
 
-The closed head on features of the frozen EfficientNet-Lite0 learns from a sixteenth, an eighth, a quarter and a half of
-the training photos, drawn in whole groups. From these accuracies growth.forecast says what twice as many photos as the
+The logistic head on features of the frozen EfficientNet-Lite0 learns from a sixteenth, an eighth, a quarter and a half of
+the training photos, drawn in whole groups. From these accuracies learning_curve.forecast_accuracy says what twice as many photos as the
 half will bring, on the same test photos; then the head learns from all. Drawn "of all": five draws of each share from
 all training photos. Drawn "of a half", which is what a reader can do who has no more: one half, and three draws of each
 smaller share from within it, four halves. Once for all classes, once for the photos of the two classes that the heads
@@ -33,18 +33,20 @@ def learned(train, test, rows):
 def of_all(train, test):
     """Return [(share, photos learned from, predicted classes)] of draws from all training photos."""
     draws = [
-        (share, learning_curve.draw(train.labels, train.groups, share, n)) for share in SHARES for n in range(DRAWS)
+        (share, learning_curve.subsample(train.labels, train.groups, share, n))
+        for share in SHARES
+        for n in range(DRAWS)
     ]
     return [(share, *learned(train, test, rows)) for share, rows in draws]
 
 
 def of_a_half(train, test, seed):
     """Return the same of one half of the training photos, and of draws from within it."""
-    half = learning_curve.draw(train.labels, train.groups, SHARES[-1], seed)
+    half = learning_curve.subsample(train.labels, train.groups, SHARES[-1], seed)
     found = [(SHARES[-1], *learned(train, test, half))]
     for share in SHARES[:-1]:
         for n in range(DRAWS_OF_HALF):
-            part = learning_curve.draw(
+            part = learning_curve.subsample(
                 train.labels[half], train.groups[half], share / SHARES[-1], DRAWS_OF_HALF * seed + n
             )
             found.append((share, *learned(train, test, half[part])))
@@ -62,7 +64,7 @@ def pair(found, labels):
 def case(found, everything, labels, here):
     """Return the forecast for the test photos `here` beside what was measured, as a dict."""
     (photos, said), right = everything, [(said == labels)[here].mean() for _, _, said in found]
-    told = learning_curve.forecast([number for _, number, _ in found], right, int(here.sum()), photos)
+    told = learning_curve.forecast_accuracy([number for _, number, _ in found], right, int(here.sum()), photos)
     half = [(number, score) for (share, number, _), score in zip(found, right, strict=True) if share == SHARES[-1]]
     measured = float((said == labels)[here].mean())
     return {

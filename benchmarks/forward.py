@@ -32,13 +32,13 @@ BATCH = 32
 def means(model, key, folder):
     """Return {what computes: function from float32 (photos, h, w, 3) to features (photos, channels)}.
 
-    `forward.fastest` is the course's own; the others are what else the machine can do.
+    `litert.fastest_function` is the course's own; the others are what else the machine can do.
     """
     shape = model.input_shape[1:]
     compiled = tf.function(lambda images: model(images, training=False))
     concrete = compiled.get_concrete_function(tf.TensorSpec((None, *shape), tf.float32))
     frozen = convert_to_constants.convert_variables_to_constants_v2(concrete)
-    ours, name = litert.fastest(model, key)
+    ours, name = litert.fastest_function(model, key)
     found = {
         "Keras predict, batches of 16": lambda x: model.predict(x, batch_size=16, verbose=0),
         "Keras predict, batches of 32": lambda x: model.predict(x, batch_size=32, verbose=0),
@@ -105,7 +105,7 @@ def reading(table, image_size):
     paths = list(table["path"])
     pool = concurrent.futures.ThreadPoolExecutor(_machine.cores())
     return {
-        "read_photo, a photo a core": lambda: list(pool.map(lambda path: images.read_photo(path, image_size), paths)),
+        "read_photo, a photo a core": lambda: list(pool.map(lambda path: images.read_image(path, image_size), paths)),
         "input pipeline": lambda: [len(y) for _, y in pipeline.batches(table, image_size, batch_size=BATCH)],
     }
 
@@ -122,8 +122,8 @@ def main():
     arguments = parser.parse_args()
 
     size = arguments.image_size
-    table = catalog.load(arguments.dataset).iloc[: arguments.photos]
-    x = np.stack([images.read_photo(path, size) for path in table["path"]]).astype(np.float32)
+    table = catalog.load_photos(arguments.dataset).iloc[: arguments.photos]
+    x = np.stack([images.read_image(path, size) for path in table["path"]]).astype(np.float32)
     model = features.extractor(backbones.get(arguments.backbone, fallback=None), size)
     keras_features = keras.ops.convert_to_numpy(model(x[:64], training=False))
     with tempfile.TemporaryDirectory() as folder:

@@ -34,17 +34,17 @@ def began(folder):
 
 
 def timed(chapter, folder, **asked):
-    """Return (runs, seconds) of one call of grids.run."""
+    """Return (runs, seconds) of one call of experiments.run_grid."""
     from tutorial_utils.course import experiments
 
     started = time.perf_counter()
-    return experiments.run(chapter, folder, **asked), time.perf_counter() - started
+    return experiments.run_grid(chapter, folder, **asked), time.perf_counter() - started
 
 
 def measure(chapter, folder, **asked):
-    """Return (runs, seconds): the grid as from grids.run, and what two calls of it took, a dict.
+    """Return (runs, seconds): the grid as from experiments.run_grid, and what two calls of it took, a dict.
 
-    chapter, folder, asked : what grids.run takes
+    chapter, folder, asked : what experiments.run_grid takes
     """
     runs, first = timed(chapter, folder, **asked)
     before = began(folder)
@@ -66,7 +66,7 @@ def main():
     fixed = {"scratch_epochs": arguments.scratch_epochs}
     with tempfile.TemporaryDirectory() as cache, tempfile.TemporaryDirectory() as folder:
         os.environ["TUTORIAL_CACHE"] = cache
-        catalog.load("leaves")
+        catalog.load_photos("leaves")
         runs, seconds = measure(CHAPTER, folder, vary=VARY, seeds=SEEDS, fixed=fixed, workers=arguments.workers)
     seconds |= fixed | {"workers": arguments.workers}
     results.keep_table("grid", runs[[*VARY, *KEPT]].round(4), command, show=False)

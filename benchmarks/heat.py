@@ -32,20 +32,20 @@ def measure(photos, set, backbone, image_size, seed):
 
     keras.utils.set_random_seed(seed)
     borrowed = backbones.get(backbone, fallback=None)
-    photos = splits.assign(photos, seed=seed, looked=image_stats.of(photos, progress=False))
-    train, validation, test = (splits.part(photos, name) for name in splits.NAMES)
+    photos = splits.split(photos, seed=seed, stats=image_stats.compute_stats(photos, progress=False))
+    train, validation, test = (splits.subset(photos, name) for name in splits.NAMES)
     with tempfile.TemporaryDirectory() as folder:
         boards, asked = _planted(photos, test, folder, seed)
         learned = {"shortcut": boards, "frozen": (train, validation)}
-        models = {name: training.frozen(borrowed, *tables, image_size)[0] for name, tables in learned.items()}
+        models = {name: training.train_frozen(borrowed, *tables, image_size)[0] for name, tables in learned.items()}
         rows = [row for name, model in models.items() for row in _on_all(name, model, asked, image_size)]
         model = models["frozen"]  # from here on, the base that both share changes
-        batches = training.augmented(train, image_size, seed)
+        batches = training.augmented_batches(train, image_size, seed)
         training.fine_tune(model, borrowed.base, batches, pipeline.batches(validation, image_size))
         rows += _on_all("fine-tuned", model, asked, image_size)
     rows += score("fine-tuned", model, "plain", test, image_size, maps=("last", "finer", "occlusion"))
     for draw in range(SHUFFLES):
-        rows += score(f"shuffled {draw}", saliency.shuffled(model, draw), "plain", test, image_size)
+        rows += score(f"shuffled {draw}", saliency.randomize_weights(model, draw), "plain", test, image_size)
     return rows
 
 
@@ -54,11 +54,11 @@ def _planted(photos, test, folder, seed):
     from tutorial_utils.data import pipeline, splits
     from tutorial_utils.leaves import planted
 
-    boards = planted.mark(photos, f"{folder}/own")
+    boards = planted.add_watermarks(photos, f"{folder}/own")
     classes = len(photos["label"].cat.categories)
     others = np.random.default_rng(seed).integers(1, classes, size=len(test))
-    exchanged = planted.mark(test, f"{folder}/exchanged", (pipeline.labels(test) + others) % classes)
-    learn, check, own = (splits.part(boards, name) for name in splits.NAMES)
+    exchanged = planted.add_watermarks(test, f"{folder}/exchanged", (pipeline.labels(test) + others) % classes)
+    learn, check, own = (splits.subset(boards, name) for name in splits.NAMES)
     return (learn, check), {"plain": test, "boards": own, "exchanged": exchanged}
 
 
@@ -69,7 +69,7 @@ def _on_all(name, model, asked, image_size):
 def score(name, model, kind, table, image_size, maps=(CHOSEN,)):
     """Return the rows of one model on one kind of photos: how often it is right, and what each kind of map is worth."""
     from tutorial_utils.data import pipeline
-    from tutorial_utils.data.images import read_photo
+    from tutorial_utils.data.images import read_image
     from tutorial_utils.evaluation import heat, metrics
 
     labels, probabilities = metrics.predict(model, pipeline.batches(table, image_size))
@@ -79,13 +79,13 @@ def score(name, model, kind, table, image_size, maps=(CHOSEN,)):
     masks = _masks(table["mask"], image_size)
     here = masks.any(axis=(1, 2)) & (masks.mean(axis=(1, 2)) < COVERED)
     some, rows = table[here], []
-    images = np.stack([read_photo(path, image_size) for path in some["path"]])
+    images = np.stack([read_image(path, image_size) for path in some["path"]])
     for each in maps:
         asked = np.full(len(some), True) if each != "occlusion" else ~some["group"].duplicated().to_numpy()
         found, groups = _heat(model, images[asked], labels[here][asked], each), some["group"][asked]
-        columns = _columns(heat.score(found, masks[here][asked], groups))
+        columns = _columns(heat.score_maps(found, masks[here][asked], groups))
         if "mark" in some:
-            signs = heat.score(found, _masks(some["mark"][asked], image_size), groups)
+            signs = heat.score_maps(found, _masks(some["mark"][asked], image_size), groups)
             columns |= _value_and_ends("signs, times random", signs.loc[("heat inside", "times random")])
         rows.append(row | {"map": each} | columns)
     return rows
@@ -97,17 +97,17 @@ def _heat(model, images, classes, name):
     if name == "occlusion":
         return np.maximum(saliency.occlusion(model, images, classes), 0)
     places, by_place = MAPS[name]
-    return saliency.grad_cam(saliency.two_stages(model, places), images, classes, by_place)
+    return saliency.grad_cam(saliency.split_model(model, places), images, classes, by_place)
 
 
 def _masks(paths, image_size):
-    from tutorial_utils.data.images import read_photo
+    from tutorial_utils.data.images import read_image
 
-    return np.stack([read_photo(path, image_size)[..., 0] > 127 for path in paths])
+    return np.stack([read_image(path, image_size)[..., 0] > 127 for path in paths])
 
 
 def _columns(table):
-    """Return a table of heat.score as one row."""
+    """Return a table of heat.score_maps as one row."""
     row = {"n": int(table["n"].iloc[0]), "groups": int(table["groups"].iloc[0])}
     for measure, name in table.index:
         row |= _value_and_ends(f"{measure}, {name}".removesuffix(", map"), table.loc[(measure, name)])

@@ -30,7 +30,7 @@ def gap(table, rows):
     labels = table["label"].cat.codes.to_numpy()
     ways = {}
     for name in ("path", "group"):
-        told = [checkup.out_of_sample(table.assign(group=table[name]), rows, seed) for seed in SEEDS]
+        told = [checkup.cross_val_probabilities(table.assign(group=table[name]), rows, seed) for seed in SEEDS]
         ways[name] = np.stack([each.argmax(axis=1) for each in told])  # (seeds, photos)
     count = len(SEEDS)
     repeated = np.tile(labels, count), ways["path"].ravel(), ways["group"].ravel()
@@ -48,8 +48,10 @@ def main():
     arguments = parser.parse_args()
     backbone, found = backbones.get(arguments.backbone, fallback=None), []
     for name in arguments.folders:
-        table = catalog.load(name)
-        table = table.assign(group=duplicates.merge(table["group"], duplicates.pairs(image_stats.of(table))))
+        table = catalog.load_photos(name)
+        table = table.assign(
+            group=duplicates.merge_groups(table["group"], duplicates.find_duplicates(image_stats.compute_stats(table)))
+        )
         rows = features.stored(table, backbone, arguments.image_size)[:]
         by_photo, by_group, difference, seeds = gap(table, rows)
         points = [by_photo, by_group, *difference[:3], seeds.min(), seeds.max()]

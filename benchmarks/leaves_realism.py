@@ -20,7 +20,7 @@ from tutorial_utils.models import backbones, features
 
 def train(borrowed, image_size, plants_per_class, seed):
     """Return a logistic regression on standardized features of generated leaves: True = diseased."""
-    photos = dataset.load(seed=seed, plants_per_class=plants_per_class)
+    photos = dataset.load_leaves(seed=seed, plants_per_class=plants_per_class)
     model = sklearn.pipeline.make_pipeline(
         sklearn.preprocessing.StandardScaler(),
         sklearn.linear_model.LogisticRegression(C=0.01, class_weight="balanced", max_iter=2000),
@@ -49,7 +49,7 @@ def main():
     parser.add_argument("--seed", type=int, default=0, help="seed of the generated leaves")
     arguments = parser.parse_args()
 
-    photos = layouts.load(arguments.folder)
+    photos = layouts.load_folder(arguments.folder)
     found = sorted(set(photos["label"]))
     if "healthy" not in found:
         parser.error(f"{arguments.folder} must hold a class folder named healthy; it holds {', '.join(found)}")

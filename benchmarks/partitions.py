@@ -49,7 +49,7 @@ def main():
     parser.add_argument("--image-size", type=int, default=128)
     parser.add_argument("--rounds", type=int, default=3)
     arguments = parser.parse_args()
-    photos = pandas.concat([catalog.load(folder)[["path"]] for folder in arguments.folders], ignore_index=True)
+    photos = pandas.concat([catalog.load_photos(folder)[["path"]] for folder in arguments.folders], ignore_index=True)
     photos, rows = photos.iloc[: arguments.photos], []
     for number in range(arguments.rounds):
         took = {workers: seconds(photos, workers, arguments.image_size) for workers in (1, 2)}

@@ -30,9 +30,9 @@ def made(image_size):
 
     keras.utils.set_random_seed(0)
     head = keras.Sequential([keras.Input((1280,)), keras.layers.Dense(5, activation="softmax")], name="head")
-    model = heads.join(backbones.get("efficientnet_lite0"), head, image_size)
+    model = heads.build_classifier(backbones.get("efficientnet_lite0"), head, image_size)
     known = np.random.default_rng(0).random((1000, 1280), np.float32)
-    judge = predictor.judge(model, list("abcde"), known, 1.0)
+    judge = predictor.make_predictor(model, list("abcde"), known, 1.0)
     judge.answer(np.zeros((BATCH, image_size, image_size, 3), np.uint8))  # traced before anything is timed
     return judge
 
@@ -41,26 +41,26 @@ def paths(count):
     """Return the paths of so many photos (list of str)."""
     from tutorial_utils.data import catalog
 
-    return catalog.load("solar_cells")["path"].iloc[:count].tolist()
+    return catalog.load_photos("solar_cells")["path"].iloc[:count].tolist()
 
 
 def ratio(count, image_size, rounds):
     """Return the medians of what each part takes, in seconds, and of the ratio, as a dict."""
     from tutorial_utils import _machine
     from tutorial_utils.course import predictor
-    from tutorial_utils.data.images import read_photo
+    from tutorial_utils.data.images import read_image
 
     judge, asked, rows = made(image_size), paths(count), []
     for _ in range(rounds):
         started = time.perf_counter()
         with concurrent.futures.ThreadPoolExecutor(_machine.cores()) as pool:
-            images = list(pool.map(lambda path: read_photo(path, image_size), asked))
+            images = list(pool.map(lambda path: read_image(path, image_size), asked))
         decoded = time.perf_counter()
         for first in range(0, count, BATCH):
             judge.answer(np.stack(images[first : first + BATCH]))
         passed = time.perf_counter()
         del images
-        answered = sum(len(table) for table in predictor.rows(judge, asked, BATCH, progress=False))
+        answered = sum(len(table) for table in predictor.predict_photos(judge, asked, BATCH, progress=False))
         done = time.perf_counter()
         assert answered == count
         parts = {"decode_seconds": decoded - started, "forward_seconds": passed - decoded}
@@ -73,7 +73,7 @@ def memory(count, image_size):
     from tutorial_utils.course import predictor
 
     judge = made(image_size)
-    for _ in predictor.rows(judge, paths(count), BATCH, progress=False):
+    for _ in predictor.predict_photos(judge, paths(count), BATCH, progress=False):
         pass
     return {"peak_memory_mb": results.peak_memory_mb()}
 

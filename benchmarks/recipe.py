@@ -48,7 +48,7 @@ def lay_out(dataset, count, seed, folder):
     """
     from tutorial_utils.data import catalog, splits
 
-    photos = splits.assign(catalog.load(dataset), seed=seed)
+    photos = splits.split(catalog.load_photos(dataset), seed=seed)
     order = np.random.default_rng([seed, 1]).permutation(len(photos))  # not the order that made the split
     for number in range(count):
         row = photos.iloc[order[number % len(photos)]]

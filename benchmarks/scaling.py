@@ -41,15 +41,15 @@ def retrain(image_size, count=600, repeats=5):
     from tutorial_utils.data import catalog, pipeline
     from tutorial_utils.models import backbones, features, heads, training
 
-    photos = catalog.load("leaves").iloc[:count]
+    photos = catalog.load_photos("leaves").iloc[:count]
     photos = photos.assign(label=photos["label"].cat.remove_unused_categories())
     x = features.stored(photos, backbones.get("efficientnet_lite0"), image_size)[:]
     y, classes = pipeline.labels(photos), len(photos["label"].cat.categories)
-    seconds = {"closed": [], "dense": []}
+    seconds = {"logistic": [], "dense": []}
     for turn in range(repeats + 1):  # the first turn starts the libraries up and is left out
         started = time.perf_counter()
-        heads.closed_head(x, y, classes, C=0.01 * (turn + 1))
-        seconds["closed"].append(time.perf_counter() - started)
+        heads.logistic_head(x, y, classes, C=0.01 * (turn + 1))
+        seconds["logistic"].append(time.perf_counter() - started)
         started = time.perf_counter()
         head = heads.dense_head(x.shape[1], classes, seed=turn)
         training.train_head(head, (x, y), (x[:60], y[:60]), learning_rate=1e-3 / (turn + 1), seed=turn)

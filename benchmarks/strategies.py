@@ -30,7 +30,7 @@ def draw(photos, number, seed):
     from tutorial_utils.data import image_stats, shortcuts, splits
     from tutorial_utils.data.images import sample
 
-    assigned = splits.assign(photos, seed=seed, looked=image_stats.of(photos, progress=False))
+    assigned = splits.split(photos, seed=seed, stats=image_stats.compute_stats(photos, progress=False))
     drawn = sample(assigned[assigned["split"] != "test"], number, seed=seed)
     if drawn["label"].value_counts().min() < number:
         return None
@@ -57,7 +57,7 @@ def measure(photos, set, backbone, image_size, photos_per_class, seed):
     test = sample(others, ASKED // len(others["label"].cat.categories), seed=seed)
     borrowed = backbones.get(backbone, fallback=None)
     drawn = pandas.concat([train, validation], ignore_index=True)
-    signals, _ = trials.run(drawn, borrowed, image_size, seed=seed, progress=False)
+    signals, _ = trials.run_trials(drawn, borrowed, image_size, seed=seed, progress=False)
     signals = {f"trial_{name}": value for name, value in signals.items()}
     weights, rows = borrowed.base.get_weights(), []
     for strategy in STRATEGIES:
@@ -77,7 +77,7 @@ def measure(photos, set, backbone, image_size, photos_per_class, seed):
 def _head(backbone, train, validation, image_size, seed):
     from tutorial_utils.models import training
 
-    model, _ = training.frozen(backbone, train, validation, image_size)
+    model, _ = training.train_frozen(backbone, train, validation, image_size)
     return model
 
 
@@ -95,7 +95,7 @@ def _all(backbone, train, validation, image_size, seed):
     from tutorial_utils.models import training
 
     model = _head(backbone, train, validation, image_size, seed)
-    batches = training.augmented(train, image_size, seed)
+    batches = training.augmented_batches(train, image_size, seed)
     training.fine_tune(model, backbone.base, batches, pipeline.batches(validation, image_size))
     return model
 

@@ -46,9 +46,11 @@ def table(where):
     """Return the photos table of a set, in which copies share a group."""
     from tutorial_utils.data import catalog, duplicates, image_stats
 
-    photos = catalog.load(where)
-    looked = image_stats.of(photos, progress=False)
-    return photos.assign(group=duplicates.merge(photos["group"], duplicates.pairs(looked, progress=False)))
+    photos = catalog.load_photos(where)
+    stats = image_stats.compute_stats(photos, progress=False)
+    return photos.assign(
+        group=duplicates.merge_groups(photos["group"], duplicates.find_duplicates(stats, progress=False))
+    )
 
 
 @functools.cache
@@ -57,8 +59,8 @@ def split(where, seed):
     from tutorial_utils.data import splits
 
     photos = table(where)
-    assigned = splits.assign(photos.assign(row=np.arange(len(photos))), seed=seed)
-    return tuple(splits.part(assigned, name) for name in splits.NAMES)
+    assigned = splits.split(photos.assign(row=np.arange(len(photos))), seed=seed)
+    return tuple(splits.subset(assigned, name) for name in splits.NAMES)
 
 
 @functools.cache
@@ -84,10 +86,10 @@ def part(photos, rows):
 
 
 def head(train):
-    """Return (kernel, bias) of transfer.closed_head for a Part."""
+    """Return (kernel, bias) of heads.logistic_head for a Part."""
     from tutorial_utils.models import heads
 
-    solved = heads.closed_head(train.features, train.labels, int(train.labels.max()) + 1)
+    solved = heads.logistic_head(train.features, train.labels, int(train.labels.max()) + 1)
     return [weights.astype(np.float64) for weights in solved.get_weights()]
 
 
@@ -117,8 +119,8 @@ def tuned(where, seed, image_size):
     train, validation, _ = split(where, seed)
     borrowed = backbones.get("efficientnet_lite0", fallback=None)
     keras.utils.set_random_seed(seed)
-    model, _ = training.frozen(borrowed, train, validation, image_size)
-    batches = training.augmented(train, image_size, seed)
+    model, _ = training.train_frozen(borrowed, train, validation, image_size)
+    batches = training.augmented_batches(train, image_size, seed)
     training.fine_tune(model, borrowed.base, batches, pipeline.batches(validation, image_size))
     path.parent.mkdir(parents=True, exist_ok=True)
     model.save(path)
@@ -126,7 +128,7 @@ def tuned(where, seed, image_size):
 
 
 def asked(model, images):
-    """Return what a joined model with a closed head makes of images or batches: (features, logits), of its own base."""
+    """Return what a joined model with a logistic head makes of images or batches: (features, logits), of its own base."""
     import keras
 
     pool = next(layer for layer in model.layers if isinstance(layer, keras.layers.GlobalAveragePooling2D))

@@ -25,8 +25,8 @@ def rounds(name, photos, seed):
     from tutorial_utils.data import image_stats, shortcuts, splits
 
     if name not in (*FOLDED, *QUARTERED):
-        assigned = splits.assign(photos, seed=seed, looked=image_stats.of(photos, progress=False))
-        yield tuple(splits.part(assigned, part) for part in splits.NAMES)
+        assigned = splits.split(photos, seed=seed, stats=image_stats.compute_stats(photos, progress=False))
+        yield tuple(splits.subset(assigned, part) for part in splits.NAMES)
         return
 
     def take(table, rows):
@@ -85,10 +85,10 @@ def _train(photos, set, backbone, image_size, seed):
         keras.utils.set_random_seed(seed)
         borrowed.base.set_weights(weights)
         test_batches = pipeline.batches(test, image_size)
-        model, _ = training.frozen(borrowed, train, validation, image_size)
+        model, _ = training.train_frozen(borrowed, train, validation, image_size)
         frozen = metrics.predict(model, test_batches)[1].argmax(axis=1)
         started = time.perf_counter()
-        batches = training.augmented(train, image_size, seed)
+        batches = training.augmented_batches(train, image_size, seed)
         val_batches = pipeline.batches(validation, image_size)
         training.fine_tune(model, borrowed.base, batches, val_batches)
         seconds += time.perf_counter() - started
@@ -122,9 +122,9 @@ def measure_refit(photos, set, backbone, image_size, seed):
         borrowed.base.set_weights(weights)
         both = pandas.concat([train, validation], ignore_index=True)
         test_batches = pipeline.batches(test, image_size)
-        model, _ = training.frozen(borrowed, both, validation, image_size)
+        model, _ = training.train_frozen(borrowed, both, validation, image_size)
         said["frozen"] += metrics.predict(model, test_batches)[1].argmax(axis=1).tolist()
-        training.fine_tune(model, borrowed.base, training.augmented(both, image_size, seed), None)
+        training.fine_tune(model, borrowed.base, training.augmented_batches(both, image_size, seed), None)
         said["tuned"] += metrics.predict(model, test_batches)[1].argmax(axis=1).tolist()
         said["eight_ways"] += eight_ways(model, test_batches)[1].tolist()
         labels += pipeline.labels(test).tolist()

@@ -6,7 +6,7 @@ Known are the test photos of a set, strangers the photos of the other sets, nois
 each. The scores: the distance to the k-th nearest training photo (insight.unknown), the doubt (1 - the largest
 probability), the energy (minus the logarithm of the sum of the exponentials of the logits, Liu et al. 2020,
 arXiv:2010.03759). A limit lets 95 % of the validation photos pass; `known` and `strange` say how many of the test
-photos and of the strangers pass it. The closed head on the frozen EfficientNet-Lite0, and the fine-tuned models of the
+photos and of the strangers pass it. The logistic head on the frozen EfficientNet-Lite0, and the fine-tuned models of the
 sets that --tuned names, with the features of their own base. Means over the seeds, and the lowest end of an interval.
 Writes benchmarks/unknown.csv.
 """
@@ -34,11 +34,11 @@ def some(photos):
 @functools.cache
 def made(kind, image_size):
     """Return strangers that need no photos, float32 (MOST, image_size, image_size, 3)."""
-    return strangers.make(kind, MOST, image_size).astype("float32")
+    return strangers.ood_images(kind, MOST, image_size).astype("float32")
 
 
 def frozen(where, others, seed, image_size):
-    """Return (known, strange): {split: (Part, logits)} and {name: (features, logits)} of the closed head."""
+    """Return (known, strange): {split: (Part, logits)} and {name: (features, logits)} of the logistic head."""
     import keras
 
     from tutorial_utils.models import backbones, features
@@ -71,8 +71,8 @@ def fine_tuned(where, others, seed, image_size):
 
 def scores(training, rows, logits):
     """Return {score: float (photos,)}, higher for stranger."""
-    found = {f"distance, k = {k}": ood.distance(rows, training, k) for k in NEAREST}
-    found["doubt"] = ood.doubt(trust.probabilities(logits))
+    found = {f"distance, k = {k}": ood.knn_distance(rows, training, k) for k in NEAREST}
+    found["doubt"] = ood.confidence_score(trust.probabilities(logits))
     return found | {"energy": -scipy.special.logsumexp(logits, axis=1)}
 
 
@@ -83,9 +83,9 @@ def measure(known, strange):
     rows = []
     for kind, (features, logits) in strange.items():
         for score, found in scores(training, features, logits).items():
-            area = ood.auc(asked[score], found, test.groups)
-            limit = ood.threshold(validation[score])
-            passing = [ood.taken_for_known(each, limit).value for each in (asked[score], found)]
+            area = ood.auroc(asked[score], found, test.groups)
+            limit = ood.score_threshold(validation[score])
+            passing = [ood.acceptance_rate(each, limit).value for each in (asked[score], found)]
             row = {"strangers": kind, "score": score, "auc": area.value, "low": area.low}
             rows.append(row | dict(zip(("known", "strange"), passing, strict=True)))
     return rows

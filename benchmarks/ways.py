@@ -14,7 +14,7 @@ def tables(folder):
     """Return the photos tables of train, val and test, as `lay_out` wrote them."""
     from tutorial_utils.data import layouts, splits
 
-    return [layouts.load(folder / name) for name in splits.NAMES]
+    return [layouts.load_folder(folder / name) for name in splits.NAMES]
 
 
 class Clock:
@@ -57,7 +57,7 @@ def two_phases(clock, model, base, train, validation, augmented):
     model.compile(optimizer=keras.optimizers.Adam(1e-3), **loss)
     model.fit(train, validation_data=validation, epochs=HEAD_EPOCHS, verbose=0)
     clock.phase("head")
-    _, last = heads.cut(base, LAST)
+    _, last = heads.nearest_cut(base, LAST)
     heads.unfreeze(base, last)
     clock.start()
     model.compile(optimizer=keras.optimizers.Adam(RATE), **loss)
@@ -115,7 +115,7 @@ def ours(clock, backbone, folder, image_size, seed, views=1, dtype="float32"):
     options["dtype"] = dtype
     training.fine_tune_stored(backbone, head, train, validation, image_size, decay=False, **options)
     clock.phase("finetune")
-    model = heads.join(backbone, head, image_size)
+    model = heads.build_classifier(backbone, head, image_size)
     return model.predict(pipeline.batches(test, image_size), verbose=0), pipeline.labels(test)
 
 
@@ -147,13 +147,13 @@ def converted(clock, backbone, folder, image_size, seed):
 
 
 def chapters(clock, backbone, folder, image_size, seed):
-    """What chapters 3 and 4 do: the closed head, then all layers on augmented photos, where nothing can be stored."""
+    """What chapters 3 and 4 do: the logistic head, then all layers on augmented photos, where nothing can be stored."""
     from tutorial_utils.data import pipeline
     from tutorial_utils.models import training
 
     train, validation, test = tables(folder)
     clock.start()
-    model, _ = training.frozen(backbone, train, validation, image_size, seed=seed)
+    model, _ = training.train_frozen(backbone, train, validation, image_size, seed=seed)
     clock.phase("head")
     clock.start()
     augmented = pipeline.batches(train, image_size, shuffle=True, augmentation=pipeline.augmentation(seed), seed=seed)
@@ -170,10 +170,10 @@ def one_pass(clock, backbone, folder, image_size):
     from tutorial_utils.data import images
     from tutorial_utils.models import features, litert
 
-    function, _ = litert.fastest(features.extractor(backbone, image_size), "one_pass")
+    function, _ = litert.fastest_function(features.extractor(backbone, image_size), "one_pass")
 
     def compute(path):
-        return function(images.read_photo(path, image_size).astype(np.float32))
+        return function(images.read_image(path, image_size).astype(np.float32))
 
     paths = [path for table in tables(folder)[:2] for path in table["path"]]
     with concurrent.futures.ThreadPoolExecutor(_machine.cores()) as pool:

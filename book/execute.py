@@ -137,7 +137,7 @@ def _keep(path, parameters, run_dir, kept, key):
 
 def _execute(path, parameters, run_dir):
     """Execute a chapter; return it without the cell that papermill adds and without this machine's paths."""
-    execution.execute([path], run_dir, parameters)
+    execution.execute_chapters([path], run_dir, parameters)
     executed = nbformat.read(run_dir / path.stem / path.name, as_version=4)
     executed.cells = [cell for cell in executed.cells if "injected-parameters" not in cell.metadata.get("tags", [])]
     text = nbformat.writes(executed)

@@ -66,7 +66,7 @@ def test_photos_come_again_under_other_names_as_other_photos(class_folders, tmp_
     assert len(found) == 50
     contents = {pathlib.Path(path).read_bytes() for path in found}
     assert len(contents) > 20  # the class folders hold 20 photos, some with equal bytes
-    assert images.read_photo(found[-1], 16).shape == (16, 16, 3)
+    assert images.read_image(found[-1], 16).shape == (16, 16, 3)
 
 
 def test_results_keep_what_other_benchmarks_found(tmp_path):

@@ -48,7 +48,7 @@ def test_the_report_names_the_fallback():
     row = {"chapter": "03_x", "seconds": 60.0, "metrics_backbone": "efficientnet_lite0"}
     row |= {"metrics_backbone_requested": "mobilenet_v2", "metrics_test_accuracy": 0.8}
     row |= {"metrics_test_accuracy_low": 0.7, "metrics_test_accuracy_high": 0.875}
-    text = execution.report([row])
+    text = execution.summarize([row])
     assert "80.0 % (70.0 to 87.5)" in text
     assert "mobilenet_v2 could not be had; efficientnet_lite0 served instead" in text
 

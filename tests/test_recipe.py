@@ -29,7 +29,7 @@ def test_all_leaves_have_their_masks():
 
     from tutorial_utils.data import catalog
 
-    photos = catalog.load("leaves")
+    photos = catalog.load_photos("leaves")
     for row in photos.itertuples():
         with PIL.Image.open(row.path) as photo, PIL.Image.open(row.mask) as mask:
             assert photo.size == mask.size

@@ -32,7 +32,7 @@ def main(arguments=None):
     fetch = commands.add_parser("fetch", help="fetch photos and weights now, for a machine that will be offline")
     fetch.add_argument("names", nargs="+", help="data sets (such as beans) and networks (such as mobilenet_v2)")
     compare = commands.add_parser("compare", help="compare the settings of a grid of runs, seed by seed")
-    compare.add_argument("folder", help="the folder that grids.run has filled")
+    compare.add_argument("folder", help="the folder that experiments.run_grid has filled")
     predict = commands.add_parser("predict", help="say what a saved model makes of photos; a row each")
     predict.add_argument("model", help="a run folder, or a .keras or .h5 file")
     predict.add_argument("photos", nargs="+", help="photos, folders of photos, or patterns such as 'new/*.jpg'")
@@ -55,7 +55,7 @@ def _audit(chosen):
     from .data import audit, catalog
 
     try:
-        photos = catalog.load(chosen.folder, check_photos=False)
+        photos = catalog.load_photos(chosen.folder, check_photos=False)
     except (ValueError, OSError) as error:
         print(error, file=sys.stderr)
         return 2
@@ -64,7 +64,7 @@ def _audit(chosen):
         findings.to_csv(sys.stdout, index=False, lineterminator="\n")
     else:
         print(f"{len(photos):,} photos, {photos['label'].nunique()} classes.")
-        print(audit.report(findings, pathlib.Path(photos["path"].iloc[0]).parents[1]))
+        print(audit.format_findings(findings, pathlib.Path(photos["path"].iloc[0]).parents[1]))
     if cues is not None:
         print(_shortcuts(cues), file=sys.stderr if chosen.csv else sys.stdout)
     if reason:
@@ -73,15 +73,15 @@ def _audit(chosen):
 
 
 def _examine(photos, deep):
-    """Return (findings, cues, reason), as checkup.examine does; cues is None and reason "" unless `deep`."""
+    """Return (findings, cues, reason), as checkup.deep_audit does; cues is None and reason "" unless `deep`."""
     if deep:
         from .course import checkup
         from .models import backbones
 
-        return checkup.examine(photos, backbones.get("efficientnet_lite0"), 224)
+        return checkup.deep_audit(photos, backbones.get("efficientnet_lite0"), 224)
     from .data import audit
 
-    return audit.examine(photos), None, ""
+    return audit.audit_photos(photos), None, ""
 
 
 def _shortcuts(cues):
@@ -102,15 +102,15 @@ def _advise(chosen):
     from .models import backbones
 
     try:
-        photos = catalog.load(chosen.folder)
-        photos = splits.assign(photos, seed=chosen.seed, looked=image_stats.of(photos))
+        photos = catalog.load_photos(chosen.folder)
+        photos = splits.split(photos, seed=chosen.seed, stats=image_stats.compute_stats(photos))
         known = photos[photos["split"] != "test"].reset_index(drop=True)
         print(f"{len(known):,} photos are tried out; the {len(photos) - len(known):,} test photos stay closed.")
         advice = adviser.advise(known, backbones.get(chosen.backbone), chosen.image_size, chosen.seed)
     except (ValueError, OSError) as error:
         print(error, file=sys.stderr)
         return 2
-    print(adviser.table(advice).to_string())
+    print(adviser.advice_table(advice).to_string())
     print(advice)
     return 0
 
@@ -137,7 +137,7 @@ def _fetch(chosen):
             if name in networks:
                 print(f"{name}: weights {backbones.get(name, fallback=None).weights_file}")
             else:
-                print(f"{name}: {len(catalog.load(name)):,} photos")
+                print(f"{name}: {len(catalog.load_photos(name)):,} photos")
         except (ValueError, OSError, RuntimeError) as error:  # RuntimeError: weights that cannot be had
             missing += 1
             print(f"{name}: {error}", file=sys.stderr)
@@ -155,7 +155,7 @@ def _compare(chosen):
         return 2
     base = next(name for name in table.index if name not in apart.index)
     print(table.round(3).to_string())
-    print(comparison.says(apart, base))
+    print(comparison.conclusions(apart, base))
     print(f"As a page: {chosen.folder}/comparison.html")
     return 0
 
@@ -168,10 +168,10 @@ def _predict(chosen):
     from .course import predictor
 
     try:
-        judge = predictor.load(
+        judge = predictor.load_predictor(
             chosen.model, chosen.class_names, chosen.pixels, chosen.output, image_size=chosen.image_size
         )
-        paths, others = predictor.find(chosen.photos)
+        paths, others = predictor.find_photos(chosen.photos)
         if not paths:
             raise ValueError(f"There are no photos in {', '.join(chosen.photos)}.")
     except (ValueError, OSError) as error:
@@ -180,7 +180,7 @@ def _predict(chosen):
     if others:
         print(f"{others:,} files do not end like photos and are left out.", file=sys.stderr)
     bad = 0
-    for first, table in enumerate(predictor.rows(judge, paths)):
+    for first, table in enumerate(predictor.predict_photos(judge, paths)):
         bad += int((table["problem"] != "").sum())
         if chosen.csv:
             table.to_csv(sys.stdout, index=False, header=first == 0, lineterminator="\n", float_format="%.6f")
@@ -193,7 +193,7 @@ def _predict(chosen):
 
 
 def _answer(row):
-    """Return a line of `predict`, for a row of predictions.rows."""
+    """Return a line of `predict`, for a row of predictor.predict_photos."""
     if row.problem:
         return f"{row.path}: not read. {row.problem}"
     strange = "  (unlike all photos that the model learned from)" if row.unknown == "yes" else ""
@@ -203,7 +203,7 @@ def _answer(row):
 def _doctor(_chosen):
     from .course import doctor
 
-    table = doctor.examine()
+    table = doctor.check_machine()
     print(table.to_string(index=False))
     return 0 if table["ready"].all() else 1
 
@@ -216,7 +216,7 @@ def _course(chosen):
     names = ("photos_per_class", "backbone", "dataset", "image_size")
     parameters = {name: getattr(chosen, name) for name in names if getattr(chosen, name) is not None}
     try:
-        rows = execution.execute(execution.chapters(), chosen.run_dir, parameters)
+        rows = execution.execute_chapters(execution.chapters(), chosen.run_dir, parameters)
     except papermill.PapermillExecutionError as error:
         print(f"\nStopped: a cell of a chapter failed with {error.ename}: {error.evalue}", file=sys.stderr)
         print(f"The chapters as far as they ran are in {chosen.run_dir}/<chapter>/.", file=sys.stderr)
@@ -226,7 +226,7 @@ def _course(chosen):
             f"\nInterrupted. What ran is in {chosen.run_dir}/<chapter>/; `make course` starts again.", file=sys.stderr
         )
         return 130
-    print(execution.report(rows, chosen.run_dir))
+    print(execution.summarize(rows, chosen.run_dir))
     return 0
 
 

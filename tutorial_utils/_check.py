@@ -40,7 +40,7 @@ def columns(photos, names):
     if missing:
         raise ValueError(
             f"The photos table needs the column(s) {', '.join(missing)}; it has {', '.join(photos.columns)}. "
-            "Make it with catalog.load, and its splits with splits.assign."
+            "Make it with catalog.load_photos, and its splits with splits.split."
         )
     if len(photos) == 0:
         raise ValueError("The photos table is empty; expected one row a photo.")

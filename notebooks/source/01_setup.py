@@ -55,7 +55,7 @@ as_told = as_told and backbone in ("mobilenet_v2", "efficientnet_lite0")
 # %%
 from tutorial_utils.course import doctor
 
-checks = doctor.examine(backbone)
+checks = doctor.check_machine(backbone)
 checks.style.hide(axis="index")
 
 # %%
@@ -91,7 +91,7 @@ pandas.DataFrame([{name: card[name] for name in columns} for card in cards.value
 # a minute; after that they are read from a cache.
 
 # %%
-photos = catalog.load(dataset, seed=seed, photos_per_class=photos_per_class)
+photos = catalog.load_photos(dataset, seed=seed, photos_per_class=photos_per_class)
 photos.groupby("label", observed=True).agg(photos=("path", "size"), groups=("group", "nunique"))
 
 # %% [markdown]
@@ -99,13 +99,13 @@ photos.groupby("label", observed=True).agg(photos=("path", "size"), groups=("gro
 # the next chapter. Two photos of each class:
 
 # %%
-from tutorial_utils.data.images import read_photo
+from tutorial_utils.data.images import read_image
 from tutorial_utils.evaluation import plots
 
 # one photo from each of two plants a class
 shown = photos.drop_duplicates(["label", "group"]).groupby("label", observed=True).head(2).sort_values("label")
 figure = plots.photo_grid(
-    [read_photo(path) for path in shown["path"]],
+    [read_image(path) for path in shown["path"]],
     titles=list(shown["label"]),
     columns=4,
     title="Two photos of each class",
@@ -155,7 +155,7 @@ maps = borrowed.base(borrowed.preprocess(images), training=False)  # (batch, h, 
 extractor = keras.Model(images, keras.layers.GlobalAveragePooling2D()(maps))  # (batch, channels)
 
 features = extractor.predict(pipeline.batches(few, image_size), verbose=0)
-pixels = np.stack([read_photo(path, 16).ravel() for path in few["path"]]) / 255
+pixels = np.stack([read_image(path, 16).ravel() for path in few["path"]]) / 255
 print(f"features: {features.shape[1]} numbers a photo; pixels: {pixels.shape[1]} numbers a photo")
 
 # %% [markdown]
@@ -187,7 +187,7 @@ for name, score in scores.items():
 
 # %%
 chance = few["label"].value_counts(normalize=True).max()
-axes = plots.intervals(list(scores), list(scores.values()), chance=chance, title="A first test on unseen plants")
+axes = plots.plot_intervals(list(scores), list(scores.values()), chance=chance, title="A first test on unseen plants")
 plots.show(
     axes.figure,
     "Accuracy with interval for bare pixels and borrowed features, chance marked",
@@ -228,11 +228,11 @@ descriptions = {
 # %%
 from tutorial_utils.widgets import setup
 
-as_given = np.stack([read_photo(path, image_size) for path in fewer["path"]])  # (photos, h, w, 3), 0-255
+as_given = np.stack([read_image(path, image_size) for path in fewer["path"]])  # (photos, h, w, 3), 0-255
 taken = {
     "features": as_given,
     "features, pixels / 255": setup.taken_for(as_given, lambda pixels: pixels / 255, borrowed.preprocess),
-    "bare pixels": np.stack([read_photo(path, 16) for path in fewer["path"]]),
+    "bare pixels": np.stack([read_image(path, 16) for path in fewer["path"]]),
 }
 alike = {name: setup.nearest(rows, fewer["group"]) for name, rows in descriptions.items()}
 fewer_labels = fewer["label"].cat.codes.to_numpy()
@@ -293,11 +293,11 @@ exercises.check(
 
 # %% [markdown]
 # **2. Change one thing.** The bare pixels came from photos shrunk to 16 × 16. Shrink a photo to 8 × 8 instead. How many
-# numbers describe it then? Predict first, then let `read_photo(path, 8)` tell.
+# numbers describe it then? Predict first, then let `read_image(path, 8)` tell.
 
 # %% tags=["solution"]
 # hint: A photo is an array of height, width and colors; `.size` counts its numbers.
-numbers_at_8 = read_photo(few["path"].iloc[0], 8).size
+numbers_at_8 = read_image(few["path"].iloc[0], 8).size
 
 # %%
 exercises.check(

@@ -47,7 +47,7 @@ as_told = as_told and backbone in ("mobilenet_v2", "efficientnet_lite0")
 # %%
 from tutorial_utils.data import catalog
 
-photos = catalog.load(dataset, seed=seed, photos_per_class=photos_per_class, check_photos=False)
+photos = catalog.load_photos(dataset, seed=seed, photos_per_class=photos_per_class, check_photos=False)
 class_names = list(photos["label"].cat.categories)
 photos[["label", "group"]].sample(5, random_state=seed)
 
@@ -66,10 +66,10 @@ import shutil
 import PIL.Image
 from tutorial_utils.data import image_stats
 from tutorial_utils.data.images import sample
-from tutorial_utils.data.images import read_photo
+from tutorial_utils.data.images import read_image
 
-looked = image_stats.of(photos)  # looks at every photo once; more of this below
-whole = photos[(looked["problem"] == "").to_numpy()]
+stats = image_stats.compute_stats(photos)  # looks at every photo once; more of this below
+whole = photos[(stats["problem"] == "").to_numpy()]
 practice = run / "practice"
 shutil.rmtree(practice, ignore_errors=True)
 for row in sample(whole, 6, seed=seed).itertuples():
@@ -80,8 +80,8 @@ for row in sample(whole, 6, seed=seed).itertuples():
 one, another = (practice / name for name in whole["label"].unique()[:2])
 files = sorted(one.iterdir())
 first, second, third = files[0], files[1 % len(files)], files[2 % len(files)]
-picture = PIL.Image.fromarray(read_photo(first))
-other_picture = PIL.Image.fromarray(read_photo(min(another.iterdir())))
+picture = PIL.Image.fromarray(read_image(first))
+other_picture = PIL.Image.fromarray(read_image(min(another.iterdir())))
 
 (one / f"half{second.suffix}").write_bytes(second.read_bytes()[: second.stat().st_size // 2])
 (one / "list.jpg").write_text("I was exported by mistake.")
@@ -100,9 +100,9 @@ from tutorial_utils.course import checkup
 from tutorial_utils.data import audit
 from tutorial_utils.evaluation import plots
 
-spoiled = catalog.load(practice, check_photos=False)
-found = audit.examine(spoiled, progress=False)
-figure = checkup.thumbnails(found, spoiled, title="What the audit found in the practice folder")
+spoiled = catalog.load_photos(practice, check_photos=False)
+found = audit.audit_photos(spoiled, progress=False)
+figure = checkup.plot_findings(found, spoiled, title="What the audit found in the practice folder")
 plots.show(figure, "The spoiled photos, each with what was found", run / "figures" / "practice.png")
 
 # %%
@@ -126,22 +126,22 @@ assert not as_told or planted <= set(found["kind"])
 # two files differ. The audit compares small, blurred versions of all photos, also turned, mirrored and cropped. Two
 # classes can honestly hold two photos that look alike, so this one is for you to decide.
 #
-# `audit.clean` gives the table to go on with, and writes down why each photo was left out:
+# `audit.drop_unusable` gives the table to go on with, and writes down why each photo was left out:
 
 # %%
 import pandas
 
-kept = audit.clean(spoiled, found, practice)
+kept = audit.drop_unusable(spoiled, found, practice)
 print(f"{len(kept)} of {len(spoiled)} photos are kept")
 pandas.read_csv(practice / "dropped.csv")[["kind", "meaning"]]
 
 # %% [markdown]
-# Now the same for this chapter's photos. `facts.of`, above, has looked at every photo once and kept what it saw: sizes,
+# Now the same for this chapter's photos. `image_stats.compute_stats`, above, has looked at every photo once and kept what it saw: sizes,
 # brightness, sharpness, a thumbnail to compare. The rest of the chapter uses it again.
 
 # %%
-findings = audit.examine(photos, looked)
-print(audit.report(findings, pathlib.Path(photos["path"][0]).parents[1]))
+findings = audit.audit_photos(photos, stats)
+print(audit.format_findings(findings, pathlib.Path(photos["path"][0]).parents[1]))
 assert not as_told or not (findings["severity"] == "error").any()
 
 # %% [markdown]
@@ -149,12 +149,12 @@ assert not as_told or not (findings["severity"] == "error").any()
 
 # %%
 if (findings["path"] != "").any():
-    figure = checkup.thumbnails(findings, photos, title="What the audit found in this chapter's photos")
+    figure = checkup.plot_findings(findings, photos, title="What the audit found in this chapter's photos")
     plots.show(figure, "Photos that the audit names, each with what was found", run / "figures" / "findings.png")
 
 # %%
-photos = audit.clean(photos, findings, run)
-looked = looked[looked["path"].isin(photos["path"])].reset_index(drop=True)
+photos = audit.drop_unusable(photos, findings, run)
+stats = stats[stats["path"].isin(photos["path"])].reset_index(drop=True)
 print(f"{len(photos)} photos to go on with")
 
 # %% [markdown]
@@ -170,8 +170,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 counts = photos["label"].value_counts(sort=False)
-turned = (looked["orientation"] > 4).to_numpy()  # stored on their side
-width, height = np.where(turned, [looked["height"], looked["width"]], [looked["width"], looked["height"]]).astype(int)
+turned = (stats["orientation"] > 4).to_numpy()  # stored on their side
+width, height = np.where(turned, [stats["height"], stats["width"]], [stats["width"], stats["height"]]).astype(int)
 
 figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.2), layout="constrained")
 left.barh(counts.index, counts, color=plots.PALETTE["blue"])
@@ -204,7 +204,7 @@ data_preparation.browse_groups(photos)
 first = photos[photos["group"].isin(photos.groupby("label", observed=True)["group"].first().iloc[:2])]
 first = first.groupby("label", observed=True).head(4)
 figure = plots.photo_grid(
-    [read_photo(path) for path in first["path"]],
+    [read_image(path) for path in first["path"]],
     titles=list(first["label"]),
     columns=4,
     title="Photos that share a group",
@@ -214,14 +214,14 @@ plots.show(figure, "Photos of one group of each of two classes, side by side", r
 # %% [markdown]
 # ## Resize: every photo becomes a square
 #
-# A network takes all photos of a batch in one size. `read_photo` is the one way in which this course reads pixels,
+# A network takes all photos of a batch in one size. `read_image` is the one way in which this course reads pixels,
 # in training and later in use: it turns photos upright (cameras often only note that they were held sideways),
 # converts colors, and resizes. The photo is *stretched* to the square; the other choice, `fit="pad"`, keeps its
 # shape and fills the rest with black.
 
 # %%
 path = photos["path"].iloc[int(np.argmax(np.maximum(width, height) / np.minimum(width, height)))]
-views = [read_photo(path), read_photo(path, image_size), read_photo(path, image_size, fit="pad")]
+views = [read_image(path), read_image(path, image_size), read_image(path, image_size, fit="pad")]
 figure = plots.photo_grid(
     views, titles=["as it is", "stretched", "padded"], columns=3, title="One photo, three ways", size=2.2
 )
@@ -240,7 +240,7 @@ plots.show(
 lesions = photos[photos["label"] != "healthy"].iloc[0]["path"]
 sides = [32, 64, 128, 224]
 figure = plots.photo_grid(
-    [read_photo(lesions, side) for side in sides],
+    [read_image(lesions, side) for side in sides],
     titles=[f"{side} pixels" for side in sides],
     columns=4,
     title="The same photo at four sizes",
@@ -263,13 +263,13 @@ plots.show(figure, "The same photo resized to 32, 64, 128 and 224 pixels", run /
 # %%
 from tutorial_utils.data import splits
 
-photos = splits.assign(photos, seed=seed, looked=looked)
-print(splits.gave_way(photos) or "Every class is within 5 points of 70 / 10 / 20 %.")
+photos = splits.split(photos, seed=seed, stats=stats)
+print(splits.uneven_shares(photos) or "Every class is within 5 points of 70 / 10 / 20 %.")
 photos.groupby(["label", "split"], observed=True).size().unstack()
 
 # %% [markdown]
 # Whole groups cannot always be shared out evenly; where they could not, the line above says so. The promise that no
-# group is on two sides is easy to check, so we check it (`splits.assign` does too,
+# group is on two sides is easy to check, so we check it (`splits.split` does too,
 # for paths, bytes and near-copies):
 
 # %%
@@ -283,7 +283,7 @@ print(f"{len(sides_of_group)} groups, each in exactly one part")
 
 # %%
 each_alone = photos.drop(columns="split").assign(group=photos["path"])
-at_random = splits.assign(each_alone, seed=seed)["split"]
+at_random = splits.split(each_alone, seed=seed)["split"]
 train_groups = set(photos.loc[at_random == "train", "group"])
 twins = photos.loc[at_random == "test", "group"].isin(train_groups).mean()
 print(f"Split at random, {twins:.0%} of the test photos have a photo of the same group in training.")
@@ -321,7 +321,7 @@ from tutorial_utils.models import backbones
 
 borrowed = backbones.get(backbone)
 looked_at = photos[photos["split"] != "test"]
-looked_part = looked.loc[looked_at.index].reset_index(drop=True)
+looked_part = stats.loc[looked_at.index].reset_index(drop=True)
 looked_at = looked_at.reset_index(drop=True)
 
 
@@ -390,10 +390,10 @@ assert not as_told or leak.low > 0
 # %%
 from tutorial_utils.course import benchmark_tables
 
-benchmark_tables.table("leakage")
+benchmark_tables.show_table("leakage")
 
 # %%
-leaks = benchmark_tables.read("leakage")[0].set_index("set")
+leaks = benchmark_tables.read_table("leakage")[0].set_index("set")
 assert (leaks["low"] > 0).all()
 assert leaks["difference (points)"].idxmin() == "plantvillage_tomato" == (leaks["groups"] / leaks["photos"]).idxmax()
 assert leaks["difference (points)"].idxmax() == "magnetic_tile"
@@ -410,7 +410,7 @@ assert leaks["difference (points)"].idxmax() == "magnetic_tile"
 # one pass through all training photos); the order depends on the seed only.
 
 # %%
-train = splits.part(photos, "train")
+train = splits.subset(photos, "train")
 batches = pipeline.batches(train, image_size, batch_size=32, shuffle=True, seed=seed)
 images, batch_labels = next(iter(batches))
 print(
@@ -444,7 +444,7 @@ assert np.array_equal(augment(one, training=False), one)  # outside training, ph
 # that was turned a little?
 
 # %%
-to_change = [read_photo(path, image_size) for path in sample(train, 3, seed=seed)["path"]]
+to_change = [read_image(path, image_size) for path in sample(train, 3, seed=seed)["path"]]
 data_preparation.explore_augmentation(to_change, seed)
 
 # %%
@@ -482,7 +482,7 @@ for learn, ask in folds.split(x, labels, looked_at["group"]):
 
 # %%
 of_changes = {name: metrics.accuracy(labels, guess, looked_at["group"]) for name, guess in told.items()}
-axes = plots.intervals(
+axes = plots.plot_intervals(
     list(of_changes), list(of_changes.values()), title=f"{borrowed.name}: photos changed after learning"
 )
 plots.show(
@@ -522,7 +522,7 @@ predicted = {
 scores = {name: metrics.accuracy(labels, guess, looked_at["group"]) for name, guess in predicted.items()}
 
 # %%
-axes = plots.intervals(list(scores), list(scores.values()), title=f"{borrowed.name}: preprocessing and accuracy")
+axes = plots.plot_intervals(list(scores), list(scores.values()), title=f"{borrowed.name}: preprocessing and accuracy")
 plots.show(
     axes.figure,
     "Accuracy with interval for the network's own preprocessing and for division by 255",
@@ -614,8 +614,8 @@ print(weights)
 # %%
 from tutorial_utils.data import shortcuts
 
-probabilities = checkup.out_of_sample(looked_at, x, seed)
-cues = checkup.cues(looked_at, looked_part, probabilities, seed)
+probabilities = checkup.cross_val_probabilities(looked_at, x, seed)
+cues = checkup.shortcut_table(looked_at, looked_part, probabilities, seed)
 cues.assign(cue=cues["cue"].map(shortcuts.CUES)).round(3)
 
 # %%
@@ -635,7 +635,7 @@ def lay_on_table(number, row):
     """Write a photo with a gray border of its class's shade, with a little noise; return its path."""
     noise = np.random.default_rng(number).integers(-3, 4, 3)
     picture = np.full((160, 160, 3), 90 + 60 * class_names.index(row.label) // len(class_names) + noise, np.uint8)
-    picture[4:-4, 4:-4] = read_photo(row.path, 152)
+    picture[4:-4, 4:-4] = read_image(row.path, 152)
     path = tables / row.label / f"{number:04d}.jpg"
     path.parent.mkdir(parents=True, exist_ok=True)
     PIL.Image.fromarray(picture).save(path, quality=90)
@@ -646,7 +646,7 @@ few_photos = sample(looked_at, 30, seed=seed)
 few_photos["path"] = [lay_on_table(number, row) for number, row in enumerate(few_photos.itertuples())]
 
 # %%
-shown = [read_photo(path) for path in few_photos.groupby("label", observed=True)["path"].first()]
+shown = [read_image(path) for path in few_photos.groupby("label", observed=True)["path"].first()]
 figure = plots.photo_grid(shown, titles=class_names, columns=6, title="Each class on a table of its own")
 plots.show(
     figure,
@@ -655,20 +655,22 @@ plots.show(
 )
 
 # %%
-told_by_border = shortcuts.predict("border", few_photos, image_stats.of(few_photos, progress=False), seed=seed)
+told_by_border = shortcuts.predict_from_cue(
+    "border", few_photos, image_stats.compute_stats(few_photos, progress=False), seed=seed
+)
 few_labels = few_photos["label"].cat.codes.to_numpy()
 border = metrics.accuracy(few_labels, told_by_border, few_photos["group"])
-print(f"class told from eight pixels of the border: {border}; chance {shortcuts.chance(few_photos):.1%}")
+print(f"class told from eight pixels of the border: {border}; chance {shortcuts.majority_share(few_photos):.1%}")
 assert not as_told or border.low > 0.5
 
 # %% [markdown]
 # And on whole data sets, real ones among them:
 
 # %%
-benchmark_tables.table("shortcuts")
+benchmark_tables.show_table("shortcuts")
 
 # %%
-asked = benchmark_tables.read("shortcuts")[0].set_index(["set", "what is asked"])["fires"]
+asked = benchmark_tables.read_table("shortcuts")[0].set_index(["set", "what is asked"])["fires"]
 assert asked["plantvillage_tomato", "eight pixels of the border"] == "yes"
 assert (asked["leaves"] == "no").all()
 
@@ -684,11 +686,11 @@ assert (asked["leaves"] == "no").all()
 # (this is called *confident learning*). The five that it doubts most:
 
 # %%
-rows, likely = audit.suspects(labels, probabilities)
+rows, likely = audit.find_label_issues(labels, probabilities)
 print(f"{len(rows)} of {len(looked_at)} labels are doubted")
 if len(rows):
     figure = plots.photo_grid(
-        [read_photo(path) for path in looked_at["path"].iloc[rows[:5]]],
+        [read_image(path) for path in looked_at["path"].iloc[rows[:5]]],
         titles=[f"{class_names[labels[a]]}, or {class_names[b]}?" for a, b in zip(rows[:5], likely[:5], strict=True)],
         columns=5, title="Their labels are doubted most", size=2.0,
     )  # fmt: skip
@@ -700,7 +702,7 @@ if len(rows):
 # ones it found, and how many of those it doubted were wrong:
 
 # %%
-benchmark_tables.table("wrong_labels")
+benchmark_tables.show_table("wrong_labels")
 
 # %% [markdown]
 # So look at the doubted photos, the surest first, and change a label only when you yourself see that it is wrong.

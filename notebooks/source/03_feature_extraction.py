@@ -45,10 +45,10 @@ as_told = as_told and backbone in ("mobilenet_v2", "efficientnet_lite0") and scr
 from tutorial_utils.data import catalog, image_stats, pipeline, splits
 from tutorial_utils.data.images import sample
 
-photos = catalog.load(dataset, seed=seed, photos_per_class=photos_per_class)
-photos = splits.assign(photos, seed=seed, looked=image_stats.of(photos))
+photos = catalog.load_photos(dataset, seed=seed, photos_per_class=photos_per_class)
+photos = splits.split(photos, seed=seed, stats=image_stats.compute_stats(photos))
 class_names = list(photos["label"].cat.categories)
-train, validation, test = (splits.part(photos, name) for name in splits.NAMES)
+train, validation, test = (splits.subset(photos, name) for name in splits.NAMES)
 print(f"{len(train)} train, {len(validation)} validation, {len(test)} test photos of {len(class_names)} classes")
 
 # %% [markdown]
@@ -223,7 +223,7 @@ if once_seconds < 0.5:
 # head does not learn from.
 
 # %%
-figure = plots.history(history, title="Dense head on stored features")
+figure = plots.plot_history(history, title="Dense head on stored features")
 plots.show(figure, "Loss and accuracy by epoch, for training and validation photos", run / "figures" / "history.png")
 
 # %% [markdown]
@@ -270,7 +270,7 @@ plots.show(figure, alt, run / "figures" / "knobs.png")
 
 # %%
 closed_started = time.perf_counter()
-closed = heads.closed_head(x_train, y_train, len(class_names))
+closed = heads.logistic_head(x_train, y_train, len(class_names))
 print(
     f"solved in {time.perf_counter() - closed_started:.1f} s: "
     f"{closed.count_params():,} weights in {len(closed.layers)} layer"
@@ -279,7 +279,7 @@ print(
 # %%
 from tutorial_utils.evaluation import metrics
 
-heads = {"closed head": closed, "Dense(128) head": dense}
+heads = {"logistic head": closed, "Dense(128) head": dense}
 val_losses = {}
 for name, head in heads.items():
     probabilities = head.predict(x_val, verbose=0)
@@ -289,12 +289,12 @@ for name, head in heads.items():
 
 # %% [markdown]
 # The choice between the two heads is made here, on the validation photos, by their loss: it counts how sure a head is
-# of each photo, and so tells more from few photos than the accuracy does. Where two are level, the closed head has
+# of each photo, and so tells more from few photos than the accuracy does. Where two are level, the logistic head has
 # less to go wrong. Joined to the base again, base and head are one model from pixels to probabilities.
 
 # %%
 chosen = min(heads, key=val_losses.get)
-whole = heads.join(borrowed, heads[chosen], image_size)
+whole = heads.build_classifier(borrowed, heads[chosen], image_size)
 images, _ = next(iter(val_batches))  # a batch of photos
 parts = heads[chosen].predict(x_val[: len(images)], verbose=0)
 np.testing.assert_allclose(whole(images, training=False), parts, atol=1e-4)
@@ -340,7 +340,7 @@ for name, score in scores.items():
 
 # %%
 chance = train["label"].value_counts(normalize=True).max()
-axes = plots.intervals(
+axes = plots.plot_intervals(
     list(scores), list(scores.values()), chance=chance, title="Test photos: borrowed against from scratch"
 )
 plots.show(
@@ -364,10 +364,10 @@ assert not as_told or all(scores["from scratch"].high < scores[name].low for nam
 # and for photos where it is sure and wrong.
 
 # %%
-from tutorial_utils.data.images import read_photo
+from tutorial_utils.data.images import read_image
 
 wrong_first = np.argsort(predicted[chosen][np.arange(len(y_test)), y_test])[:30]  # least probability for the truth
-shown = np.stack([read_photo(path, image_size) for path in test["path"].iloc[wrong_first]])
+shown = np.stack([read_image(path, image_size) for path in test["path"].iloc[wrong_first]])
 feature_extraction.browse_predictions(shown, y_test[wrong_first], predicted[chosen][wrong_first], class_names)
 
 # %%
@@ -379,19 +379,19 @@ plots.show(figure, "Six test photos with their true class and what the model say
 # %% [markdown]
 # ## Exercises
 #
-# **1. Predict.** How many weights does the closed head have, for the number of features and classes of this run? Each
+# **1. Predict.** How many weights does the logistic head have, for the number of features and classes of this run? Each
 # class has one weight a feature and one more, the *bias*.
 
 # %% tags=["solution"]
 # hint: Multiply for the weights, then add one bias a class.
-weights_in_the_closed_head = x_train.shape[1] * len(class_names) + len(class_names)
+weights_in_the_logistic_head = x_train.shape[1] * len(class_names) + len(class_names)
 
 # %%
 from tutorial_utils.course import exercises
 
 exercises.check(
-    "Weights in the closed head",
-    weights_in_the_closed_head,
+    "Weights in the logistic head",
+    weights_in_the_logistic_head,
     closed.count_params(),
     explain="A weight for each feature and class, and a bias for each class.",
     wrong=[
@@ -492,7 +492,7 @@ summary = {
     "test_accuracy_low": best.low,
     "test_accuracy_high": best.high,
     "test_accuracy_dense": scores["Dense(128) head"].value,
-    "test_accuracy_closed": scores["closed head"].value,
+    "test_accuracy_logistic": scores["logistic head"].value,
     "test_accuracy_scratch": scores["from scratch"].value,
     "test_accuracy_scratch_low": scores["from scratch"].low,
     "test_accuracy_scratch_high": scores["from scratch"].high,

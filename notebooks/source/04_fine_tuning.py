@@ -44,17 +44,17 @@ as_told = as_told and backbone in ("mobilenet_v2", "efficientnet_lite0")
 from tutorial_utils.data import catalog, image_stats, pipeline, splits
 from tutorial_utils.data.images import sample
 
-photos = catalog.load(dataset, seed=seed, photos_per_class=photos_per_class)
-photos = splits.assign(photos, seed=seed, looked=image_stats.of(photos))
+photos = catalog.load_photos(dataset, seed=seed, photos_per_class=photos_per_class)
+photos = splits.split(photos, seed=seed, stats=image_stats.compute_stats(photos))
 class_names = list(photos["label"].cat.categories)
-train, validation, test = (splits.part(photos, name) for name in splits.NAMES)
+train, validation, test = (splits.subset(photos, name) for name in splits.NAMES)
 val_batches = pipeline.batches(validation, image_size)
 print(f"{len(train)} train, {len(validation)} validation, {len(test)} test photos of {len(class_names)} classes")
 
 # %% [markdown]
 # ## Where chapter 3 ended
 #
-# `training.frozen` is chapter 3 in one call: a head on the frozen base. We use the closed head, logistic regression on
+# `training.train_frozen` is chapter 3 in one call: a head on the frozen base. We use the logistic head, logistic regression on
 # the features. A head that knows nothing yet would send large, random corrections down into the base; fine-tuning
 # starts from a head that is good already.
 
@@ -64,7 +64,7 @@ from tutorial_utils.models import backbones, training, heads
 
 borrowed = backbones.get(backbone)
 frozen_started = time.perf_counter()
-model, _ = training.frozen(borrowed, train, validation, image_size)
+model, _ = training.train_frozen(borrowed, train, validation, image_size)
 frozen_seconds = time.perf_counter() - frozen_started
 
 
@@ -121,7 +121,7 @@ val_scores["usual recipe"] = accuracy_on(model, val_batches, validation)
 models = {"frozen": start, "usual recipe": model.get_weights()}
 
 # %%
-figure = plots.history(usual, title="Last 50 layers, learning rate 0.00001")
+figure = plots.plot_history(usual, title="Last 50 layers, learning rate 0.00001")
 plots.show(figure, "Loss and accuracy by epoch for the usual recipe", run / "figures" / "usual_recipe.png")
 print(
     f"validation: {val_scores['frozen'].value:.1%} frozen, "
@@ -142,7 +142,7 @@ print(
 # make the difference.
 #
 # The layers before those do not learn, so what they make of a photo is computed once and stored: chapter 3's trick, at
-# an earlier place in the network. `transfer.cut` finds a place where everything passes through one layer's output.
+# an earlier place in the network. `heads.nearest_cut` finds a place where everything passes through one layer's output.
 
 # %%
 import numpy as np
@@ -156,10 +156,10 @@ few_labels = pipeline.labels(few)
 def last_part(last):
     """Return EfficientNet-Lite0, about its last layers with a head, how many these are, and what comes into them."""
     lite0 = backbones.get("efficientnet_lite0")
-    head = heads.closed_head(feature_tools.stored(few, lite0, side)[:], few_labels, len(class_names))
-    cut, last = heads.cut(lite0.base, last)
+    head = heads.logistic_head(feature_tools.stored(few, lite0, side)[:], few_labels, len(class_names))
+    cut, last = heads.nearest_cut(lite0.base, last)
     activations = feature_tools.stored(few, lite0, side, cut=cut)  # (photos, h, w, channels)
-    return lite0, heads.join_suffix(lite0.base, head, cut), last, activations  # called with training=False
+    return lite0, heads.build_suffix_classifier(lite0.base, head, cut), last, activations  # called with training=False
 
 
 # %%
@@ -313,8 +313,8 @@ model.set_weights(start)
 heads.unfreeze(borrowed.base)
 flips = pipeline.augmentation(seed)
 flipped = pipeline.batches(train, image_size, batch_size=16, shuffle=True, augmentation=flips, seed=seed)
-sweep = lr_finder.find(model, flipped, lowest=1e-6, highest=1e-1, steps=30)
-too_high = lr_finder.too_high(sweep)
+sweep = lr_finder.find_learning_rate(model, flipped, lowest=1e-6, highest=1e-1, steps=30)
+too_high = lr_finder.first_too_high(sweep)
 
 # %%
 figure, ax = plt.subplots(figsize=(6.4, 3.4), layout="constrained")
@@ -357,7 +357,7 @@ assert not as_told or too_high > 3e-4
 
 # %%
 model.set_weights(start)  # both recipes start from the same frozen model
-augmented = training.augmented(train, image_size, seed)  # shuffled, flipped and turned
+augmented = training.augmented_batches(train, image_size, seed)  # shuffled, flipped and turned
 ran = []  # the epochs that run now: none, if an earlier run of this chapter has trained this already
 count = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: ran.append(epoch))
 count.only_watches = True  # so it does not make this another training
@@ -370,7 +370,7 @@ val_scores["stronger recipe"] = accuracy_on(model, val_batches, validation)
 models["stronger recipe"] = model.get_weights()
 
 # %%
-figure = plots.history(
+figure = plots.plot_history(
     history, title="All layers, AdamW, rate up to 0.0003 and down to 0; dotted: the epoch that is kept"
 )
 for ax in figure.axes:
@@ -512,7 +512,9 @@ def begin_again(part, weights, rate):
 
 # %%
 part.set_weights(untouched)
-original = heads.join(lite0, imagenet_head(), side)  # pixels to ImageNet's 1,000 classes; it shares part's layers
+original = heads.build_classifier(
+    lite0, imagenet_head(), side
+)  # pixels to ImageNet's 1,000 classes; it shares part's layers
 asked = pipeline.batches(validation, side)
 _, said = metrics.predict(original, asked)  # (photos, 1000)
 said_after = {}
@@ -527,7 +529,7 @@ same = {
     rate: metrics.accuracy(said.argmax(axis=1), new.argmax(axis=1), validation["group"])
     for rate, new in said_after.items()
 }
-axes = plots.intervals(
+axes = plots.plot_intervals(
     [np.format_float_positional(rate) for rate in same],
     list(same.values()),
     title="EfficientNet-Lite0's old answers, after fine-tuning",
@@ -565,23 +567,23 @@ import pandas
 
 mapped = sample(train, 100, seed=seed)  # at most 100 a class, so that a large folder takes no longer
 model.set_weights(start)
-small_model, _ = training.frozen(borrowed, mapped, validation, side)  # on the same base
+small_model, _ = training.train_frozen(borrowed, mapped, validation, side)  # on the same base
 small_start = small_model.get_weights()
-places = heads.cuts(borrowed.base)  # {layer: layers after it}; a few networks have none
+places = heads.find_cuts(borrowed.base)  # {layer: layers after it}; a few networks have none
 wanted = [min(last, len(borrowed.base.layers)) for last in (10, 75)]
-depths = sorted({heads.cut(borrowed.base, last)[1] for last in wanted}) if places else []
+depths = sorted({heads.nearest_cut(borrowed.base, last)[1] for last in wanted}) if places else []
 print(f"last layers that learn: none, {', '.join(map(str, depths)) or 'and no others: this base cannot be cut'}")
 
 
 def part_and_batches(last):
     """Return the last layers of the base with the head as one model, and what it learns from and is asked about."""
     head = small_model.layers[-1]
-    cut = heads.cut(borrowed.base, last)[0] if last else None
+    cut = heads.nearest_cut(borrowed.base, last)[0] if last else None
     stored = dict(backbone=borrowed, image_size=side, cut=cut, seed=seed)
     versions = [feature_tools.stored(mapped, view=view, **stored) for view in (None, 1)]
     batches = feature_tools.batches(versions, pipeline.labels(mapped), batch_size=16, shuffle=True, seed=seed)
     asked = feature_tools.batches([feature_tools.stored(validation, **stored)], pipeline.labels(validation))
-    part = heads.join_suffix(borrowed.base, head, cut) if last else keras.Model(head.inputs, head.outputs)
+    part = heads.build_suffix_classifier(borrowed.base, head, cut) if last else keras.Model(head.inputs, head.outputs)
     return part, batches, asked
 
 
@@ -608,7 +610,7 @@ loss_map = loss_map.rename_axis("last layers that learn").rename_axis("rate", ax
 
 # %%
 named = loss_map.rename(index={0: "none (head only)"}, columns=np.format_float_positional)
-axes = plots.heat_map(
+axes = plots.plot_value_map(
     named.rename_axis("learning rate at its height", axis=1),
     "validation loss (nats)",
     title=f"{borrowed.name}: validation loss after two epochs, photos of {side} pixels",
@@ -689,7 +691,7 @@ for name, score in scores.items():
 # %%
 other_one = "stronger recipe" if chosen == "frozen" else "frozen"  # frozen against itself would say nothing
 gain = metrics.paired_difference(y_test, predicted[chosen], predicted[other_one], test["group"])
-axes = plots.intervals(list(scores), list(scores.values()), title="Test photos: frozen and fine-tuned")
+axes = plots.plot_intervals(list(scores), list(scores.values()), title="Test photos: frozen and fine-tuned")
 plots.show(
     axes.figure,
     "Test accuracy with interval, frozen and after each of the two recipes",
@@ -717,7 +719,7 @@ assert not as_told or scores["stronger recipe"].value > scores["frozen"].value
 # %%
 from tutorial_utils.course import benchmark_tables
 
-tuned, tuned_caption = benchmark_tables.read("tuned")
+tuned, tuned_caption = benchmark_tables.read_table("tuned")
 sets = list(tuned["set"].unique())
 figure, ax = plt.subplots(figsize=(6.4, 1.3 + 0.9 * len(sets)), layout="constrained")
 for place, name in enumerate(sets):
@@ -763,9 +765,9 @@ def frozen_and_tuned(table, name):
     """Return labels and groups of photos that are held back, and what the frozen and the fine-tuned model say."""
     model.set_weights(start)  # the base as it was borrowed
     share = min(1, len(mine) / len(table))  # so that both sets learn from about as many photos
-    assigned = splits.assign(table, seed=seed, fractions=(0.5 * share, 0.1 * share, 1 - 0.6 * share))
-    learn, choose, ask = (splits.part(assigned, part) for part in splits.NAMES)
-    tuned, _ = training.frozen(borrowed, learn, choose, side)
+    assigned = splits.split(table, seed=seed, fractions=(0.5 * share, 0.1 * share, 1 - 0.6 * share))
+    learn, choose, ask = (splits.subset(assigned, part) for part in splits.NAMES)
+    tuned, _ = training.train_frozen(borrowed, learn, choose, side)
     _, before = metrics.predict(tuned, pipeline.batches(ask, side))
     recipe = dict(
         last=depths[-1] if depths else 1, views=5, epochs=5, learning_rate=3e-4, seed=seed, run_dir=run, name=name
@@ -780,7 +782,7 @@ tables, domains, gains = {}, {}, {}
 if full:
     tables[pathlib.Path(dataset).name] = mine
     try:
-        tables[other] = catalog.load(other, seed=seed, photos_per_class=len(mine) * 3 // 4)
+        tables[other] = catalog.load_photos(other, seed=seed, photos_per_class=len(mine) * 3 // 4)
     except ValueError as problem:  # not installed
         print(f"{other} is left out. {problem}")
 for title, table in tables.items():
@@ -798,7 +800,7 @@ for title, (labels, groups, guess_frozen, guess_tuned) in domains.items():
 
 # %%
 if gains:
-    axes = plots.intervals(list(gains), list(gains.values()), title=f"{borrowed.name}: fine-tuned against frozen")
+    axes = plots.plot_intervals(list(gains), list(gains.values()), title=f"{borrowed.name}: fine-tuned against frozen")
     axes.axvline(0, color=plots.PALETTE["black"], linewidth=1)
     axes.set(xlabel="right more often when fine-tuned (points)", ylabel="set")
     alt = "Difference between fine-tuned and frozen with interval, for this chapter's photos and another set"
@@ -837,7 +839,7 @@ for title, table in ({**tables, "random pixels": noise()} if full else {}).items
 # chapter: the training photos are drawn from, and the validation photos are asked about.
 
 # %%
-table, caption = benchmark_tables.read("strategies")
+table, caption = benchmark_tables.read_table("strategies")
 table = table.dropna(subset="accuracy")
 sizes = [f"{name} at {size} pixels" for name, size in table[["backbone", "image_size"]].drop_duplicates().values]
 caption = f"{', '.join(sizes)}; from scratch at {side} pixels\n{caption}"
@@ -854,7 +856,7 @@ def scratch(learn, choose, draw, name):
     network.add(keras.layers.Dropout(0.2, seed=draw))
     network.add(keras.layers.Dense(len(class_names), activation="softmax"))
     network.compile(keras.optimizers.Adam(1e-3), loss=objective, metrics=["accuracy"])
-    batches = training.augmented(learn, side, draw)
+    batches = training.augmented_batches(learn, side, draw)
     epochs = max(20, -(-200 // int(batches.cardinality())))
     training.fit(network, batches, pipeline.batches(choose, side), epochs, run_dir=run, name=name)
     return network
@@ -870,9 +872,9 @@ def measure(number, draw):
     folds = shortcuts.by_group(drawn, 5, draw).split(drawn, drawn["label"], drawn["group"])
     learn, choose = (drawn.iloc[rows].reset_index(drop=True) for rows in next(folds))  # a fifth chooses the epoch
     model.set_weights(start)
-    each, _ = training.frozen(borrowed, learn, choose, image_size)
+    each, _ = training.train_frozen(borrowed, learn, choose, image_size)
     found = {"head": accuracy_on(each, val_batches, validation).value}
-    batches, choices = training.augmented(learn, image_size, draw), pipeline.batches(choose, image_size)
+    batches, choices = training.augmented_batches(learn, image_size, draw), pipeline.batches(choose, image_size)
     training.fine_tune(each, borrowed.base, batches, choices, run_dir=run, name=f"all_{number}_{draw}")
     found["all"] = accuracy_on(each, val_batches, validation).value
     small = scratch(learn, choose, draw, f"scratch_{number}_{draw}")
@@ -899,7 +901,7 @@ if full:
         caption += f"Measured here, {len(validation)} photos asked"
 
 # %%
-figure = plots.by_number(table, title=f"Accuracy by photos a class; bands: lowest to highest draw\n{caption}")
+figure = plots.plot_by_photos(table, title=f"Accuracy by photos a class; bands: lowest to highest draw\n{caption}")
 plots.show(
     figure,
     "Accuracy by photos a class for networks from scratch, frozen and fine-tuned, a panel for each set",
@@ -940,7 +942,7 @@ for name, row in means.iterrows():
 # %%
 from tutorial_utils.course import adviser
 
-record, record_caption = benchmark_tables.read("adviser")
+record, record_caption = benchmark_tables.read_table("adviser")
 regrets = adviser.regrets(record)
 figure, ax = plt.subplots(figsize=(6.4, 2.8), layout="constrained")
 ax.barh(regrets.index[::-1], regrets[::-1], color=[plots.PALETTE["blue"]] * 3 + [plots.PALETTE["orange"]])
@@ -971,10 +973,10 @@ print(
 if full:
     model.set_weights(start)
     known = pandas.concat([train, validation], ignore_index=True)
-    kept_rows, _ = benchmark_tables.read("strategies")
+    kept_rows, _ = benchmark_tables.read_table("strategies")
     others = kept_rows[kept_rows["set"] != pathlib.Path(dataset).name]
     advice = adviser.advise(known, borrowed, image_size, seed, others)
-    print(f"{adviser.table(advice).to_string()}\n\n{advice}")
+    print(f"{adviser.advice_table(advice).to_string()}\n\n{advice}")
 
 # %% [markdown]
 # Advice is a bet. What counts is what your validation photos say, and you have just seen how to ask them. The frozen
@@ -982,7 +984,7 @@ if full:
 
 # %%
 took = f"{tuning_seconds:.0f} s" if tuning_seconds else "trained by an earlier run of this chapter, at least in part"
-print(f"stronger recipe: {took}; features and closed head: {frozen_seconds:.0f} s")
+print(f"stronger recipe: {took}; features and logistic head: {frozen_seconds:.0f} s")
 print("(Features that an earlier chapter has stored are only read, and so is a training that an earlier run finished.)")
 
 # %% [markdown]

@@ -41,10 +41,10 @@ from tutorial_utils.data import catalog, image_stats, pipeline, splits
 from tutorial_utils.models import backbones, heads
 from tutorial_utils.models import features as feature_tools
 
-photos = catalog.load(dataset, seed=seed, photos_per_class=photos_per_class)
-photos = splits.assign(photos, seed=seed, looked=image_stats.of(photos))
+photos = catalog.load_photos(dataset, seed=seed, photos_per_class=photos_per_class)
+photos = splits.split(photos, seed=seed, stats=image_stats.compute_stats(photos))
 class_names = list(photos["label"].cat.categories)
-train, validation, test = (splits.part(photos, name) for name in splits.NAMES)
+train, validation, test = (splits.subset(photos, name) for name in splits.NAMES)
 borrowed = backbones.get(backbone)
 stored_train, y_train = feature_tools.stored(train, borrowed, image_size), pipeline.labels(train)
 stored_val, y_val = feature_tools.stored(validation, borrowed, image_size), pipeline.labels(validation)
@@ -134,7 +134,7 @@ class DrawEveryEpoch(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         begun = time.perf_counter()
         self.rows.append(dict(logs))
-        figure = plots.history(pandas.DataFrame(self.rows))
+        figure = plots.plot_history(pandas.DataFrame(self.rows))
         self.view.value = plots.as_html(figure, f"Loss and accuracy by epoch, up to epoch {epoch + 1}")
         self.seconds += time.perf_counter() - begun
 
@@ -576,7 +576,7 @@ from tutorial_utils.models import backbones, features, training
 here = pathlib.Path(__file__).parent
 fatal_epoch, seed, size, borrowed = *map(int, sys.argv[1:4]), backbones.get(sys.argv[4])
 photos = pandas.read_pickle(here / "photos.pkl")
-train, validation, _ = (splits.part(photos, name) for name in splits.NAMES)
+train, validation, _ = (splits.subset(photos, name) for name in splits.NAMES)
 rows = [features.stored(table, borrowed, size, progress=False) for table in (train, validation)]
 val_batches = features.batches([rows[1]], pipeline.labels(validation))
 
@@ -657,7 +657,7 @@ kept_epoch = int(history.index[history["kept"]][0])
 print(f"ended after {len(history) - 1} of 60 epochs; kept: epoch {kept_epoch}")
 
 # %%
-figure = plots.history(history, title="All together")
+figure = plots.plot_history(history, title="All together")
 plots.show(figure, "Loss and accuracy by epoch with all callbacks", run / "figures" / "together.png")
 np.testing.assert_allclose(head.evaluate(val_batches, verbose=0)[0], history["val_loss"].min(), rtol=1e-4)
 assert not as_told or len(history) - 1 < 60
@@ -671,9 +671,11 @@ assert not as_told or len(history) - 1 < 60
 # %%
 from tutorial_utils.evaluation import metrics
 
-model = heads.join(borrowed, head, image_size)
+model = heads.build_classifier(borrowed, head, image_size)
 y_test, probabilities = metrics.predict(model, pipeline.batches(test, image_size))
-left_alone = heads.join(borrowed, unwatched_head, image_size).predict(pipeline.batches(test, image_size), verbose=0)
+left_alone = heads.build_classifier(borrowed, unwatched_head, image_size).predict(
+    pipeline.batches(test, image_size), verbose=0
+)
 score = metrics.accuracy(y_test, probabilities.argmax(axis=1), test["group"])
 gain = metrics.paired_difference(y_test, probabilities.argmax(axis=1), left_alone.argmax(axis=1), test["group"])
 print(f"with callbacks: {score}")

@@ -56,29 +56,31 @@ as_told = as_told and backbone in ("mobilenet_v2", "efficientnet_lite0")
 from tutorial_utils.data import catalog, image_stats, pipeline, splits
 from tutorial_utils.models import backbones, import_model, training
 
-photos = catalog.load(dataset, seed=seed, photos_per_class=photos_per_class)
+photos = catalog.load_photos(dataset, seed=seed, photos_per_class=photos_per_class)
 borrowed = backbones.get(backbone)
 earlier = None
 if model_path is None:
-    earlier = run_folder.find(run, "04_fine_tuning", photos=photos, backbone=borrowed, image_size=image_size, seed=seed)
+    earlier = run_folder.find_run(
+        run, "04_fine_tuning", photos=photos, backbone=borrowed, image_size=image_size, seed=seed
+    )
 if model_path is not None:
-    photos = import_model.in_order(photos, class_names or list(photos["label"].cat.categories))
+    photos = import_model.align_classes(photos, class_names or list(photos["label"].cat.categories))
 if earlier:
-    photos = splits.read(photos, earlier / "splits.csv")
+    photos = splits.read_splits(photos, earlier / "splits.csv")
 else:
-    photos = splits.assign(photos, seed=seed, looked=image_stats.of(photos))
+    photos = splits.split(photos, seed=seed, stats=image_stats.compute_stats(photos))
 class_names = list(photos["label"].cat.categories)
-train, validation, test = (splits.part(photos, name) for name in splits.NAMES)
+train, validation, test = (splits.subset(photos, name) for name in splits.NAMES)
 
 # %%
 if model_path is not None:
-    model = import_model.load(model_path, class_names, pixels, output, image_size)
+    model = import_model.load_model(model_path, class_names, pixels, output, image_size)
 elif earlier:
     model = keras.models.load_model(earlier / "model.keras", compile=False)
 else:
-    model, _ = training.frozen(borrowed, train, validation, image_size)
+    model, _ = training.train_frozen(borrowed, train, validation, image_size)
     if full:
-        learning = training.augmented(train, image_size, seed)
+        learning = training.augmented_batches(train, image_size, seed)
         training.fine_tune(model, borrowed.base, learning, pipeline.batches(validation, image_size))
         borrowed = backbones.get(backbone)  # as it was; the model keeps the base that has learned
 model_from = "model_path" if model_path else "04_fine_tuning" if earlier else "06_evaluation"
@@ -92,7 +94,7 @@ image_size = model.input_shape[1]
 from tutorial_utils.models import foreign_check
 
 if model_path is not None:
-    doubts = foreign_check.check(model, pipeline.batches(train, image_size), class_names, train["group"])
+    doubts = foreign_check.check_import(model, pipeline.batches(train, image_size), class_names, train["group"])
     print("\n".join(doubts) or "Nothing speaks against what was said of pixels, answers and classes.")
 
 # %% [markdown]
@@ -159,7 +161,7 @@ assert score.low <= by_photo.low + 1e-9
 # %%
 from tutorial_utils.course import benchmark_tables
 
-simulated, caption = benchmark_tables.read("coverage")
+simulated, caption = benchmark_tables.read_table("coverage")
 four_a_plant = simulated[(simulated["photos"] == 300) & (simulated["groups"] == 75)]
 both = ["by_group", "by_photo"]
 shares = (100 * four_a_plant.groupby("alike")[both].mean()).rename(columns=lambda name: f"{name.replace('_', ' ')} (%)")
@@ -171,7 +173,9 @@ shares.style.format(precision=1).set_caption(caption)
 from tutorial_utils.evaluation import scores
 
 print(scores.too_few_groups(test["group"]))
-table = scores.overall(y_test, predicted, len(class_names), test["group"], probabilities, k=min(3, len(class_names)))
+table = scores.score_table(
+    y_test, predicted, len(class_names), test["group"], probabilities, k=min(3, len(class_names))
+)
 (100 * table).round(1)
 
 # %% [markdown]
@@ -188,7 +192,7 @@ table = scores.overall(y_test, predicted, len(class_names), test["group"], proba
 from tutorial_utils.evaluation import plots, trust_plots
 
 counts = metrics.confusion(y_test, predicted, len(class_names))
-axes = plots.confusion(counts, class_names, title="Test photos: true and predicted class")
+axes = plots.plot_confusion(counts, class_names, title="Test photos: true and predicted class")
 plots.show(
     axes.figure,
     "Confusion matrix of the test photos, true class by row, predicted by column",
@@ -212,7 +216,7 @@ evaluation.browse_confusion(test["path"], y_test, predicted, class_names, probab
 pairs = scores.confused_pairs(y_test, predicted, class_names, test["group"])
 pair = pairs.iloc[0] if len(pairs) else None
 if pair is not None:
-    figure = trust_plots.pairs(pairs, title="What the model mixes up, with 95 % intervals")
+    figure = trust_plots.plot_confused_pairs(pairs, title="What the model mixes up, with 95 % intervals")
     plots.show(figure, "The pairs of classes that are mixed up, each with its interval", run / "figures" / "pairs.png")
 
 # %%
@@ -239,7 +243,7 @@ else:
 # if every alarm costs a day's work, look at precision. **F1** is a mean of the two.
 
 # %%
-table = scores.by_class(y_test, predicted, class_names, test["group"])
+table = scores.class_table(y_test, predicted, class_names, test["group"])
 table.round(3)
 
 # %%
@@ -269,23 +273,23 @@ print(f"precision of {weakest}: {counts[place, place]} / {counts[:, place].sum()
 from tutorial_utils.evaluation import saliency
 from tutorial_utils.models import features
 
-stages = saliency.two_stages(model)  # pixels to the last feature map, that to probabilities
+stages = saliency.split_model(model)  # pixels to the last feature map, that to probabilities
 features_of = features.pooled(stages[0])  # (photos, channels): the map's mean over its places
 tables = (train, validation, test)
 train_features, val_features, test_features = (features_of(pipeline.batches(each, image_size)) for each in tables)
 
 # %%
 from tutorial_utils.evaluation import error_analysis
-from tutorial_utils.data.images import read_photo
+from tutorial_utils.data.images import read_image
 
 
 def heat_of(places):
     """Return what spoke for the predicted class in some test photos, (photos, height, width), 0 to 1."""
-    images = np.stack([read_photo(path, image_size) for path in test["path"].iloc[places]])
+    images = np.stack([read_image(path, image_size) for path in test["path"].iloc[places]])
     return saliency.grad_cam(stages, images, predicted[places])
 
 
-found = error_analysis.of(test, y_test, probabilities, train, test_features, train_features, heat_of)
+found = error_analysis.find_errors(test, y_test, probabilities, train, test_features, train_features, heat_of)
 error_analysis.browse(found)
 
 # %%
@@ -309,7 +313,7 @@ from tutorial_utils.evaluation import calibration
 
 error = calibration.calibration_error(probabilities, y_test, test["group"])
 temperature = calibration.fit_temperature(val_probabilities, y_val, validation["group"])
-cooled = calibration.with_temperature(probabilities, temperature)
+cooled = calibration.apply_temperature(probabilities, temperature)
 error_after = calibration.calibration_error(cooled, y_test, test["group"])
 print(f"as trained: {error}\ntemperature {temperature:.2f}: {error_after}")
 
@@ -322,11 +326,11 @@ print(f"as trained: {error}\ntemperature {temperature:.2f}: {error_after}")
 assert np.array_equal(cooled.argmax(axis=1), predicted)
 tables = {"as trained": probabilities, f"temperature {temperature:.2f}": cooled}
 tables = {name: calibration.reliability(each, y_test) for name, each in tables.items()}
-figure = trust_plots.reliability(tables, "Below the dotted line the model is surer than it is right")
+figure = trust_plots.plot_reliability(tables, "Below the dotted line the model is surer than it is right")
 plots.show(figure, "Accuracy against confidence, before and after the temperature", run / "figures" / "reliability.png")
 
 # %%
-change = calibration.error_difference(cooled, probabilities, y_test, test["group"])
+change = calibration.calibration_difference(cooled, probabilities, y_test, test["group"])
 print(f"calibration error after minus before: {100 * change.value:+.1f} points ", end="")
 print(f"({100 * change.low:+.1f} to {100 * change.high:+.1f})")
 
@@ -340,7 +344,7 @@ print(f"({100 * change.low:+.1f} to {100 * change.high:+.1f})")
 # difference lay above zero, so that the temperature had done harm.
 
 # %%
-many, caption = benchmark_tables.read("calibrated")
+many, caption = benchmark_tables.read_table("calibrated")
 many = many[many["model"] == "frozen"]
 errors = (100 * many.groupby("set")[["error_before", "error_after"]].mean()).round(1)
 harm = many.groupby("set")["rises"].agg(splits="size", harm="sum")
@@ -355,7 +359,7 @@ errors.join(harm).style.format(precision=1).set_caption(caption)
 # validation photos choose the threshold at which at most the wanted share of answers is wrong.
 
 # %%
-cooled_val = calibration.with_temperature(val_probabilities, temperature)
+cooled_val = calibration.apply_temperature(val_probabilities, temperature)
 chosen = calibration.threshold_for(cooled_val, y_val, wanted_error)
 threshold = float(chosen["threshold"]) if chosen is not None else float("inf")
 answered = cooled.max(axis=1) >= threshold
@@ -365,7 +369,7 @@ print(f"answer when at least {threshold:.0%} sure: {coverage:.0%} of the test ph
 print(f"{risk:.1%} of these wrong")
 
 # %%
-figure = trust_plots.risk_and_coverage(
+figure = trust_plots.plot_risk_and_coverage(
     calibration.risk_and_coverage(cooled, y_test), (coverage, risk) if answered.any() else None
 )
 plots.show(figure, "Share of wrong answers by the share of photos that is answered", run / "figures" / "coverage.png")
@@ -402,15 +406,15 @@ from tutorial_utils.evaluation import heat, heat_plots
 
 def read_masks(paths):
     """Return where photos show what their class is known by, bool (photos, image_size, image_size)."""
-    return np.stack([read_photo(path, image_size)[..., 0] > 127 for path in paths])
+    return np.stack([read_image(path, image_size)[..., 0] > 127 for path in paths])
 
 
 masks = read_masks(test["mask"]) if "mask" in test else np.zeros((len(test), 1, 1), bool)
 covered = masks.mean(axis=(1, 2))  # share of each photo
 known_where = bool(((covered > 0) & (covered < 0.25)).any())
 asked = np.flatnonzero((covered > 0) & (covered < 0.25)) if known_where else np.arange(len(test))
-images = np.stack([read_photo(path, image_size) for path in test["path"].iloc[asked]])
-finer = saliency.two_stages(model, places=8)
+images = np.stack([read_image(path, image_size) for path in test["path"].iloc[asked]])
+finer = saliency.split_model(model, places=8)
 heats = saliency.grad_cam(finer, images, y_test[asked], by_place=True)  # what speaks for the true class
 
 # %%
@@ -418,7 +422,7 @@ some = [np.flatnonzero(y_test[asked] == label)[0] for label in np.unique(y_test[
 titles = [
     f"{class_names[y_test[i]]}\nsays {class_names[predicted[i]]}, {probabilities[i].max():.0%}" for i in asked[some]
 ]
-figure = heat_plots.overlays(
+figure = heat_plots.plot_saliency(
     images[some], {"what speaks for the true class": heats[some]}, titles, masks[asked][some] if known_where else None
 )
 plots.show(figure, "Four photos, and what in them speaks for their class", run / "figures" / "heat.png")
@@ -447,9 +451,9 @@ evaluation.explore_heat(images[order], heats[order], said, masks[asked][order] i
 worth = {}
 if known_where:
     groups = test["group"].iloc[asked]
-    no_idea = saliency.two_stages(saliency.shuffled(model, seed), places=8)
-    worth["this model"] = heat.score(heats, masks[asked], groups)
-    worth["shuffled weights"] = heat.score(
+    no_idea = saliency.split_model(saliency.randomize_weights(model, seed), places=8)
+    worth["this model"] = heat.score_maps(heats, masks[asked], groups)
+    worth["shuffled weights"] = heat.score_maps(
         saliency.grad_cam(no_idea, images, y_test[asked], by_place=True), masks[asked], groups
     )
 
@@ -460,22 +464,22 @@ from tutorial_utils.leaves import planted
 
 if known_where:
     with tempfile.TemporaryDirectory() as folder:
-        marked = planted.mark(photos, folder)
-        learn, check, seen = (splits.part(marked, name) for name in splits.NAMES)
-        cheat, _ = training.frozen(borrowed, learn, check, image_size)
+        marked = planted.add_watermarks(photos, folder)
+        learn, check, seen = (splits.subset(marked, name) for name in splits.NAMES)
+        cheat, _ = training.train_frozen(borrowed, learn, check, image_size)
         both = {"with signs": check, "the same photos without": validation}
         for name, table in both.items():
             labels, said = metrics.predict(cheat, pipeline.batches(table, image_size))
             print(f"{name}: {metrics.accuracy(labels, said.argmax(axis=1), table['group'])}")
-        images = np.stack([read_photo(path, image_size) for path in seen["path"].iloc[asked]])
+        images = np.stack([read_image(path, image_size) for path in seen["path"].iloc[asked]])
     shown = {"this model, signs printed": model, "planted shortcut": cheat}  # both on the same photos
     for name, judged in shown.items():
-        found = saliency.grad_cam(saliency.two_stages(judged, places=8), images, y_test[asked], by_place=True)
-        worth[name] = heat.score(found, masks[asked], groups)
+        found = saliency.grad_cam(saliency.split_model(judged, places=8), images, y_test[asked], by_place=True)
+        worth[name] = heat.score_maps(found, masks[asked], groups)
 
 # %%
 if known_where:
-    figure = heat_plots.worth(worth)
+    figure = heat_plots.plot_saliency_scores(worth)
     alt = "Heat inside the lesions, times that of heat spread evenly, model by model"
     plots.show(figure, alt, run / "figures" / "worth.png")
     for name, table in worth.items():
@@ -509,13 +513,13 @@ if as_told:
 from tutorial_utils.leaves import strangers
 from tutorial_utils.evaluation import ood
 
-kinds = {name: strangers.make(name, 64, image_size, seed) for name in strangers.KINDS}
-strange = {"test photos": ood.distance(test_features, train_features)}
-strange |= {name: ood.distance(features_of([images]), train_features) for name, images in kinds.items()}
-limit = ood.threshold(ood.distance(val_features, train_features))  # lets 95 % of such photos pass
+kinds = {name: strangers.ood_images(name, 64, image_size, seed) for name in strangers.KINDS}
+strange = {"test photos": ood.knn_distance(test_features, train_features)}
+strange |= {name: ood.knn_distance(features_of([images]), train_features) for name, images in kinds.items()}
+limit = ood.score_threshold(ood.knn_distance(val_features, train_features))  # lets 95 % of such photos pass
 
 # %%
-figure = trust_plots.separation(strange, limit)
+figure = trust_plots.plot_ood_scores(strange, limit)
 alt = "How strange the test photos, noise, blank cards and surfaces look to the model"
 plots.show(figure, alt, run / "figures" / "strangers.png")
 
@@ -525,9 +529,9 @@ plots.show(figure, alt, run / "figures" / "strangers.png")
 # away.
 
 # %%
-areas = {name: ood.auc(strange["test photos"], strange[name], test["group"]) for name in kinds}
+areas = {name: ood.auroc(strange["test photos"], strange[name], test["group"]) for name in kinds}
 print("\n".join(f"{name}: {area}" for name, area in areas.items()))
-passing = ood.taken_for_known(strange["test photos"], limit, test["group"])
+passing = ood.acceptance_rate(strange["test photos"], limit, test["group"])
 still = np.concatenate([strange[name] for name in kinds]) <= limit
 print(f"test photos: {passing}\nstrangers: {still.mean():.0%} taken for known")
 
@@ -540,7 +544,7 @@ print(f"how sure the model is of its answers on noise, on average: {sure_of_nois
 # well the distance tells the photos of each column (area under the ROC curve):
 
 # %%
-kept, caption = benchmark_tables.read("unknown")
+kept, caption = benchmark_tables.read_table("unknown")
 kept = kept[(kept["model"] == "frozen") & (kept["score"] == f"distance, k = {ood.NEAREST}")]
 real = kept.pivot_table(index="set", columns="strangers", values="auc").drop(columns=list(strangers.KINDS))
 assert real.loc[["leaves", "plantvillage_tomato"], "clothing"].min() > 0.95
@@ -572,7 +576,7 @@ sizes = [size for size in (rarest // 8, rarest // 4, rarest // 2, rarest) if siz
 def learned_from(per_class, draw):
     """Return (photos learned from, which test photos are then right) of a head on the frozen base."""
     some = sample(train.assign(place=np.arange(len(train))), per_class, seed=draw)
-    head = heads.closed_head(stored["train"][some["place"]], pipeline.labels(some), len(class_names))
+    head = heads.logistic_head(stored["train"][some["place"]], pipeline.labels(some), len(class_names))
     kernel, bias = head.get_weights()
     return len(some), (stored["test"] @ kernel + bias).argmax(axis=1) == y_test
 
@@ -583,10 +587,14 @@ numbers, rights = [number for number, _ in tries], [float(right.mean()) for _, r
 twice = 2 * max(numbers, default=0)
 expected = None
 if len(sizes) > 1:
-    ahead = [learning_curve.forecast(numbers, rights, len(test), at) for at in np.geomspace(min(numbers), twice, 12)]
+    ahead = [
+        learning_curve.forecast_accuracy(numbers, rights, len(test), at) for at in np.geomspace(min(numbers), twice, 12)
+    ]
     expected = ahead[-1]
     print(expected)
-    figure = trust_plots.growth(numbers, rights, ahead, title="A head on the frozen base: would more photos help?")
+    figure = trust_plots.plot_learning_curve(
+        numbers, rights, ahead, title="A head on the frozen base: would more photos help?"
+    )
     alt = "Accuracy by number of training photos, with a forecast at twice as many"
     plots.show(figure, alt, run / "figures" / "growth.png")
 else:
@@ -709,7 +717,7 @@ if expected is not None:  # of this very model only if that is a head on the fro
 # %%
 from tutorial_utils.course import predictor
 
-calibrated = heads.with_temperature(model, temperature)
+calibrated = heads.add_temperature(model, temperature)
 summary["seconds"] = round(time.perf_counter() - started, 1)
 run_folder.finish(run, parameters=parameters, metrics=summary, photos=photos, backbone=borrowed, model=calibrated)
 predictor.keep_known(run, train_features, limit)
@@ -742,7 +750,7 @@ parts = {
 }
 drawn = {name: texts for name, texts in parts.items() if (run / "figures" / f"{name}.png").is_file()}
 sections = [report.Section(heading, text, f"{name}.png") for name, (heading, text) in drawn.items()]
-page = report.write(
+page = report.write_report(
     run, f"How good is this model of {dataset}?", sections, command=report.command("06_evaluation", parameters)
 )
 print(f"{page.name} in the run folder, {page.stat().st_size / 1e6:.1f} MB")

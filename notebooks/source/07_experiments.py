@@ -53,11 +53,11 @@ as_told = as_told and backbone in ("mobilenet_v2", "efficientnet_lite0")
 import pandas
 from tutorial_utils.data import catalog, image_stats, pipeline, shortcuts, splits
 
-photos = catalog.load(dataset, seed=seed, photos_per_class=photos_per_class)
-photos = splits.assign(photos, seed=seed, looked=image_stats.of(photos))
+photos = catalog.load_photos(dataset, seed=seed, photos_per_class=photos_per_class)
+photos = splits.split(photos, seed=seed, stats=image_stats.compute_stats(photos))
 class_names = list(photos["label"].cat.categories)
-known = pandas.concat([splits.part(photos, "train"), splits.part(photos, "val")], ignore_index=True)
-test = splits.part(photos, "test")
+known = pandas.concat([splits.subset(photos, "train"), splits.subset(photos, "val")], ignore_index=True)
+test = splits.subset(photos, "test")
 y_known, y_test = pipeline.labels(known), pipeline.labels(test)
 print(f"{len(known)} known photos of {known['group'].nunique()} groups; {len(test)} test photos stay closed")
 
@@ -82,7 +82,7 @@ def split_of(number):
 
 def closed(features, rows, number):
     """Return the head of chapter 3 that is solved for, learned from some rows of the known photos."""
-    return heads.closed_head(features[rows], y_known[rows], len(class_names))
+    return heads.logistic_head(features[rows], y_known[rows], len(class_names))
 
 
 def one_run(setting, number, features, head_of=closed):
@@ -117,7 +117,7 @@ assert not set(known["group"].iloc[learn]) & set(known["group"].iloc[ask])
 import matplotlib.pyplot as plt
 from tutorial_utils.evaluation import plots
 
-same = pandas.DataFrame([one_run({"setting": "closed head"}, number, features) for number in range(12)])
+same = pandas.DataFrame([one_run({"setting": "logistic head"}, number, features) for number in range(12)])
 spread = 100 * same["metrics_accuracy"]
 figure, ax = plt.subplots(figsize=(6.4, 1.9), layout="constrained")
 ax.plot(spread, np.zeros(12), "o", color=plots.PALETTE["blue"], alpha=0.5, markersize=9)
@@ -211,7 +211,7 @@ def supports(runs, vary):
         print("There is nothing to compare it with.")
         return None, first
     apart = comparison.differences(runs, [vary], score=SCORE)
-    print(comparison.says(apart, first))
+    print(comparison.conclusions(apart, first))
     return apart, first
 
 
@@ -226,11 +226,11 @@ base_apart, base_first = supports(base_runs, "backbone")
 
 # %%
 if base_apart is not None:
-    figure = comparison.draw_differences(base_apart, base_first, score="accuracy")
+    figure = comparison.plot_differences(base_apart, base_first, score="accuracy")
     alt = f"Difference of each network to {borrowed.name}, run by run, with intervals"
     plots.show(figure, alt, run / "figures" / "bases.png")
     table = comparison.settings(base_runs, ["backbone"], SCORE)
-    figure = comparison.draw(table, "What each network reached, and its size", "weights", "accuracy")
+    figure = comparison.plot_settings(table, "What each network reached, and its size", "weights", "accuracy")
     plots.show(figure, "Accuracy of each network by its number of weights", run / "figures" / "bases_cost.png")
 
 # %% [markdown]
@@ -241,10 +241,10 @@ if base_apart is not None:
 # %%
 from tutorial_utils.course import benchmark_tables
 
-kept, caption = benchmark_tables.read("architectures")
+kept, caption = benchmark_tables.read_table("architectures")
 means = 100 * kept.groupby(["set", "backbone"])["accuracy"].mean().unstack()
 broken = means.rename(columns=lambda name: name.replace("_", "\n", 1))  # names side by side
-axes = plots.heat_map(broken, "test accuracy (%)", title=f"A head on each frozen base\n{caption}", form="{:.1f}")
+axes = plots.plot_value_map(broken, "test accuracy (%)", title=f"A head on each frozen base\n{caption}", form="{:.1f}")
 plots.show(axes.figure, "Accuracy of a head on each base, for five data sets", run / "figures" / "kept_bases.png")
 
 # %%
@@ -255,7 +255,7 @@ print(f"largest distance between first and last on one set: {(means.max(axis=1) 
 # %% [markdown]
 # ## How many new layers, and how wide?
 #
-# Second question, on the same features. The closed head has no hidden layer. A head with hidden layers has epochs, and
+# Second question, on the same features. The logistic head has no hidden layer. A head with hidden layers has epochs, and
 # somebody has to say when to stop: if it stopped where the asked photos are best, it would have peeked, and the closed
 # head would not. So a seventh of what it may learn from is set apart to choose its epoch. That is a cost of such a
 # head, and it belongs into the comparison.
@@ -292,7 +292,7 @@ shown(head_runs, "hidden layers")
 
 # %%
 head_apart, head_first = supports(head_runs, "hidden layers")
-figure = comparison.draw_differences(head_apart, head_first, score="accuracy")
+figure = comparison.plot_differences(head_apart, head_first, score="accuracy")
 plots.show(figure, "Difference of each head to the one without hidden layer", run / "figures" / "heads.png")
 
 # %% [markdown]
@@ -334,7 +334,7 @@ def with_views(count):
 
     def head_of(features, rows, number):
         many = np.concatenate([features[rows], *(view[rows] for view in views[:count])])
-        return heads.closed_head(many, np.tile(y_known[rows], 1 + count), len(class_names))
+        return heads.logistic_head(many, np.tile(y_known[rows], 1 + count), len(class_names))
 
     return head_of
 
@@ -357,11 +357,11 @@ view_apart, view_first = supports(view_runs, "more views")
 
 # %%
 recipes = ["defaults, not augmented", "defaults, mirrored only", "defaults"]
-choices, caption = benchmark_tables.read("choices")
+choices, caption = benchmark_tables.read_table("choices")
 tuned = 100 * choices[choices["recipe"].isin(recipes)].groupby(["set", "recipe"])["accuracy"].mean().unstack()
 renamed = {"defaults": "turned and\nmirrored", "defaults, not augmented": "as they are"}
 tuned = tuned[recipes].rename(columns=renamed).rename(columns={"defaults, mirrored only": "mirrored only"})
-axes = plots.heat_map(tuned, "accuracy (%)", title=f"Fine-tuned, 25 photos a class\n{caption}", form="{:.1f}")
+axes = plots.plot_value_map(tuned, "accuracy (%)", title=f"Fine-tuned, 25 photos a class\n{caption}", form="{:.1f}")
 plots.show(axes.figure, "Accuracy with three kinds of augmentation, for five sets", run / "figures" / "kept_views.png")
 
 # %%
@@ -393,7 +393,7 @@ shown(size_runs, "image_size")
 
 # %%
 size_apart, size_first = supports(size_runs, "image_size")
-figure = comparison.draw_differences(size_apart, size_first, score="accuracy")
+figure = comparison.plot_differences(size_apart, size_first, score="accuracy")
 plots.show(figure, "Difference of each image size to the baseline", run / "figures" / "sizes.png")
 print("seconds for the features of the known photos (less where they were stored before): ", end="")
 print(", ".join(f"{side}: {size_seconds[side]:.1f}" for side in sizes))
@@ -422,7 +422,7 @@ plots.show(figure, alt, run / "figures" / "three_runs.png")
 # %% [markdown]
 # ## A whole chapter, many times
 #
-# So far a run was a head on stored features, in this notebook. For whole chapters there is `grids.run`: it runs a
+# So far a run was a head on stored features, in this notebook. For whole chapters there is `experiments.run_grid`: it runs a
 # notebook for every combination of values and seeds, each in a process of its own, several at a time, and keeps what
 # each of them left. Here chapter 3, with few photos: two image sizes, two seeds. What is not in question need not be
 # computed every time: the chapter's network from scratch gets a single epoch.
@@ -438,23 +438,23 @@ except ValueError:
 fixed = {"dataset": dataset, "backbone": borrowed.name, "photos_per_class": 10, "scratch_epochs": 1}
 vary = {"image_size": [64, 96]}
 if chapters:
-    print(experiments.plan(chapters["03"], vary, seeds=(0, 1), fixed=fixed).to_string())
+    print(experiments.plan_grid(chapters["03"], vary, seeds=(0, 1), fixed=fixed).to_string())
 
 # %%
 grid = run / "grid"
 if chapters:
     clock = time.perf_counter()
-    small = experiments.run(chapters["03"], grid, vary, seeds=(0, 1), fixed=fixed)
+    small = experiments.run_grid(chapters["03"], grid, vary, seeds=(0, 1), fixed=fixed)
     print(f"{len(small)} runs, {int(small['ok'].sum())} ended well, {time.perf_counter() - clock:.0f} s")
     clock = time.perf_counter()
-    experiments.run(chapters["03"], grid, vary, seeds=(0, 1), fixed=fixed)
+    experiments.run_grid(chapters["03"], grid, vary, seeds=(0, 1), fixed=fixed)
     print(f"the same call again: {time.perf_counter() - clock:.1f} s, for a finished run is not run again")
 
 # %%
 if chapters:
     _, small_apart = comparison.compare(grid)
     assert list(small_apart.index) == ["image_size 96"]  # against the size that was named first
-    print(comparison.says(small_apart, "image_size 64"))
+    print(comparison.conclusions(small_apart, "image_size 64"))
     print("The page comparison.html in the folder of the grid says the same, with tables and plots.")
 
 # %% [markdown]
@@ -464,22 +464,22 @@ if chapters:
 # %%
 if chapters:
     try:
-        experiments.plan(chapters["03"], {"imagesize": [96, 128]})
+        experiments.plan_grid(chapters["03"], {"imagesize": [96, 128]})
     except ValueError as error:
         print(error)
 
 # %% [markdown]
-# With `full = True`, chapter 3 whole: four settings of three seeds each, on all photos. On a cluster, give `grids.run`
+# With `full = True`, chapter 3 whole: four settings of three seeds each, on all photos. On a cluster, give `experiments.run_grid`
 # a `dask.distributed.Client`, and the same runs are spread over its workers.
 
 # %%
 if full and chapters:
     vary = {"image_size": [96, image_size], "backbone": list(bases)[:2]}
-    experiments.run(
+    experiments.run_grid(
         chapters["03"], run / "larger", vary, seeds=(0, 1, 2), fixed={"dataset": dataset, "scratch_epochs": 1}
     )
     table, larger_apart = comparison.compare(run / "larger")
-    print(comparison.says(larger_apart, table.index[0]))
+    print(comparison.conclusions(larger_apart, table.index[0]))
 
 # %% [markdown]
 # ## Decide
@@ -523,10 +523,10 @@ def whole(setting):
     head_of, count = HEADS[setting["hidden layers"]], setting["more views"]
     if head_of is closed and count:
         more = [feature_tools.stored(known, base, side, view=number, seed=seed)[:] for number in range(1, 1 + count)]
-        head = heads.closed_head(np.concatenate([table, *more]), np.tile(y_known, 1 + count), len(class_names))
+        head = heads.logistic_head(np.concatenate([table, *more]), np.tile(y_known, 1 + count), len(class_names))
     else:
         head = head_of(table, rows, seed)
-    return heads.join(base, head, side)
+    return heads.build_classifier(base, head, side)
 
 
 # %%
@@ -629,7 +629,7 @@ exercises.check(
 
 # %% [markdown]
 # **4. Plan one of your own.** Which question would you ask of chapter 3? Write down what varies, with at least two
-# values, as a dict for `grids.plan`: a parameter of chapter 3, and the values to try. It is checked and not run. (The
+# values, as a dict for `experiments.plan_grid`: a parameter of chapter 3, and the values to try. It is checked and not run. (The
 # answer below is one of many that are right.)
 
 # %% tags=["solution"]
@@ -645,7 +645,7 @@ def planned(vary):
     if not chapters:
         return "a plan"
     try:
-        settings = experiments.plan(chapters["03"], vary, seeds=range(3))
+        settings = experiments.plan_grid(chapters["03"], vary, seeds=range(3))
     except (ValueError, TypeError) as error:
         return str(error)
     return "a plan" if len(settings) >= 6 else "one value"
@@ -655,7 +655,7 @@ exercises.check(
     "A plan of your own",
     planned(my_vary) if my_vary is not ... else my_vary,
     "a plan",
-    explain="grids.run takes the same, and a folder to keep the runs in.",
+    explain="experiments.run_grid takes the same, and a folder to keep the runs in.",
     wrong=[
         ("one value", "With a single value there is nothing to compare: give at least two."),
         ("image_size", "Write a dict: the name of the parameter, a colon, a list of values, in curly brackets."),

@@ -61,7 +61,7 @@ as_told = as_told and backbone in ("mobilenet_v2", "efficientnet_lite0")
 # %%
 from tutorial_utils.course import prepare
 
-fit = prepare.examine(dataset, run, seed, photos_per_class)
+fit = prepare.prepare_photos(dataset, run, seed, photos_per_class)
 photos = fit.photos
 print(f"{len(photos):,} photos in {photos['group'].nunique():,} groups can be used, {fit.taken_out:,} are left out")
 prepare.summary(fit.findings)
@@ -71,7 +71,7 @@ import pandas
 from tutorial_utils.data import splits
 
 class_names = list(photos["label"].cat.categories)
-train, validation, test = (splits.part(photos, name) for name in splits.NAMES)
+train, validation, test = (splits.subset(photos, name) for name in splits.NAMES)
 pandas.crosstab(photos["label"], photos["split"])
 
 # %% [markdown]
@@ -83,7 +83,7 @@ from tutorial_utils.evaluation import plots
 
 if fit.findings["path"].ne("").any():
     whole = pandas.concat([photos, fit.findings[["path"]].assign(label="left out")]).drop_duplicates("path")
-    figure = checkup.thumbnails(fit.findings, whole, title="What was found, the worst first")
+    figure = checkup.plot_findings(fit.findings, whole, title="What was found, the worst first")
     plots.show(figure, "Photos of which something was found, the worst first", run / "figures" / "findings.png")
 else:
     print("Nothing was found that could be shown.")
@@ -102,8 +102,8 @@ from tutorial_utils.models import backbones, features
 borrowed = backbones.get(backbone)
 open_rows = (photos["split"] != "test").to_numpy()
 known = photos[open_rows].reset_index(drop=True)
-said = checkup.out_of_sample(known, features.stored(known, borrowed, image_size)[:], seed)
-cues = checkup.cues(known, fit.looked[open_rows].reset_index(drop=True), said, seed)
+said = checkup.cross_val_probabilities(known, features.stored(known, borrowed, image_size)[:], seed)
+cues = checkup.shortcut_table(known, fit.stats[open_rows].reset_index(drop=True), said, seed)
 fires = [shortcuts.CUES[cue] for cue in cues.loc[cues["fires"], "cue"]]
 named = f"By themselves, these tell much of the class: {', '.join(fires)}." if fires else "No shortcut was found."
 print(named)
@@ -114,7 +114,7 @@ import pathlib
 
 from tutorial_utils.data import audit
 
-doubted, likely = audit.suspects(known["label"].cat.codes, said)
+doubted, likely = audit.find_label_issues(known["label"].cat.codes, said)
 print(f"labels to look at again: {len(doubted)} of {len(known):,}")
 for row, other in zip(doubted[:5], likely[:5], strict=True):
     print(f"  {known['label'][row]}: {pathlib.Path(known['path'][row]).name}, or {class_names[other]}?")
@@ -134,10 +134,10 @@ for row, other in zip(doubted[:5], likely[:5], strict=True):
 from tutorial_utils.course import adviser, benchmark_tables
 
 title = pathlib.Path(dataset).name
-evidence, _ = benchmark_tables.read("strategies")
+evidence, _ = benchmark_tables.read_table("strategies")
 advice = adviser.advise(known, borrowed, min(image_size, 128), seed, evidence[evidence["set"] != title])
 print(advice)
-adviser.table(advice)
+adviser.advice_table(advice)
 
 # %% [markdown]
 # ### Should they be turned in training?
@@ -147,7 +147,7 @@ adviser.table(advice)
 # 25 photos a class: the accuracy (%) when all layers learn, with and without.
 
 # %%
-measurements, caption = benchmark_tables.read("choices")
+measurements, caption = benchmark_tables.read_table("choices")
 ways = {"defaults": "turned and flipped", "defaults, not augmented": "as they are"}
 by_way = measurements[measurements["recipe"].isin(ways)].pivot_table(index="set", columns="recipe", values="accuracy")
 gains = by_way["defaults"] - by_way["defaults, not augmented"]
@@ -161,13 +161,13 @@ assert gains["clothing"] < -0.02 < 0 < gains.drop("clothing").min()
 # %%
 import numpy as np
 from tutorial_utils.data import pipeline
-from tutorial_utils.data.images import read_photo
+from tutorial_utils.data.images import read_image
 from tutorial_utils.evaluation import metrics
 from tutorial_utils.models import training
 
 untouched = borrowed.base.get_weights()
-on_frozen, _ = training.frozen(borrowed, train, validation, image_size)
-upright = np.stack([read_photo(path, image_size) for path in validation["path"]])  # (photos, side, side, 3)
+on_frozen, _ = training.train_frozen(borrowed, train, validation, image_size)
+upright = np.stack([read_image(path, image_size) for path in validation["path"]])  # (photos, side, side, 3)
 answers = [on_frozen.predict(each, verbose=0).argmax(axis=1) for each in (upright, upright[:, ::-1, ::-1])]
 fall = metrics.paired_difference(pipeline.labels(validation), *answers, validation["group"])
 print(f"as they are, against upside down: {fall}")
@@ -189,7 +189,7 @@ learn, ask = few.iloc[half].reset_index(drop=True), few.iloc[other].reset_index(
 def batches(table, size, turned):
     """Return the batches to learn from: turned and flipped, or as they are."""
     if turned:
-        return training.augmented(table, size, seed)
+        return training.augmented_batches(table, size, seed)
     return pipeline.batches(table, size, training.batch_size(len(table)), shuffle=True, seed=seed)
 
 
@@ -203,7 +203,7 @@ def tune(model, learning, val_batches, **others):
 def said_after(turned):
     """Return what is said of the half held back after a short training on the other half."""
     borrowed.base.set_weights(untouched)
-    model, _ = training.frozen(borrowed, learn, ask, side)
+    model, _ = training.train_frozen(borrowed, learn, ask, side)
     tune(model, batches(learn, side, turned), None)
     return metrics.predict(model, pipeline.batches(ask, side))[1].argmax(axis=1)
 
@@ -233,7 +233,7 @@ val_batches = pipeline.batches(validation, image_size)
 def train_by(strategy):
     """Return (model, history) of "head", "last" or "all"; the base starts as it was borrowed."""
     borrowed.base.set_weights(untouched)
-    model, history = training.frozen(borrowed, train, validation, image_size)
+    model, history = training.train_frozen(borrowed, train, validation, image_size)
     kept = dict(run_dir=run, name=f"training_{strategy}")
     if strategy == "last":
         stored = dict(views=4 if turned else 1, seed=seed, **kept)
@@ -257,7 +257,7 @@ if chosen != strategy:  # the last one that was trained
 # %%
 history = histories[chosen]
 if len(history) > 1:
-    figure = plots.history(history, title=f"{borrowed.name}: {adviser.STRATEGIES[chosen]}")
+    figure = plots.plot_history(history, title=f"{borrowed.name}: {adviser.STRATEGIES[chosen]}")
     plots.show(figure, "Loss and accuracy by epoch, training and validation", run / "figures" / "history.png")
 print(f"chosen: {adviser.STRATEGIES[chosen]}")
 
@@ -277,7 +277,7 @@ last_layer = model.layers[-1].layers[-1]  # of the head: Dense with a softmax
 last_layer.set_weights([weights / temperature for weights in last_layer.get_weights()])
 
 cooled_val = metrics.predict(model, val_batches)[1]
-by_formula = calibration.with_temperature(val_probabilities, temperature)
+by_formula = calibration.apply_temperature(val_probabilities, temperature)
 print(f"temperature {temperature:.2f}; largest difference to the formula {np.abs(cooled_val - by_formula).max():.0e}")
 assert np.allclose(cooled_val, by_formula, atol=1e-4)
 
@@ -302,7 +302,7 @@ score = metrics.accuracy(y_test, predicted, test["group"])
 majority = float((y_test == train["label"].cat.codes.mode()[0]).mean())
 print(score)
 print(f"always naming the most frequent class: {majority:.1%}")
-by_class = scores.by_class(y_test, predicted, class_names, test["group"])
+by_class = scores.class_table(y_test, predicted, class_names, test["group"])
 by_class.round(3)
 
 # %% [markdown]
@@ -319,7 +319,7 @@ print(f"answered when at least {threshold:.0%} sure: {coverage:.0%} of the test 
 
 # %%
 counts = metrics.confusion(y_test, predicted, len(class_names))
-axes = plots.confusion(counts, class_names, title="Test photos: true and predicted class")
+axes = plots.plot_confusion(counts, class_names, title="Test photos: true and predicted class")
 alt = "Confusion matrix of the test photos, true class by row, predicted by column"
 plots.show(axes.figure, alt, run / "figures" / "confusion.png")
 
@@ -332,11 +332,11 @@ plots.show(axes.figure, alt, run / "figures" / "confusion.png")
 from tutorial_utils.evaluation import error_analysis
 from tutorial_utils.evaluation import saliency
 
-stages = saliency.two_stages(model)  # pixels to the last feature map, that to probabilities
+stages = saliency.split_model(model)  # pixels to the last feature map, that to probabilities
 features_of = features.pooled(stages[0])  # (photos, channels): the map's mean over its places
 tables = (train, validation, test)
 train_features, val_features, test_features = (features_of(pipeline.batches(each, image_size)) for each in tables)
-images = np.stack([read_photo(path, image_size) for path in test["path"]])  # (photos, side, side, 3)
+images = np.stack([read_image(path, image_size) for path in test["path"]])  # (photos, side, side, 3)
 
 
 def heat_of(places):
@@ -345,7 +345,7 @@ def heat_of(places):
 
 
 # %%
-found = error_analysis.of(test, y_test, probabilities, train, test_features, train_features, heat_of)
+found = error_analysis.find_errors(test, y_test, probabilities, train, test_features, train_features, heat_of)
 if len(found.table):
     figure = error_analysis.figure(found, most=4)
     alt = "The surest mistakes, each with its heat map and the training photos most like it"
@@ -357,9 +357,9 @@ else:
 from tutorial_utils.evaluation import heat_plots
 
 one_of_each = [np.flatnonzero(y_test == label)[0] for label in np.unique(y_test)][:5]
-heats = saliency.grad_cam(saliency.two_stages(model, places=8), images[one_of_each], predicted[one_of_each], True)
+heats = saliency.grad_cam(saliency.split_model(model, places=8), images[one_of_each], predicted[one_of_each], True)
 titles = [f"{class_names[y_test[i]]}\nsays {class_names[predicted[i]]}" for i in one_of_each]
-figure = heat_plots.overlays(images[one_of_each], {"what speaks for its answer": heats}, titles)
+figure = heat_plots.plot_saliency(images[one_of_each], {"what speaks for its answer": heats}, titles)
 plots.show(figure, "A test photo of each class and what in it speaks for the answer", run / "figures" / "heat.png")
 
 # %% [markdown]
@@ -399,11 +399,11 @@ print(looks)
 from tutorial_utils.leaves import strangers
 from tutorial_utils.evaluation import ood
 
-limit = ood.threshold(ood.distance(val_features, train_features))
-passing = ood.taken_for_known(ood.distance(test_features, train_features), limit, test["group"])
+limit = ood.score_threshold(ood.knn_distance(val_features, train_features))
+passing = ood.acceptance_rate(ood.knn_distance(test_features, train_features), limit, test["group"])
 print(f"test photos: {passing}")
-kinds = {name: strangers.make(name, 32, image_size, seed) for name in strangers.KINDS}
-still = {name: ood.distance(features_of([some]), train_features) <= limit for name, some in kinds.items()}
+kinds = {name: strangers.ood_images(name, 32, image_size, seed) for name in strangers.KINDS}
+still = {name: ood.knn_distance(features_of([some]), train_features) <= limit for name, some in kinds.items()}
 for name, taken in still.items():
     print(f"{name}: {taken.mean():.0%} taken for known")
 
@@ -424,8 +424,8 @@ for name, taken in still.items():
 from tutorial_utils.models import export
 
 some = train.sample(min(len(train), 128), random_state=seed)["path"]
-examples = np.stack([read_photo(path, image_size) for path in some])
-files = export.write(model, run, examples)
+examples = np.stack([read_image(path, image_size) for path in some])
+files = export.write_exports(model, run, examples)
 if "onnx" not in files:
     print('No model.onnx: it needs two packages more, pip install "tutorial_utils[export]".')
 
@@ -435,8 +435,8 @@ if "onnx" not in files:
 # %%
 from tutorial_utils.course import shipping
 
-asked = export.ask(model, files, images)
-table = shipping.scored(export.compare(asked, files), asked, y_test, test["group"])
+asked = export.run_exports(model, files, images)
+table = shipping.scored(export.compare_exports(asked, files), asked, y_test, test["group"])
 exact = [kind for kind in ("float32", "onnx") if kind in files]
 assert (table.loc[exact, "largest_difference"] < export.TOLERANCE).all()  # 1e-4
 assert (table.loc[exact, "same_class"] == 1).all()  # on every test photo
@@ -506,7 +506,7 @@ from tutorial_utils.course import predictor
 kept = dict(photos=photos, backbone=borrowed, history=histories[chosen], model=model)
 run_folder.finish(run, parameters=parameters, metrics=summary, **kept)
 predictor.keep_known(run, train_features, limit)
-judge = predictor.load(run)  # from the file, as anyone would; nothing in a file is run as a program
+judge = predictor.load_predictor(run)  # from the file, as anyone would; nothing in a file is run as a program
 answers = shipping.keep_predictions(run, judge, test)
 hashes = shipping.keep_hashes(run, [path.name for path in files.values()])
 assert (answers["class"] == np.array(class_names)[predicted]).all()  # what was saved is what was measured
@@ -530,7 +530,7 @@ if fires:
     avoid.append("Photos taken in another way than these: what gives the class away here may be missing there.")
 told = dict(title=f"{title}: which of {len(class_names)} classes?", license=license, backbone=borrowed)
 file_table = shipping.by_file(table, {"keras": run / "model.keras", **files})
-path = model_card.write(run, exports=file_table, classes=by_class, looks=looks, avoid=avoid, **told)
+path = model_card.write_model_card(run, exports=file_table, classes=by_class, looks=looks, avoid=avoid, **told)
 print(path.read_text(encoding="utf-8").split("## How to run it")[1][:1200])
 
 # %%
@@ -549,7 +549,7 @@ sections = [report.Section(heading, text, f"{name}.png") for name, (heading, tex
 numbers = report.Section("The forms in numbers", shipping.WORDS, table=shipping.in_words(table))
 sections.insert(1 + list(drawn).index("exports"), numbers)
 again = report.command("08_your_own_photos", parameters)
-page = report.write(run, f"How good is this model of {title}?", sections, command=again)
+page = report.write_report(run, f"How good is this model of {title}?", sections, command=again)
 lacking = shipping.lacking(run)
 print(f"in {run.name}: {', '.join(name for name in model_card.FILES if name not in lacking)}, model_card.md")
 assert not lacking or lacking == ["model.onnx"]

@@ -44,7 +44,7 @@ def course(tmp_path, monkeypatch):
 
     monkeypatch.setattr(execute.execution, "execute", run)
     course.write("01_one", code="x = 1")
-    course.write("02_two", code='earlier = run_folder.find(run, "01_one", photos=photos)')
+    course.write("02_two", code='earlier = run_folder.find_run(run, "01_one", photos=photos)')
     return course
 
 
@@ -71,7 +71,7 @@ def test_paths_of_this_machine_are_left_out(course):
 
 def test_another_code_runs_the_chapter_and_those_that_use_it(course):
     course.chapters()
-    course.write("02_two", code='again = run_folder.find(run, "01_one", photos=photos)')
+    course.write("02_two", code='again = run_folder.find_run(run, "01_one", photos=photos)')
     course.chapters()
     assert course.ran == ["02_two"]
     course.write("01_one", code="x = 2")
@@ -103,7 +103,7 @@ def test_outputs_of_other_cells_are_refused():
 
 HEAD = "import pathlib, time; here = pathlib.Path(run_dir)\n"
 LOOKS = HEAD + "print((here / '..' / '02_two' / 'it.txt').is_file()); (here / 'looked.txt').touch()"
-USES = LOOKS + '  # run_folder.find(run, "02_two")'
+USES = LOOKS + '  # run_folder.find_run(run, "02_two")'
 WRITES = (
     HEAD
     + """end = time.monotonic() + 120

@@ -58,7 +58,7 @@ def test_nothing_is_wider_than_a_phone_and_nothing_is_fetched(chromium, tmp_path
     (tmp_path / "run.json").write_text(json.dumps({"photos_fingerprint": "f" * 64, "versions": {"keras": "3"}}))
     table = pd.DataFrame(np.random.default_rng(0).random((3, 20)), index=["a_name_that_is_long"] * 3)
     sections = [report.Section("Wide_" * 30, "Text_" * 90, "wide.png", "All black.", "Caption_" * 30, table)]
-    path = report.write(tmp_path, "Title_" * 20, sections, command="command_" * 40)
+    path = report.write_report(tmp_path, "Title_" * 20, sections, command="command_" * 40)
     found = looked_at(chromium, tmp_path, path.read_text(encoding="utf-8"))
     assert found == {"inner": PHONE, "wide": PHONE, "outside": [], "boxes": 2, "requests": []}
 

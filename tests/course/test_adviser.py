@@ -114,7 +114,7 @@ def test_evidence_of_few_sets_is_called_weak():
 @pytest.mark.slow
 def test_advice_for_photos_that_are_easy(class_folders):
     advice = adviser.advise(
-        layouts.load(class_folders),
+        layouts.load_folder(class_folders),
         backbones.get("efficientnet_lite0"),
         32,
         evidence=table({"head": 0, "last": -0.01, "all": -0.02}, noise=0.005),
@@ -125,7 +125,7 @@ def test_advice_for_photos_that_are_easy(class_folders):
     assert "a head on the frozen base" in str(advice)
     assert "With 10 photos a class" in str(advice)
     assert "guess" not in str(advice)
-    shown = adviser.table(advice)
+    shown = adviser.advice_table(advice)
     assert shown.loc["a head on the frozen base", "expected (%)"] == round(100 * advice.expected.accuracy["head"], 1)
 
 

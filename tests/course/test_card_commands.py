@@ -27,10 +27,10 @@ def folder(tmp_path_factory):
     keras.utils.set_random_seed(0)
     borrowed = backbones.get(backbones.OFFLINE)
     head = keras.Sequential([keras.Input((1280,)), keras.layers.Dense(2, activation="softmax")], name="head")
-    model = heads.join(borrowed, head, SIDE)
+    model = heads.build_classifier(borrowed, head, SIDE)
     model.save(folder / "model.keras")
     photo = PIL.Image.effect_noise((90, 60), 80).convert("RGB")
-    export.write(model, folder, np.asarray(photo.resize((SIDE, SIDE)))[None])
+    export.write_exports(model, folder, np.asarray(photo.resize((SIDE, SIDE)))[None])
     (folder / "labels.txt").write_text("".join(f"{name}\n" for name in NAMES))
     turned = PIL.Image.Exif()
     turned[0x0112] = 6
@@ -41,10 +41,10 @@ def folder(tmp_path_factory):
 @pytest.fixture(scope="module")
 def expected(folder):
     """(class, probability) that the course's own way to read a photo and to ask a model comes to."""
-    from tutorial_utils.data.images import read_photo
+    from tutorial_utils.data.images import read_image
 
     model = keras.models.load_model(folder / "model.keras", compile=False)
-    shares = model.predict(read_photo(folder / "photo.jpg", SIDE)[None], verbose=0)[0]
+    shares = model.predict(read_image(folder / "photo.jpg", SIDE)[None], verbose=0)[0]
     return NAMES[shares.argmax()], float(shares.max())
 
 

@@ -11,8 +11,8 @@ def test_a_folder_is_examined_whole(class_folders):
     (class_folders / "ill" / "0.png").write_bytes(b"")
     wrong = class_folders / "ill" / "wrong.png"
     wrong.write_bytes((class_folders / "healthy" / "5.png").read_bytes() + b" ")
-    photos = layouts.load(class_folders, check=False)
-    findings, cues, reason = checkup.examine(photos, backbones.get("efficientnet_lite0"), 32, progress=False)
+    photos = layouts.load_folder(class_folders, check=False)
+    findings, cues, reason = checkup.deep_audit(photos, backbones.get("efficientnet_lite0"), 32, progress=False)
     assert reason == ""
     kinds = findings.groupby("kind")["path"].apply(list)
     assert kinds["empty"] == [str(class_folders / "ill" / "0.png")]
@@ -33,7 +33,7 @@ def test_a_cue_fires_a_quarter_of_the_way_above_chance(monkeypatch):
 
     monkeypatch.setattr(checkup.shortcuts, "predict", predict)
     said = np.eye(2)[np.where(np.arange(200) < 180, labels, 1 - labels)]
-    cues = checkup.cues(photos, None, said).set_index("cue")
+    cues = checkup.shortcut_table(photos, None, said).set_index("cue")
     assert cues["fires"].to_dict() == {
         "border": False,
         "dimensions": True,
@@ -51,11 +51,11 @@ def test_thumbnails_show_both_photos_of_a_pair_and_gray_for_what_cannot_be_read(
     broken.write_bytes(b"no photo")
     first = make_photo(class_folders / "healthy" / "x.jpg", size=(80, 70), seed=5)
     (class_folders / "ill" / "y.jpg").write_bytes(first.read_bytes())
-    photos = layouts.load(class_folders, check=False)
+    photos = layouts.load_folder(class_folders, check=False)
     photos["label"] = photos["label"].cat.rename_categories({"ill": "sick"})  # a folder's name is not always the label
-    findings = audit.examine(photos, progress=False)
+    findings = audit.audit_photos(photos, progress=False)
     chosen = findings[findings["path"].isin([str(broken), str(first), str(class_folders / "ill" / "y.jpg")])]
-    figure = checkup.thumbnails(chosen, photos)
+    figure = checkup.plot_findings(chosen, photos)
     titles = [ax.get_title().replace("\n", " ") for ax in figure.axes]
     assert titles == ["not a photo: broken.png", "label conflict: x.jpg", "... and sick: y.jpg"]
     assert (figure.axes[0].images[0].get_array() == 128).all()
@@ -66,14 +66,14 @@ def test_a_class_of_which_nothing_can_be_read_hides_no_finding(class_folders):
     (class_folders / "lost").mkdir()
     for number in range(4):
         (class_folders / "lost" / f"{number}.png").write_bytes(b"")
-    photos = layouts.load(class_folders, check=False)
-    findings, cues, reason = checkup.examine(photos, backbones.get("efficientnet_lite0"), 32, progress=False)
+    photos = layouts.load_folder(class_folders, check=False)
+    findings, cues, reason = checkup.deep_audit(photos, backbones.get("efficientnet_lite0"), 32, progress=False)
     assert (findings["kind"] == "empty").sum() == 4
     assert cues is not None
     assert reason == ""
     for path in (class_folders / "ill").iterdir():
         path.write_bytes(b"")
-    findings, cues, reason = checkup.examine(photos, backbones.get("efficientnet_lite0"), 32, progress=False)
+    findings, cues, reason = checkup.deep_audit(photos, backbones.get("efficientnet_lite0"), 32, progress=False)
     assert (findings["kind"] == "empty").sum() == 14
     assert cues is None
     assert "fewer than two classes have photos that can be read" in reason
@@ -86,4 +86,4 @@ def test_a_cue_at_chance_does_not_fire_where_the_subject_does_worse(monkeypatch)
     labels = photos["label"].cat.codes.to_numpy()
     monkeypatch.setattr(checkup.shortcuts, "predict", lambda *_, **__: np.zeros(200, int))  # always the larger class
     said = np.eye(2)[np.where(np.arange(200) < 80, labels, 1 - labels)]  # 40 % right
-    assert not checkup.cues(photos, None, said)["fires"].any()
+    assert not checkup.shortcut_table(photos, None, said)["fires"].any()

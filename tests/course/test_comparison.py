@@ -8,7 +8,7 @@ from tutorial_utils.course import comparison
 
 
 def runs(scores, **columns):
-    """Scores {width: [a score a seed]} as grids.read gives them."""
+    """Scores {width: [a score a seed]} as experiments.read_runs gives them."""
     rows = [
         {"width": width, "seed": seed, "ok": True, "run_seconds": 10.0 * width, comparison.SCORE: score}
         for width, of_seeds in scores.items()
@@ -65,14 +65,14 @@ def test_failed_runs_are_left_out_and_one_seed_supports_nothing():
     assert found.loc["width 2", "seeds"] == 1
     assert np.isnan(found.loc["width 2", "low"])
     assert not found.loc["width 2", "supported"]
-    assert "+40.0 points in one seed, which supports nothing" in comparison.says(found, "width 1")
+    assert "+40.0 points in one seed, which supports nothing" in comparison.conclusions(found, "width 1")
 
 
 def test_what_the_runs_do_not_support_is_said():
     found = comparison.differences(runs({1: [0.5, 0.6, 0.7], 2: [0.6, 0.5, 0.75]}), ["width"])
-    assert "do not support that width 2 is better or worse than width 1" in comparison.says(found, "width 1")
+    assert "do not support that width 2 is better or worse than width 1" in comparison.conclusions(found, "width 1")
     clear = comparison.differences(runs({1: [0.5, 0.6, 0.7], 2: [0.2, 0.3, 0.41]}), ["width"])
-    assert comparison.says(clear, "width 1").startswith("width 2 is worse than width 1: -29.7 points")
+    assert comparison.conclusions(clear, "width 1").startswith("width 2 is worse than width 1: -29.7 points")
 
 
 def test_another_baseline_is_named_and_an_unknown_one_refused():
@@ -129,7 +129,7 @@ def test_what_a_setting_costs_is_its_mean_and_left_out_where_it_is_not_told():
     assert "weights" not in comparison.settings(table, ["width"])
     told = comparison.settings(table.assign(metrics_model_weights=[1e6, 3e6, 5e6, 5e6]), ["width"])
     assert told["weights"].tolist() == [2e6, 5e6]
-    figure = comparison.draw(told, cost="weights", score="accuracy")
+    figure = comparison.plot_settings(told, cost="weights", score="accuracy")
     assert figure.axes[0].get_xlabel() == "weights of the model (millions)"
     assert figure.axes[0].get_ylabel() == "accuracy (%), mean over seeds"
     plt.close(figure)
@@ -137,7 +137,7 @@ def test_what_a_setting_costs_is_its_mean_and_left_out_where_it_is_not_told():
 
 def test_a_supported_difference_is_a_filled_dot():
     found = comparison.differences(runs({1: [0.5, 0.6, 0.7], 2: [0.2, 0.3, 0.41], 3: [0.6, 0.5, 0.75]}), ["width"])
-    figure = comparison.draw_differences(found, "width 1", score="accuracy")
+    figure = comparison.plot_differences(found, "width 1", score="accuracy")
     ax = figure.axes[0]
     dots = [line for line in ax.lines if line.get_marker() == "o"]
     assert [dot.get_markerfacecolor() == "white" for dot in dots] == [False, True]

@@ -4,7 +4,7 @@ from tutorial_utils.course import doctor
 
 
 def test_this_machine_is_ready():
-    table = doctor.examine("efficientnet_lite0")
+    table = doctor.check_machine("efficientnet_lite0")
     assert table["ready"].all(), table.to_string()
     assert (table["what to do"] == "").all()
 
@@ -16,7 +16,7 @@ def test_what_is_missing_comes_with_what_to_do(monkeypatch):
         return "1.0"
 
     monkeypatch.setattr(importlib.metadata, "version", version)
-    table = doctor.examine("mobilenet_v2").set_index("check")
+    table = doctor.check_machine("mobilenet_v2").set_index("check")
     assert not table.loc["seaborn", "ready"]
     assert table.loc["seaborn", "what to do"] == "pip install seaborn"
     assert table.loc["TensorFlow", "what to do"] == "pip install tensorflow"
@@ -24,6 +24,6 @@ def test_what_is_missing_comes_with_what_to_do(monkeypatch):
 
 def test_two_tensorflows_are_one_too_many(monkeypatch):
     monkeypatch.setattr(importlib.metadata, "version", lambda name: "2.21.0")
-    row = doctor.examine("mobilenet_v2").set_index("check").loc["TensorFlow"]
+    row = doctor.check_machine("mobilenet_v2").set_index("check").loc["TensorFlow"]
     assert not row["ready"]
     assert "uninstall both" in row["what to do"]

@@ -38,7 +38,7 @@ def ran(folder):
 
 def test_each_combination_runs_once_and_a_failure_stops_no_other(notebook, tmp_path):
     folder = tmp_path / "grid"
-    table = experiments.run(notebook, folder, {"width": [2, 13]}, seeds=(0, 1), fixed={"name": "b"})
+    table = experiments.run_grid(notebook, folder, {"width": [2, 13]}, seeds=(0, 1), fixed={"name": "b"})
     good, bad = table[table["ok"]], table[~table["ok"]]
     assert good[["width", "seed", "metrics_score"]].to_numpy().tolist() == [[2, 0, 20], [2, 1, 21]]
     assert (good["name"] == "b").all()
@@ -46,12 +46,12 @@ def test_each_combination_runs_once_and_a_failure_stops_no_other(notebook, tmp_p
     assert (folder / bad.index[0] / experiments.OUTPUT).is_file()
     assert ran(folder) == ["2 0", "2 1"]
 
-    again = experiments.run(notebook, folder, {"width": [2]}, seeds=(0, 1), fixed={"name": "b"})
+    again = experiments.run_grid(notebook, folder, {"width": [2]}, seeds=(0, 1), fixed={"name": "b"})
     assert again.equals(good.dropna(axis=1, how="all")[again.columns])
     assert ran(folder) == ["2 0", "2 1"]  # nothing ran twice
 
     write(notebook, CODE + "\n# another text")
-    experiments.run(notebook, folder, {"width": [2]}, seeds=(0,), fixed={"name": "b"})
+    experiments.run_grid(notebook, folder, {"width": [2]}, seeds=(0,), fixed={"name": "b"})
     assert ran(folder) == ["2 0", "2 0", "2 1"]  # a changed notebook is a new run
 
 
@@ -65,19 +65,19 @@ def test_runs_are_read_in_the_order_in_which_they_were_first_asked_for(notebook,
 
     monkeypatch.setattr(experiments, "one", quick)
     widths = [5, 9, 1, 7, 3, 8, 2]
-    experiments.run(notebook, tmp_path / "grid", {"width": widths[:4]})
-    experiments.run(notebook, tmp_path / "grid", {"width": widths[::-1]})
-    assert experiments.read(tmp_path / "grid")["width"].tolist() == widths[:4] + widths[:3:-1]
+    experiments.run_grid(notebook, tmp_path / "grid", {"width": widths[:4]})
+    experiments.run_grid(notebook, tmp_path / "grid", {"width": widths[::-1]})
+    assert experiments.read_runs(tmp_path / "grid")["width"].tolist() == widths[:4] + widths[:3:-1]
     (tmp_path / "grid" / experiments._ORDER).unlink()  # a folder of runs from elsewhere
-    assert sorted(experiments.read(tmp_path / "grid")["width"]) == sorted(widths)
+    assert sorted(experiments.read_runs(tmp_path / "grid")["width"]) == sorted(widths)
 
 
 def test_a_failed_run_is_run_again(notebook, tmp_path):
     (tmp_path / "grid").mkdir()
-    first = experiments.run(notebook, tmp_path / "grid", {"width": [13]})
+    first = experiments.run_grid(notebook, tmp_path / "grid", {"width": [13]})
     run = tmp_path / "grid" / first.index[0]
     before = (run / experiments._ENDED).stat().st_mtime_ns
-    experiments.run(notebook, tmp_path / "grid", {"width": [13]})
+    experiments.run_grid(notebook, tmp_path / "grid", {"width": [13]})
     assert (run / experiments._ENDED).stat().st_mtime_ns > before
 
 
@@ -94,16 +94,16 @@ def test_a_failed_run_is_run_again(notebook, tmp_path):
 )
 def test_what_the_notebook_does_not_know_is_refused_before_anything_starts(notebook, tmp_path, vary, fixed, words):
     with pytest.raises(ValueError, match=words):
-        experiments.run(notebook, tmp_path / "grid", vary, fixed=fixed)
+        experiments.run_grid(notebook, tmp_path / "grid", vary, fixed=fixed)
     assert not (tmp_path / "grid").exists()
 
 
 def test_a_plan_names_every_run_and_starts_none(notebook, tmp_path):
-    plan = experiments.plan(notebook, {"width": [1, 2]}, seeds=(0, 1), fixed={"rate": 0.5})
+    plan = experiments.plan_grid(notebook, {"width": [1, 2]}, seeds=(0, 1), fixed={"rate": 0.5})
     assert plan.to_numpy().tolist() == [[0.5, 1, 0], [0.5, 1, 1], [0.5, 2, 0], [0.5, 2, 1]]
     assert list(plan) == ["rate", "width", "seed"]
     with pytest.raises(ValueError, match="no parameter widht"):
-        experiments.plan(notebook, {"widht": [1]})
+        experiments.plan_grid(notebook, {"widht": [1]})
 
 
 @pytest.mark.parametrize("value", [{"rate": 1}, {"some": "thing"}, {"some": 3}, {"width": None}])
@@ -125,7 +125,7 @@ def test_a_stopped_run_leaves_nothing_that_looks_finished(notebook, tmp_path):
 @pytest.mark.slow
 def test_two_workers_of_dask_give_the_same_and_a_killed_one_costs_only_time(notebook, tmp_path):
     distributed = pytest.importorskip("distributed", reason="needs dask.distributed")
-    ours = experiments.run(notebook, tmp_path / "here", {"width": [1, 2, 3]}, seeds=(0, 1))
+    ours = experiments.run_grid(notebook, tmp_path / "here", {"width": [1, 2, 3]}, seeds=(0, 1))
     write(notebook, CODE + "\nimport time\ntime.sleep(2)")
     with (
         distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster,
@@ -133,7 +133,7 @@ def test_two_workers_of_dask_give_the_same_and_a_killed_one_costs_only_time(note
     ):
         victim = min(client.run(os.getpid).values())
         threading.Timer(3, os.kill, (victim, signal.SIGKILL)).start()
-        theirs = experiments.run(notebook, tmp_path / "there", {"width": [1, 2, 3]}, seeds=(0, 1), client=client)
+        theirs = experiments.run_grid(notebook, tmp_path / "there", {"width": [1, 2, 3]}, seeds=(0, 1), client=client)
         assert victim not in client.run(os.getpid).values()  # it did die, and another took its place
     assert theirs["ok"].all()
     assert theirs["metrics_score"].tolist() == ours["metrics_score"].tolist()

@@ -38,13 +38,13 @@ def finished(folder, names=("rust", "well"), **more):
 
 def written(run, names=("rust", "well"), **more):
     labels = np.repeat([0, 1], 10)
-    table = scores.by_class(labels, np.where(np.arange(20) < 2, 1, labels), list(names))
+    table = scores.class_table(labels, np.where(np.arange(20) < 2, 1, labels), list(names))
     exports = pandas.DataFrame(
         {"megabytes": [3.25], "milliseconds": [1.5], "largest_difference": [2e-6], "lost": [0.005]},
         index=["model.tflite"],
     )
     told = dict(title="Which leaf?", license="CC0-1.0", backbone=Borrowed, exports=exports, classes=table, day=DAY)
-    return model_card.write(run, **told | more).read_text()
+    return model_card.write_model_card(run, **told | more).read_text()
 
 
 def test_the_card_says_what_it_must(tmp_path):

@@ -42,13 +42,15 @@ def photos(tmp_path):
 
 
 def answers(run, paths, **options):
-    return pandas.concat(predictor.rows(predictor.load(run), paths, progress=False, **options), ignore_index=True)
+    return pandas.concat(
+        predictor.predict_photos(predictor.load_predictor(run), paths, progress=False, **options), ignore_index=True
+    )
 
 
 @pytest.mark.parametrize("batch_size", [1, 3, 32])
 def test_each_photo_has_a_row_in_its_order(run, photos, batch_size):
     """Red: logits (0, 4), so it is sure by 1 / (1 + e^-4) = 0.982; blue: (0, 0), even."""
-    paths, others = predictor.find([photos])
+    paths, others = predictor.find_photos([photos])
     assert others == 1
     assert [path.removeprefix(str(photos)) for path in paths] == ["/a.png", "/b.PNG", "/broken.jpg", "/deeper/c.png"]
     table = answers(run, paths, batch_size=batch_size)
@@ -64,15 +66,18 @@ def test_each_photo_has_a_row_in_its_order(run, photos, batch_size):
 def test_a_photo_unlike_all_that_was_learned_is_marked(run, photos):
     """Learned from: red and green, 255 each; at right angles to both, blue is 1.41 away, they are 0."""
     predictor.keep_known(run, [[255, 0, 0], [0, 255, 0]], limit=1.0, nearest=1)
-    table = answers(run, predictor.find([photos])[0])
+    table = answers(run, predictor.find_photos([photos])[0])
     assert table["unknown"].tolist() == ["no", "no", "", "yes"]
 
 
 def test_patterns_and_files_are_found_once(photos):
     pattern, file = str(photos / "*.png"), str(photos / "a.png")
-    assert predictor.find([file, pattern, file]) == ([file], 0)
-    assert predictor.find([str(photos / "**" / "*.png")])[0][-1].endswith("c.png")
-    assert predictor.find([photos / "x*.png"]) == ([str(photos / "x*.png")], 0)  # a row that says so, not silence
+    assert predictor.find_photos([file, pattern, file]) == ([file], 0)
+    assert predictor.find_photos([str(photos / "**" / "*.png")])[0][-1].endswith("c.png")
+    assert predictor.find_photos([photos / "x*.png"]) == (
+        [str(photos / "x*.png")],
+        0,
+    )  # a row that says so, not silence
 
 
 def test_the_command_prints_a_row_each_and_ends_with_1_for_a_bad_photo(run, photos, capsys):

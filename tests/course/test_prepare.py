@@ -106,7 +106,7 @@ def test_a_broken_folder_stops_with_a_sentence_and_a_page(folder, tmp_path, spoi
     spoil(folder)
     before = sorted(path.read_bytes() for path in folder.rglob("*") if path.is_file())
     with pytest.raises(prepare.NotFit, match="not fit to learn from") as stop:
-        prepare.examine(folder, tmp_path / "run", progress=False)
+        prepare.prepare_photos(folder, tmp_path / "run", progress=False)
     assert words in str(stop.value)
     page = (tmp_path / "run" / "report.html").read_text()
     assert "not fit to learn from yet" in page
@@ -118,7 +118,7 @@ def test_a_broken_folder_stops_with_a_sentence_and_a_page(folder, tmp_path, spoi
 def test_what_was_found_stands_on_the_page(folder, tmp_path):
     cut_off(folder)
     with pytest.raises(prepare.NotFit):
-        prepare.examine(folder, tmp_path, progress=False)
+        prepare.prepare_photos(folder, tmp_path, progress=False)
     page = (tmp_path / "report.html").read_text()
     assert "the file ends before the picture does" in page
     assert "and 10 more" in page  # of thirteen files, three are named
@@ -130,7 +130,7 @@ def test_the_numbers_of_an_earlier_run_go_and_its_model_stays(folder, tmp_path):
     for name in ("metrics.json", "run.json", "model.keras"):
         (tmp_path / name).write_text("{}")
     with pytest.raises(prepare.NotFit):
-        prepare.examine(folder, tmp_path, progress=False)
+        prepare.prepare_photos(folder, tmp_path, progress=False)
     assert [(tmp_path / name).exists() for name in ("metrics.json", "run.json", "model.keras")] == [False, False, True]
 
 
@@ -138,7 +138,7 @@ def test_a_notebook_shows_the_sentence_alone(folder, tmp_path, capsys):
     one_class(folder)
     shell = InteractiveShell.instance()
     shell.user_ns.update(prepare=prepare, folder=folder, run=tmp_path)
-    done = shell.run_cell("intake.examine(folder, run, progress=False)")
+    done = shell.run_cell("prepare.prepare_photos(folder, run, progress=False)")
     assert isinstance(done.error_in_exec, prepare.NotFit)
     said = capsys.readouterr().out.strip().splitlines()
     assert len(said) == 1
@@ -147,11 +147,11 @@ def test_a_notebook_shows_the_sentence_alone(folder, tmp_path, capsys):
 
 def test_a_fit_folder_is_split_and_what_is_useless_is_left_out(folder, tmp_path):
     (folder / "ill" / "01.png").write_bytes(b"")
-    fit = prepare.examine(folder, tmp_path, progress=False)
+    fit = prepare.prepare_photos(folder, tmp_path, progress=False)
     assert (len(fit.photos), fit.taken_out) == (23, 1)
     assert set(fit.photos["split"]) == {"train", "val", "test"}
-    assert len(fit.looked) == 23
-    assert (fit.looked["problem"] == "").all()
+    assert len(fit.stats) == 23
+    assert (fit.stats["problem"] == "").all()
     shown = prepare.summary(fit.findings)
     assert shown.iloc[0][["severity", "found", "for example"]].tolist() == ["error", 1, "01.png"]
     assert "few" not in shown.columns

@@ -59,7 +59,7 @@ def finished(run, metrics, described=""):
 def test_the_page_is_whole_and_needs_nothing_else(run):
     table = pd.DataFrame({"n": [3]}, index=pd.Index(["rust"], name="class"))
     section = report.Section("Mixed up", "Look.", "red.png", "All red.", "A caption.", table)
-    path = report.write(run, "My leaves", [section, report.Section("More")])
+    path = report.write_report(run, "My leaves", [section, report.Section("More")])
     assert path == run / "report.html"
     assert sorted(one.name for one in run.iterdir()) == ["figures", "metrics.json", "report.html", "run.json"]
     outline = Outline(path)
@@ -80,7 +80,7 @@ def test_the_page_is_whole_and_needs_nothing_else(run):
 
 def test_the_score_stands_on_top_with_all_that_belongs_to_it(run):
     """0.9 of 1,280 photos: the bar's band starts at 85 and is 9 wide, the base line stands at 25."""
-    path = report.write(run, "My leaves", [])
+    path = report.write_report(run, "My leaves", [])
     text = path.read_text(encoding="utf-8").replace("&nbsp;", " ")
     assert '<p class="big">90.0 %</p>' in text
     assert "95 % interval 85.0 to 94.0 %, n = 1,280 photos" in text
@@ -96,20 +96,20 @@ def test_the_score_stands_on_top_with_all_that_belongs_to_it(run):
 
 def test_few_groups_are_said_beside_the_score(tmp_path):
     run = finished(tmp_path / "x", METRICS | SCORE | {"enough_groups": False})
-    text = report.write(run, "t", []).read_text(encoding="utf-8")
+    text = report.write_report(run, "t", []).read_text(encoding="utf-8")
     assert text.count("The photos come from few groups") == 2  # beside the score, and in the verdict
 
 
 def test_without_a_score_there_is_no_headline_and_no_verdict(tmp_path):
-    text = report.write(finished(tmp_path / "x", METRICS), "t", []).read_text(encoding="utf-8")
+    text = report.write_report(finished(tmp_path / "x", METRICS), "t", []).read_text(encoding="utf-8")
     assert '<p class="big">' not in text
     assert "In short" not in text
-    assert "My own words." in report.write(tmp_path / "x", "t", [], "My own words.").read_text(encoding="utf-8")
+    assert "My own words." in report.write_report(tmp_path / "x", "t", [], "My own words.").read_text(encoding="utf-8")
 
 
 def test_how_it_was_made(run):
     made = {"Model": "a <file>"}
-    path = report.write(run, "t", [], command="make this", made=made, day=datetime.date(2026, 11, 26))
+    path = report.write_report(run, "t", [], command="make this", made=made, day=datetime.date(2026, 11, 26))
     rows = dict(re.findall(r"<dt>(.*?)</dt><dd>(.*?)</dd>", path.read_text(encoding="utf-8")))
     assert rows == {
         "Data set": "leaves",
@@ -129,7 +129,7 @@ def test_nothing_that_is_given_becomes_markup(run):
     evil = '<script>alert("1")</script>&'
     table = pd.DataFrame({evil: [evil]}, index=pd.Index([evil], name=evil))
     section = report.Section(evil, evil, "red.png", evil, evil, table)
-    path = report.write(run, evil, [section], evil, command=evil, made={evil: evil})
+    path = report.write_report(run, evil, [section], evil, command=evil, made={evil: evil})
     outline = Outline(path)
     assert not outline.all("script")
     assert outline.all("img")[0]["alt"] == evil
@@ -138,7 +138,7 @@ def test_nothing_that_is_given_becomes_markup(run):
 
 def test_a_figure_brings_the_text_that_it_was_saved_with(tmp_path):
     run = finished(tmp_path / "x", METRICS, described="A red square.")
-    path = report.write(run, "t", [report.Section("Red", figure="red.png")])
+    path = report.write_report(run, "t", [report.Section("Red", figure="red.png")])
     assert Outline(path).all("img")[0]["alt"] == "A red square."
 
 
@@ -152,16 +152,16 @@ def test_a_figure_brings_the_text_that_it_was_saved_with(tmp_path):
     ],
 )
 def test_what_is_missing_is_named_and_an_earlier_report_stays(run, section, message):
-    path = report.write(run, "first", [])
+    path = report.write_report(run, "first", [])
     before = path.read_bytes()
     with pytest.raises(ValueError, match=message):
-        report.write(run, "second", [section])
+        report.write_report(run, "second", [section])
     assert path.read_bytes() == before
 
 
 def test_a_run_that_is_not_finished(tmp_path):
     with pytest.raises(ValueError, match=r"There is no .*metrics\.json\. Call run_folder\.finish first"):
-        report.write(tmp_path, "t", [])
+        report.write_report(tmp_path, "t", [])
 
 
 def test_the_command_is_one_that_a_shell_understands():

@@ -44,7 +44,7 @@ def test_a_run_folder_beneath_a_file(parameters, tmp_path):
 
 def test_what_a_chapter_leaves_behind(parameters, class_folders):
     run = run_folder.start(**parameters)
-    photos = splits.assign(layouts.load(class_folders))
+    photos = splits.split(layouts.load_folder(class_folders))
     borrowed = backbones.get("efficientnet_lite0")
     run_folder.finish(run, parameters=parameters, metrics={"n_test": 4}, photos=photos, backbone=borrowed)
     assert sorted(path.name for path in run.iterdir()) == [
@@ -66,14 +66,14 @@ def test_what_a_chapter_leaves_behind(parameters, class_folders):
 
 def test_another_run_is_found_only_if_everything_agrees(parameters, class_folders, capsys, tmp_path):
     run = run_folder.start(**parameters)
-    photos = splits.assign(layouts.load(class_folders))
+    photos = splits.split(layouts.load_folder(class_folders))
     borrowed = backbones.get("efficientnet_lite0")
     run_folder.finish(run, parameters=parameters, metrics={}, photos=photos, backbone=borrowed)
     here = tmp_path / "06_y"
 
     def find(photos=photos, **changes):
         asked = dict(photos=photos, backbone=borrowed, image_size=96, seed=0) | changes
-        return run_folder.find(here, "03_x", **asked)
+        return run_folder.find_run(here, "03_x", **asked)
 
     assert find() == run
     assert find(image_size=128) is None
@@ -86,7 +86,7 @@ def test_another_run_is_found_only_if_everything_agrees(parameters, class_folder
     moved["group"] = moved["path"]
     assert find(photos=moved) is None
     assert "have moved since" in capsys.readouterr().out
-    assert run_folder.find(here, "04_z", photos=photos, backbone=borrowed, image_size=96, seed=0) is None
+    assert run_folder.find_run(here, "04_z", photos=photos, backbone=borrowed, image_size=96, seed=0) is None
 
 
 def test_the_model_is_saved_without_its_optimizer(parameters, recwarn):
@@ -113,7 +113,7 @@ def test_a_saved_model_loads_without_a_warning_though_its_head_was_compiled(para
     pixels = np.random.default_rng(0).uniform(0, 255, (2, 8, 8, 3)).astype("float32")
     np.testing.assert_allclose(loaded.predict(pixels, verbose=0), model.predict(pixels, verbose=0), atol=1e-6)
     assert loaded(pixels).shape == (len(pixels), 2)  # probabilities, not a list that holds them
-    cooled = heads.with_temperature(loaded, 2.0).predict(pixels, verbose=0)
+    cooled = heads.add_temperature(loaded, 2.0).predict(pixels, verbose=0)
     assert (cooled.max(axis=1) <= loaded.predict(pixels, verbose=0).max(axis=1)).all()
     assert [str(warning.message) for warning in recwarn if "optimizer" in str(warning.message)] == []
     head.fit(np.ones((4, 3)), np.array([0, 1, 0, 1]), verbose=0)  # the head itself can go on learning

@@ -25,7 +25,7 @@ def judge():
     dense = keras.layers.Dense(2, activation="softmax")
     model = keras.Model(pixels, dense(keras.layers.GlobalAveragePooling2D()(pixels)))
     dense.set_weights([np.array([[0, 1], [1, 0], [0, 0]]) / 25, np.zeros(2)])
-    return predictor.judge(model, ["green", "red"])
+    return predictor.make_predictor(model, ["green", "red"])
 
 
 def test_predictions_have_the_true_class_beside_the_answer(tmp_path, judge, photos):
@@ -57,7 +57,7 @@ def test_what_an_export_loses_is_counted_in_photos(tmp_path):
     theirs = np.eye(2)[[0, 1, 1, 1]]
     (tmp_path / "small.tflite").write_bytes(bytes(500_000))
     asked, files = {"keras": (ours, 5.0), "int8": (theirs, 1.0)}, {"int8": tmp_path / "small.tflite"}
-    table = shipping.scored(export.compare(asked, files), asked, labels)
+    table = shipping.scored(export.compare_exports(asked, files), asked, labels)
     assert table.loc["keras", ["accuracy", "lost"]].tolist() == [1, 0]
     assert table.loc["int8", ["accuracy", "lost", "same_class", "milliseconds"]].tolist() == [0.75, 0.25, 0.75, 1]
     assert table.loc["int8", "lost_low"] <= 0.25 <= table.loc["int8", "lost_high"]

@@ -40,7 +40,7 @@ def test_says_what_is_the_matter_with_each_of_many_odd_files(odd_files, tmp_path
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
     code = (
         "import pandas, sys; from tutorial_utils.data import audit; photos = pandas.read_pickle(sys.argv[1]);"
-        "audit.examine(photos, progress=False).to_pickle(sys.argv[2])"
+        "audit.audit_photos(photos, progress=False).to_pickle(sys.argv[2])"
     )
     command = [sys.executable, "-W", "always", "-c", code, str(tmp_path / "photos.pkl"), str(tmp_path / "found.pkl")]
     process = subprocess.run(command, capture_output=True, text=True, timeout=120)
@@ -57,7 +57,7 @@ def test_says_what_is_the_matter_with_each_of_many_odd_files(odd_files, tmp_path
 
 
 def test_the_facts_of_a_missing_file_name_it(tmp_path):
-    row = image_stats.of(pandas.DataFrame({"path": [str(tmp_path / "gone.jpg")]}), progress=False).iloc[0]
+    row = image_stats.compute_stats(pandas.DataFrame({"path": [str(tmp_path / "gone.jpg")]}), progress=False).iloc[0]
     assert row["problem"] == "missing"
     assert "gone.jpg" in row["reason"]
 
@@ -76,7 +76,7 @@ def folder(tmp_path):
 
 
 def test_finds_copies_within_and_across_classes(folder):
-    found = audit.examine(folder, progress=False)
+    found = audit.audit_photos(folder, progress=False)
     path = folder["path"]
     assert [tuple(row) for row in found[["path", "kind", "other"]].to_numpy()] == [
         (path[4], "label_conflict", path[28]),
@@ -88,7 +88,7 @@ def test_finds_copies_within_and_across_classes(folder):
 
 def test_finds_copies_across_splits(folder):
     split = pandas.Categorical(["train"] * 3 + ["test"] + ["train"] * 44, categories=splits.NAMES)
-    found = audit.examine(folder.assign(split=split), progress=False)
+    found = audit.audit_photos(folder.assign(split=split), progress=False)
     assert found.loc[found["kind"] == "leak", ["path", "other"]].to_numpy().tolist() == [
         [folder["path"][3], folder["path"][2]]
     ]
@@ -96,8 +96,8 @@ def test_finds_copies_across_splits(folder):
 
 def test_cleaning_takes_out_what_cannot_be_used_and_says_why(folder, tmp_path):
     (tmp_path / "05.png").write_bytes(b"")
-    findings = audit.examine(folder, progress=False)
-    kept = audit.clean(folder, findings, tmp_path / "run")
+    findings = audit.audit_photos(folder, progress=False)
+    kept = audit.drop_unusable(folder, findings, tmp_path / "run")
     dropped = pandas.read_csv(tmp_path / "run" / "dropped.csv")
     numbers = [folder["path"][row] for row in (5, 4, 28, 1)]
     assert sorted(dropped["path"]) == sorted(numbers)
@@ -105,7 +105,7 @@ def test_cleaning_takes_out_what_cannot_be_used_and_says_why(folder, tmp_path):
     assert dropped["meaning"].notna().all()
     assert sorted({*folder["path"]} - {*kept["path"]}) == sorted(numbers)
     assert all((tmp_path / f"{number:02d}.png").exists() for number in range(48))
-    assert "error" not in set(audit.examine(kept, progress=False)["severity"])
+    assert "error" not in set(audit.audit_photos(kept, progress=False)["severity"])
 
 
 def test_cleaning_never_empties_a_class(tmp_path):
@@ -113,13 +113,13 @@ def test_cleaning_never_empties_a_class(tmp_path):
     (tmp_path / "b.png").write_bytes(hostile.saved(hostile.picture(), "PNG"))
     photos = table([tmp_path / "a.png", tmp_path / "b.png"], ["a", "b"])
     with pytest.raises(ValueError, match="'a' would have no photo left"):
-        audit.clean(photos, audit.examine(photos, progress=False), tmp_path)
+        audit.drop_unusable(photos, audit.audit_photos(photos, progress=False), tmp_path)
     assert not (tmp_path / "dropped.csv").exists()
 
 
 def test_small_and_uneven_classes_are_told(folder):
     photos = pandas.concat([folder.iloc[:24], folder.iloc[24:30]], ignore_index=True)
-    found = audit.examine(photos, progress=False)
+    found = audit.audit_photos(photos, progress=False)
     assert found.loc[found["path"] == "", ["kind", "other"]].to_numpy().tolist() == [
         ["uneven", "b (6)"],
         ["few", "b (6)"],
@@ -131,12 +131,12 @@ def test_suspects_by_hand():
     own = np.array([0.9, 0.9, 0.6, 0.9, 0.1])
     labels = np.array([0, 0, 0, 1, 1])
     probabilities = np.where(np.eye(2, dtype=bool)[labels], own[:, None], 1 - own[:, None])
-    rows, likely = audit.suspects(labels, probabilities)
+    rows, likely = audit.find_label_issues(labels, probabilities)
     assert rows.tolist() == [4]
     assert likely.tolist() == [0]
     photos = table([f"{number}.png" for number in range(5)], labels.astype(str))
-    looked = image_stats.of(pandas.DataFrame({"path": ["gone"] * 5}), progress=False)
-    found = audit.examine(photos, looked, probabilities, progress=False)
+    stats = image_stats.compute_stats(pandas.DataFrame({"path": ["gone"] * 5}), progress=False)
+    found = audit.audit_photos(photos, stats, probabilities, progress=False)
     assert found.loc[found["kind"] == "suspect_label", ["path", "other"]].to_numpy().tolist() == [["4.png", "0"]]
 
 
@@ -144,29 +144,29 @@ def test_copies_share_a_split(folder):
     """Groups of two photos, the copies in different ones: 0 and 1, 2 and 3, 4 and 28 end together, groups whole."""
     photos = folder.drop(index=[4, 28]).reset_index(drop=True)
     photos["group"] = [f"plant {(number * 7) % 23:02d}" for number in range(46)]
-    looked = image_stats.of(photos, progress=False)
+    stats = image_stats.compute_stats(photos, progress=False)
     for seed in range(20):
-        split = splits.assign(photos, seed=seed, looked=looked)
+        split = splits.split(photos, seed=seed, stats=stats)
         assert split["split"][0] == split["split"][1]
         assert split["split"][2] == split["split"][3]
         assert photos["group"].nunique() - split["group"].nunique() == 2
         assert split["split"].groupby(photos["group"]).nunique().max() == 1
-        assert "leak" not in set(audit.examine(split, looked, progress=False)["kind"])
-    apart = [seed for seed in range(20) if "leak" in set(audit.examine(splits.assign(photos, seed), looked)["kind"])]
+        assert "leak" not in set(audit.audit_photos(split, stats, progress=False)["kind"])
+    apart = [seed for seed in range(20) if "leak" in set(audit.audit_photos(splits.split(photos, seed), stats)["kind"])]
     assert apart  # without the facts some splits do part the copies
 
 
 @pytest.mark.parametrize("size", [(40, 30), (4032, 3024)])
 def test_the_mean_color_is_that_of_small_and_large_photos(tmp_path, size):
     PIL.Image.new("RGB", size, (255, 128, 10)).save(tmp_path / "one.png")
-    row = image_stats.of(pandas.DataFrame({"path": [str(tmp_path / "one.png")]}), progress=False).iloc[0]
+    row = image_stats.compute_stats(pandas.DataFrame({"path": [str(tmp_path / "one.png")]}), progress=False).iloc[0]
     assert row["color"].tolist() == [255, 128, 10]
 
 
 @pytest.mark.parametrize("size", [(1, 1), (200, 2), (2, 200), (3, 3)])
 def test_the_border_has_eight_pixels_whatever_the_size(tmp_path, size):
     PIL.Image.new("RGB", size, (9, 8, 7)).save(tmp_path / "one.png")
-    row = image_stats.of(pandas.DataFrame({"path": [str(tmp_path / "one.png")]}), progress=False).iloc[0]
+    row = image_stats.compute_stats(pandas.DataFrame({"path": [str(tmp_path / "one.png")]}), progress=False).iloc[0]
     assert row["border"].tolist() == [[9, 8, 7]] * 8
 
 
@@ -176,10 +176,10 @@ def test_files_that_are_equally_broken_may_stand_in_two_splits(tmp_path, make_ph
     for path in photos["path"].iloc[:6]:
         open(path, "w").close()
     photos.index = range(100, 124)
-    splits.assign(photos, looked=image_stats.of(photos, progress=False))
+    splits.split(photos, stats=image_stats.compute_stats(photos, progress=False))
 
 
 def test_a_class_without_photos_makes_no_warning(recwarn):
-    rows, _ = audit.suspects([0, 0, 1], np.array([[0.9, 0.1, 0.0], [0.8, 0.2, 0.0], [0.3, 0.7, 0.0]]))
+    rows, _ = audit.find_label_issues([0, 0, 1], np.array([[0.9, 0.1, 0.0], [0.8, 0.2, 0.0], [0.3, 0.7, 0.0]]))
     assert len(rows) == 0
     assert not recwarn.list

@@ -34,7 +34,7 @@ def test_solar_cells_as_published():
     """1,508 + 295 functional and 715 + 106 defective cells (Deitsch et al. 2019, table 1)."""
     if importlib.util.find_spec("elpv_dataset") is None:
         pytest.skip("needs the package elpv-dataset")
-    photos = catalog.load("solar_cells")
+    photos = catalog.load_photos("solar_cells")
     assert photos["label"].value_counts().to_dict() == {"functional": 1803, "defective": 821}
     card = catalog.cards()["solar_cells"]
     assert card["photos"] == len(photos)
@@ -42,19 +42,19 @@ def test_solar_cells_as_published():
 
 
 def test_a_folder_is_a_data_set(class_folders):
-    assert len(catalog.load(str(class_folders), photos_per_class=6)) == 12
+    assert len(catalog.load_photos(str(class_folders), photos_per_class=6)) == 12
 
 
 @pytest.mark.parametrize("name", ["leafs", "../nowhere"])
 def test_an_unknown_data_set_is_named_with_the_known_ones(name):
     with pytest.raises(ValueError, match=rf"no folder {name}.*flowers, leaves, solar_cells"):
-        catalog.load(name)
+        catalog.load_photos(name)
 
 
 @pytest.mark.parametrize("dataset", [None, "", 7])
 def test_a_data_set_that_is_no_name(dataset):
     with pytest.raises(ValueError, match="dataset must be a name"):
-        catalog.load(dataset)
+        catalog.load_photos(dataset)
 
 
 def fetched():
@@ -111,7 +111,7 @@ def served(tmp_path, monkeypatch, make_photo):
 
 
 def test_a_set_is_fetched_once_and_then_needs_no_network(served, monkeypatch, capfd):
-    photos = catalog.load("small")
+    photos = catalog.load_photos("small")
     assert "Fetching small" in capfd.readouterr().err
     assert photos.groupby(["split", "label"], observed=True).size().to_dict() == {
         (split, label): count
@@ -120,10 +120,10 @@ def test_a_set_is_fetched_once_and_then_needs_no_network(served, monkeypatch, ca
     }
     assert list(photos["label"].cat.categories) == ["healthy", "rust"]
     assert all(pathlib.Path(path).is_file() for path in photos["path"])
-    assert list(splits.assign(photos)["split"]) == list(photos["split"])
+    assert list(splits.split(photos)["split"]) == list(photos["split"])
     assert len(served) == 3
     monkeypatch.setenv("TUTORIAL_OFFLINE", "1")
-    assert catalog.load("small").equals(photos)
+    assert catalog.load_photos("small").equals(photos)
     assert capfd.readouterr().err == ""
     assert len(served) == 3
 
@@ -131,7 +131,7 @@ def test_a_set_is_fetched_once_and_then_needs_no_network(served, monkeypatch, ca
 def test_a_set_that_is_not_here_and_cannot_be_fetched(served, monkeypatch):
     monkeypatch.setenv("TUTORIAL_OFFLINE", "1")
     with pytest.raises(OSError, match=r"train.zip is not here yet.*By hand: fetch http.*train.zip and save it as"):
-        catalog.load("small")
+        catalog.load_photos("small")
 
 
 def test_tiles_of_one_region_share_a_group():

@@ -18,26 +18,26 @@ ALTERED = {
 def test_finds_a_photo_that_was(way):
     pictures = [hostile.picture(seed=seed) for seed in range(30)]
     pictures.append(ALTERED[way](pictures[7]))
-    found = duplicates.similar([duplicates.thumbnail(picture) for picture in pictures], progress=False)
+    found = duplicates.find_near_duplicates([duplicates.thumbnail(picture) for picture in pictures], progress=False)
     assert found[["first", "second"]].to_numpy().tolist() == [[7, 30]]
     assert found["similarity"].between(duplicates.THRESHOLD, 1).all()
 
 
 def test_plain_pictures_are_no_copies_of_each_other():
     plain = [np.full((48, 48), gray, np.uint8) for gray in (10, 10, 200)]
-    assert duplicates.similar(plain, progress=False).empty
-    assert duplicates.similar([], progress=False).empty
+    assert duplicates.find_near_duplicates(plain, progress=False).empty
+    assert duplicates.find_near_duplicates([], progress=False).empty
 
 
 def test_two_photos_alone_are_compared_too():
     one = duplicates.thumbnail(hostile.picture(seed=1))
-    assert len(duplicates.similar([one, one], progress=False)) == 1
-    assert duplicates.similar([one, duplicates.thumbnail(hostile.picture(seed=2))], progress=False).empty
+    assert len(duplicates.find_near_duplicates([one, one], progress=False)) == 1
+    assert duplicates.find_near_duplicates([one, duplicates.thumbnail(hostile.picture(seed=2))], progress=False).empty
 
 
 def test_groups_that_share_a_pair_become_one():
     """Plants x, y, z and photo p alone; rows 1 (x) and 2 (y) are copies, and 2 and 5 (p)."""
     groups = ["x", "x", "y", "y", "z", "p"]
-    merged = duplicates.merge(groups, {"first": [1, 2], "second": [2, 5]})
+    merged = duplicates.merge_groups(groups, {"first": [1, 2], "second": [2, 5]})
     assert merged[0] == merged[1] == merged[2] == merged[3] == merged[5] != merged[4]
-    assert duplicates.merge(groups, {"first": [], "second": []}).tolist() == groups
+    assert duplicates.merge_groups(groups, {"first": [], "second": []}).tolist() == groups

@@ -16,7 +16,7 @@ from tutorial_utils.data import photos
 root, seen = pathlib.Path(sys.argv[1]), {}
 for path in sorted(root.iterdir()):
     try:
-        image = photos.read_photo(path, 64)
+        image = images.read_image(path, 64)
         assert image.shape == (64, 64, 3)
         kind = "read"
     except photos.PhotoError as error:

@@ -8,7 +8,7 @@ from tutorial_utils.data import layouts, pipeline
 
 @pytest.fixture
 def photos(class_folders):
-    return layouts.load(class_folders)
+    return layouts.load_folder(class_folders)
 
 
 def test_one_pass_is_every_photo_once_in_order(photos):
@@ -90,7 +90,7 @@ def test_a_pass_draws_the_same_again_when_it_is_called_by_its_number(tmp_path, m
     """Photos of random pixels, so that a flip shows. Pass 1 is another than pass 0, and the same in a new dataset."""
     for number in range(6):
         make_photo(tmp_path / f"class{number % 2}" / f"{number}.png", size=(32, 32), seed=number)
-    photos = layouts.load(tmp_path)
+    photos = layouts.load_folder(tmp_path)
 
     def passes(first, seed=2):
         batches = pipeline.batches(

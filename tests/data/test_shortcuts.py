@@ -20,21 +20,21 @@ def write(photos, change):
     for seed, (path, code) in enumerate(zip(photos["path"], photos["label"].cat.codes, strict=True)):
         picture, options = change(hostile.picture(80, 60, seed=seed), code)
         picture.save(path, quality=90, **options)
-    return image_stats.of(photos, progress=False)
+    return image_stats.compute_stats(photos, progress=False)
 
 
-def right(cue, photos, looked):
-    return (shortcuts.predict(cue, photos, looked) == photos["label"].cat.codes).mean()
+def right(cue, photos, stats):
+    return (shortcuts.predict_from_cue(cue, photos, stats) == photos["label"].cat.codes).mean()
 
 
 def test_no_cue_tells_classes_apart_that_differ_in_nothing(photos):
     """Chance is 0.5; of 80 photos 0.65 or more would be right by chance once in 200 times."""
-    looked = write(photos, lambda picture, code: (picture, {}))
-    assert shortcuts.chance(photos) == 0.5
+    stats = write(photos, lambda picture, code: (picture, {}))
+    assert shortcuts.majority_share(photos) == 0.5
     for cue in ("border", "name", "color", "bytes"):
-        assert right(cue, photos, looked) < 0.66
-    assert shortcuts.predict("dimensions", photos, looked) is None
-    assert shortcuts.predict("date", photos, looked) is None
+        assert right(cue, photos, stats) < 0.66
+    assert shortcuts.predict_from_cue("dimensions", photos, stats) is None
+    assert shortcuts.predict_from_cue("date", photos, stats) is None
 
 
 def test_a_frame_gives_the_class_away(photos):
@@ -46,8 +46,8 @@ def test_a_frame_gives_the_class_away(photos):
 
 
 def test_a_crop_gives_the_class_away(photos):
-    looked = write(photos, lambda picture, code: (picture.crop((0, 0, 80 - code, 60)), {}))
-    assert right("dimensions", photos, looked) == 1
+    stats = write(photos, lambda picture, code: (picture.crop((0, 0, 80 - code, 60)), {}))
+    assert right("dimensions", photos, stats) == 1
 
 
 def test_a_day_gives_the_class_away(photos):
@@ -64,4 +64,4 @@ def test_a_name_gives_the_class_away(photos):
 
 def test_unknown_cues_are_refused(photos):
     with pytest.raises(ValueError, match="cue"):
-        shortcuts.predict("smell", photos, None)
+        shortcuts.predict_from_cue("smell", photos, None)

@@ -49,17 +49,17 @@ def test_the_temperature_that_was_applied_is_found_again():
     logits = rng.normal(0, 2, (20_000, 4))
     honest = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
     labels = (honest.cumsum(axis=1) < rng.random((len(honest), 1))).sum(axis=1)
-    sharp = calibration.with_temperature(honest, 0.5)
+    sharp = calibration.apply_temperature(honest, 0.5)
     assert calibration.fit_temperature(sharp, labels) == pytest.approx(2, rel=0.03)
-    mended = calibration.with_temperature(sharp, 2)
+    mended = calibration.apply_temperature(sharp, 2)
     np.testing.assert_allclose(mended, honest, atol=1e-6)
     np.testing.assert_array_equal(mended.argmax(axis=1), sharp.argmax(axis=1))
-    gain = calibration.error_difference(mended, sharp, labels)
+    gain = calibration.calibration_difference(mended, sharp, labels)
     assert gain.high < 0
 
 
 def test_a_zero_probability_stays_finite():
-    changed = calibration.with_temperature(np.array([[1.0, 0.0]]), 3)
+    changed = calibration.apply_temperature(np.array([[1.0, 0.0]]), 3)
     assert np.isfinite(changed).all()
     assert changed.argmax() == 0
     assert np.isfinite(calibration.fit_temperature(np.array([[1.0, 0.0], [1.0, 0.0]]), np.array([0, 1])))

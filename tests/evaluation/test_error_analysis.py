@@ -10,13 +10,13 @@ from tutorial_utils.evaluation import error_analysis
 @pytest.fixture
 def found(class_folders):
     """Twenty photos, ten healthy, ten ill; healthy 0 and 1 are taken for ill, ill 10 for healthy, the latter surest."""
-    photos = layouts.load(class_folders)
+    photos = layouts.load_folder(class_folders)
     labels = photos["label"].cat.codes.to_numpy()
     probabilities = np.where(labels[:, None] == np.arange(2), 0.9, 0.1)
     probabilities[0], probabilities[1], probabilities[10] = (0.4, 0.6), (0.2, 0.8), (0.95, 0.05)
     angles = np.linspace(0, 1, 20)
     rows = np.column_stack([np.cos(angles), np.sin(angles)]) * np.arange(1, 21)[:, None]  # length says nothing
-    return error_analysis.of(
+    return error_analysis.find_errors(
         photos, labels, probabilities, photos, rows, rows, heat=lambda wrong: np.ones((len(wrong), 2, 2))
     )
 
@@ -32,7 +32,7 @@ def test_the_photos_most_alike_point_the_same_way(found):
     """Angles grow evenly, so a photo is most like itself, then like its neighbors, whatever the rows' lengths."""
     assert found.near[0][0] == found.table["path"].iloc[0]
     known = np.array([[1.0, 0], [0, 5.0], [3.0, 3.1]])
-    assert error_analysis.most_alike(np.array([[0.1, 0.12], [9.0, 0.1]]), known, 2).tolist() == [[2, 1], [0, 2]]
+    assert error_analysis.nearest_photos(np.array([[0.1, 0.12], [9.0, 0.1]]), known, 2).tolist() == [[2, 1], [0, 2]]
 
 
 def test_each_mistake_is_a_row_with_its_heat_and_what_is_like_it(found):

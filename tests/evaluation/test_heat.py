@@ -21,7 +21,7 @@ def test_scores_by_hand():
     maps[1, 1, 1] = 1
     np.testing.assert_allclose(heat.share_inside(maps, masks), [0.5, 1, np.nan])
     np.testing.assert_allclose(heat.points_inside(maps, masks), [0, 1, np.nan])
-    table = heat.score(maps, masks)
+    table = heat.score_maps(maps, masks)
     assert table.loc[("heat inside", "map"), "value"] == pytest.approx(0.75)
     assert table.loc[("heat inside", "random"), "value"] == pytest.approx(0.25)
     assert table.loc[("heat inside", "times random"), "value"] == pytest.approx(3)
@@ -42,7 +42,7 @@ def test_equally_hot_places_share_the_point():
 def test_even_heat_is_worth_as_much_as_random():
     masks = np.zeros((12, 8, 8), bool)
     masks[:, :4] = True
-    table = heat.score(np.ones((12, 8, 8)), masks)
+    table = heat.score_maps(np.ones((12, 8, 8)), masks)
     for measure in ("heat inside", "pointing"):
         assert table.loc[(measure, "times random")][["value", "low", "high"]].tolist() == pytest.approx([1, 1, 1])
 
@@ -51,13 +51,13 @@ def test_four_photos_of_a_plant_tell_no_more_than_one():
     """Every photo four times, by plant: the same values and the same intervals, from four times the photos."""
     rng = np.random.default_rng(0)
     maps, masks = rng.uniform(size=(12, 6, 6)), rng.uniform(size=(12, 6, 6)) < 0.3
-    once = heat.score(maps, masks)
-    often = heat.score(np.repeat(maps, 4, axis=0), np.repeat(masks, 4, axis=0), np.repeat(np.arange(12), 4))
+    once = heat.score_maps(maps, masks)
+    often = heat.score_maps(np.repeat(maps, 4, axis=0), np.repeat(masks, 4, axis=0), np.repeat(np.arange(12), 4))
     columns = ["value", "low", "high"]
     np.testing.assert_allclose(often[columns].to_numpy(float), once[columns].to_numpy(float))
     assert (often["n"] == 48).all()
     assert (often["groups"] == 12).all()
-    alone = heat.score(np.repeat(maps, 4, axis=0), np.repeat(masks, 4, axis=0)).loc[("heat inside", "map")]
+    alone = heat.score_maps(np.repeat(maps, 4, axis=0), np.repeat(masks, 4, axis=0)).loc[("heat inside", "map")]
     by_plant = once.loc[("heat inside", "map")]
     assert alone["high"] - alone["low"] < by_plant["high"] - by_plant["low"]
 
@@ -66,7 +66,7 @@ def test_four_photos_of_a_plant_tell_no_more_than_one():
 def test_few_groups_give_no_interval(groups, has_interval):
     rng = np.random.default_rng(0)
     maps, masks = rng.uniform(size=(20, 6, 6)), rng.uniform(size=(20, 6, 6)) < 0.3
-    table = heat.score(maps, masks, np.arange(20) % groups)
+    table = heat.score_maps(maps, masks, np.arange(20) % groups)
     assert table["value"].notna().all()
     assert table[["low", "high"]].notna().all(axis=None) == has_interval
     assert table[["low", "high"]].isna().all(axis=None) != has_interval
@@ -76,7 +76,7 @@ def test_groups_without_heat_are_not_counted():
     """Plants 0 ... 9 have heat, plants 10 and 11 none."""
     maps, masks = one_place(12, 0, 0), np.ones((12, 4, 4), bool)
     maps[10:] = 0
-    table = heat.score(maps, masks, np.arange(12))
+    table = heat.score_maps(maps, masks, np.arange(12))
     assert (table["n"] == 10).all()
     assert (table["groups"] == 10).all()
     assert table.loc[("heat inside", "map"), "value"] == 1
@@ -100,4 +100,4 @@ def test_the_middle_is_hottest_in_the_middle():
 )
 def test_what_cannot_be_scored_is_refused(maps, masks, message):
     with pytest.raises(ValueError, match=message):
-        heat.score(maps, masks)
+        heat.score_maps(maps, masks)

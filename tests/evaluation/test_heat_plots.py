@@ -18,7 +18,7 @@ def close_figures():
 
 @pytest.mark.parametrize(("masks", "rows"), [(None, ["photo", "map"]), (MASKS, ["photo", "lesions", "map"])])
 def test_each_photo_stands_above_its_mask_and_its_heat(masks, rows):
-    figure = heat_plots.overlays(IMAGES, {"map": MAPS}, ["first", "second"], masks)
+    figure = heat_plots.plot_saliency(IMAGES, {"map": MAPS}, ["first", "second"], masks)
     axes = [ax for ax in figure.axes if ax.get_label() != "<colorbar>"]
     assert [ax.get_ylabel() for ax in axes[::2]] == rows
     assert [ax.get_title() for ax in axes[:2]] == ["first", "second"]
@@ -29,7 +29,7 @@ def test_each_photo_stands_above_its_mask_and_its_heat(masks, rows):
 
 
 def test_a_map_without_heat_is_drawn_cold():
-    figure = heat_plots.overlays(IMAGES, {"map": np.zeros_like(MAPS)})
+    figure = heat_plots.plot_saliency(IMAGES, {"map": np.zeros_like(MAPS)})
     _, cold = figure.axes[2].images
     assert cold.norm(cold.get_array()).max() == 0
 
@@ -45,7 +45,7 @@ def test_a_map_without_heat_is_drawn_cold():
 )
 def test_what_cannot_be_drawn_is_refused(images, heats, titles, message):
     with pytest.raises(ValueError, match=message):
-        heat_plots.overlays(images, heats, titles)
+        heat_plots.plot_saliency(images, heats, titles)
 
 
 @pytest.mark.parametrize(("groups", "bars"), [(12, True), (6, False)])
@@ -53,8 +53,8 @@ def test_each_model_has_its_ratio_above_the_middle(groups, bars):
     """All heat inside masks of a sixteenth: 16 times what even heat gives. Few groups: no interval."""
     masks = np.zeros((12, 8, 8), bool)
     masks[:, 2:4, 2:4] = True
-    table = heat.score(masks.astype(float), masks, np.arange(12) % groups)
-    ax = heat_plots.worth({"model": table}).axes[0]
+    table = heat.score_maps(masks.astype(float), masks, np.arange(12) % groups)
+    ax = heat_plots.plot_saliency_scores({"model": table}).axes[0]
     assert [text.get_text().split("\n")[0] for text in ax.get_yticklabels()] == ["model", "hot in the middle,"]
     assert ax.texts[0].get_text() == "16.0"
     assert f"n = 12 photos in {groups} groups" in ax.get_title()
@@ -65,4 +65,4 @@ def test_each_model_has_its_ratio_above_the_middle(groups, bars):
 
 def test_no_table_is_refused():
     with pytest.raises(ValueError, match="at least one table"):
-        heat_plots.worth({})
+        heat_plots.plot_saliency_scores({})

@@ -91,7 +91,7 @@ def run_of(epochs, phases):
 
 def test_history_counts_epochs_from_one_and_marks_the_best():
     """Two epochs of one phase, three of the next."""
-    figure = plots.history(run_of(5, ["head"] * 2 + ["fine-tuning"] * 3))
+    figure = plots.plot_history(run_of(5, ["head"] * 2 + ["fine-tuning"] * 3))
     loss, accuracy = figure.axes
     assert (loss.get_xlabel(), loss.get_ylabel()) == ("epoch", "loss (cross-entropy, nats)")
     assert (accuracy.get_xlabel(), accuracy.get_ylabel()) == ("epoch", "accuracy (%)")
@@ -108,7 +108,7 @@ def test_history_counts_epochs_from_one_and_marks_the_best():
 
 def test_names_of_short_phases_do_not_overlap():
     """A long name over a single epoch."""
-    figure = plots.history(run_of(5, ["warming up slowly", *["fine-tuning"] * 4]))
+    figure = plots.plot_history(run_of(5, ["warming up slowly", *["fine-tuning"] * 4]))
     figure.canvas.draw()
     first, second = (text.get_window_extent() for text in figure.axes[0].texts)
     assert not first.overlaps(second)
@@ -116,7 +116,7 @@ def test_names_of_short_phases_do_not_overlap():
 
 def test_history_draws_what_there_is():
     """One epoch, no accuracy, no validation."""
-    figure = plots.history(pd.DataFrame({"loss": [0.5], "val_loss": [np.nan]}), title="One epoch")
+    figure = plots.plot_history(pd.DataFrame({"loss": [0.5], "val_loss": [np.nan]}), title="One epoch")
     assert len(figure.axes) == 1
     assert figure.get_suptitle() == "One epoch"
 
@@ -125,12 +125,12 @@ def test_history_draws_what_there_is():
 def test_history_needs_an_epoch_and_a_column(table):
     """A table without epochs, and one without a known column."""
     with pytest.raises(ValueError, match=r"columns among loss, val_loss, .*got \d rows"):
-        plots.history(table)
+        plots.plot_history(table)
 
 
 def test_confusion_writes_photos_and_shades_shares():
     """Class a: 30 of 40 right is a share of 75 %; class b: 1 of 2 is 50 %, though 30 times fewer photos."""
-    ax = plots.confusion(np.array([[30, 10], [1, 1]]), ["a", "b"])
+    ax = plots.plot_confusion(np.array([[30, 10], [1, 1]]), ["a", "b"])
     assert [text.get_text() for text in ax.texts] == ["30", "10", "1", "1"]
     np.testing.assert_allclose(np.ravel(ax.collections[0].get_array()), [75, 25, 50, 50])
     assert (ax.get_xlabel(), ax.get_ylabel()) == ("predicted class", "true class")
@@ -140,14 +140,14 @@ def test_confusion_writes_photos_and_shades_shares():
 
 def test_confusion_shows_a_class_without_photos():
     """Its shares are 0, not a division by zero."""
-    ax = plots.confusion(np.array([[3, 0], [0, 0]]), ["a", "b"])
+    ax = plots.plot_confusion(np.array([[3, 0], [0, 0]]), ["a", "b"])
     np.testing.assert_allclose(np.ravel(ax.collections[0].get_array()), [100, 0, 0, 0])
 
 
 @pytest.mark.parametrize("class_names", [TEN, SIX, ["functional", "defective"]])
 def test_class_names_of_a_confusion_do_not_overlap(class_names):
     """Level names must not overlap; slanted ones stand apart where gap * sin 45 degrees > height."""
-    ax = plots.confusion(np.eye(len(class_names), dtype=int), class_names)
+    ax = plots.plot_confusion(np.eye(len(class_names), dtype=int), class_names)
     assert inside_and_legible(ax.figure)
     assert [label.get_text() for label in ax.get_xticklabels()] == class_names
     for labels, axis in ((ax.get_xticklabels(), 0), (ax.get_yticklabels(), 1)):
@@ -163,8 +163,8 @@ def test_class_names_of_a_confusion_do_not_overlap(class_names):
 def test_confusion_draws_on_a_given_axes():
     """So that two can stand side by side."""
     figure, (left, right) = plt.subplots(1, 2, figsize=(9, 4), layout="constrained")
-    assert plots.confusion(np.eye(6, dtype=int), SIX, ax=left, title="Mine") is left
-    plots.confusion(np.eye(6, dtype=int), SIX, ax=right)
+    assert plots.plot_confusion(np.eye(6, dtype=int), SIX, ax=left, title="Mine") is left
+    plots.plot_confusion(np.eye(6, dtype=int), SIX, ax=right)
     assert left.get_title() == "Mine"
 
     figure.canvas.draw()
@@ -175,7 +175,7 @@ def test_confusion_draws_on_a_given_axes():
 def test_confusion_needs_a_row_a_class():
     """Two rows for three names."""
     with pytest.raises(ValueError, match=r"each of 3 class names; got shape \(2, 2\)"):
-        plots.confusion(np.eye(2, dtype=int), ["a", "b", "c"])
+        plots.plot_confusion(np.eye(2, dtype=int), ["a", "b", "c"])
 
 
 SCORES = [metrics.Accuracy(0.5, 0.4, 0.6, 144, 36), metrics.Accuracy(0.9, 0.8, 1.0, 50, 50)]
@@ -183,7 +183,7 @@ SCORES = [metrics.Accuracy(0.5, 0.4, 0.6, 144, 36), metrics.Accuracy(0.9, 0.8, 1
 
 def test_intervals_show_each_score_with_its_n_beside_chance():
     """Two models, one tested by plant, one by photo."""
-    ax = plots.intervals(["scratch", "frozen"], SCORES, chance=1 / 6)
+    ax = plots.plot_intervals(["scratch", "frozen"], SCORES, chance=1 / 6)
     names = [label.get_text() for label in ax.get_yticklabels()]
     assert names == ["scratch\nn = 144 in 36 groups", "frozen\nn = 50"]
     np.testing.assert_allclose(ax.lines[0].get_xdata(), [50, 90])
@@ -200,7 +200,7 @@ def test_intervals_show_each_score_with_its_n_beside_chance():
 def test_intervals_need_a_name_a_model(names, scores):
     """No model at all, and one name for two."""
     with pytest.raises(ValueError, match=f"got {len(names)} names and {len(scores)} accuracies"):
-        plots.intervals(names, scores)
+        plots.plot_intervals(names, scores)
 
 
 def test_a_heat_map_writes_each_number_in_its_cell():
@@ -208,7 +208,7 @@ def test_a_heat_map_writes_each_number_in_its_cell():
     values = pd.DataFrame(
         [[1.0, 2.0, 3.0], [4.0, np.nan, 0.5]], index=["head", "last 50"], columns=["1e-5", "1e-4", "1e-3"]
     )
-    ax = plots.heat_map(values.rename_axis("layers").rename_axis("rate", axis=1), "loss (nats)", title="Grid")
+    ax = plots.plot_value_map(values.rename_axis("layers").rename_axis("rate", axis=1), "loss (nats)", title="Grid")
     assert [text.get_text() for text in ax.texts if text.get_text()] == ["1.00", "2.00", "3.00", "4.00", "0.50"]
     assert (ax.get_xlabel(), ax.get_ylabel(), ax.get_title()) == ("rate", "layers", "Grid")
     assert [tick.get_text() for tick in ax.get_yticklabels()] == ["head", "last 50"]
@@ -218,7 +218,7 @@ def test_a_heat_map_writes_each_number_in_its_cell():
 
 def test_a_heat_map_needs_a_number():
     with pytest.raises(ValueError, match=r"a number in it; got shape \(1, 1\)"):
-        plots.heat_map(pd.DataFrame([[np.nan]]), "loss")
+        plots.plot_value_map(pd.DataFrame([[np.nan]]), "loss")
 
 
 def trainings(sets, strategies, numbers=(5, 50), seeds=(0, 1)):
@@ -230,7 +230,7 @@ def trainings(sets, strategies, numbers=(5, 50), seeds=(0, 1)):
 
 def test_accuracy_by_number_is_a_mean_with_a_band():
     """Two seeds, 40 and 60 %: the line at 50, the band from 40 to 60."""
-    figure = plots.by_number(trainings(["leaves", "cells"], ["head", "all"]), title="How many?")
+    figure = plots.plot_by_photos(trainings(["leaves", "cells"], ["head", "all"]), title="How many?")
     assert [ax.get_title() for ax in figure.axes] == ["leaves", "cells"]
     for ax in figure.axes:
         np.testing.assert_allclose([line.get_ydata() for line in ax.lines], [[50, 50], [50, 50]])
@@ -248,7 +248,7 @@ def test_accuracy_by_number_draws_what_there_is():
     table = trainings([f"set {number}" for number in range(4)], list(plots.STRATEGIES), numbers=(5, 10, 25, 50, 100))
     few = trainings(["few"], ["head"], numbers=(5,), seeds=(0,))
     odd = trainings(["odd"], ["too few photos"]).assign(accuracy=np.nan)
-    figure = plots.by_number(pd.concat([table, few, odd]))
+    figure = plots.plot_by_photos(pd.concat([table, few, odd]))
     titles = [ax.get_title() for ax in figure.axes if ax.lines]
     assert titles == ["set 0", "set 1", "set 2", "set 3", "few"]
     assert len(figure.axes[4].lines) == 1
@@ -257,7 +257,7 @@ def test_accuracy_by_number_draws_what_there_is():
 
 def test_accuracy_by_number_needs_a_strategy():
     with pytest.raises(ValueError, match="scratch, head, last, all; got 4 rows without"):
-        plots.by_number(trainings(["odd"], ["other"]))
+        plots.plot_by_photos(trainings(["odd"], ["other"]))
 
 
 def test_show_gives_the_figure_a_text_and_closes_it(tmp_path, monkeypatch):

@@ -50,7 +50,7 @@ def corner():
 def test_the_heat_is_where_the_color_of_the_class_is(options, corner):
     model = red_or_green(**options)
     before = model.predict_on_batch(corner[0])
-    heat = saliency.grad_cam(saliency.two_stages(model), *corner)
+    heat = saliency.grad_cam(saliency.split_model(model), *corner)
     assert heat.shape == (2, 16, 16)
     assert heat[0, :6, :6].min() == heat[1, 10:, 10:].min() == 1
     assert heat[0, 10:, :].max() == heat[1, :6, :].max() == 0
@@ -63,22 +63,22 @@ def test_a_sure_answer_has_heat_all_the_same():
     images[..., 0] = 255
     model = red_or_green(nested=True)
     assert model.predict_on_batch(images)[0, 0] == 1
-    assert saliency.grad_cam(saliency.two_stages(model), images, [0]).max() == 1
+    assert saliency.grad_cam(saliency.split_model(model), images, [0]).max() == 1
 
 
 def test_nothing_speaks_for_a_color_that_is_not_there():
-    heat = saliency.grad_cam(saliency.two_stages(red_or_green()), np.zeros((1, 16, 16, 3)), [0])
+    heat = saliency.grad_cam(saliency.split_model(red_or_green()), np.zeros((1, 16, 16, 3)), [0])
     assert heat.max() == 0
 
 
 def test_a_model_without_a_feature_map_is_refused():
     model = keras.Sequential([keras.Input((4, 4, 3)), keras.layers.Flatten(), keras.layers.Dense(2)])
-    maps, rest = saliency.two_stages(model)  # flattened: the last map is the photo itself
+    maps, rest = saliency.split_model(model)  # flattened: the last map is the photo itself
     assert maps.output_shape[1:] == (4, 4, 3)
     assert rest.output_shape[1:] == (2,)
     flat = keras.Sequential([keras.Input((12,)), keras.layers.Dense(2)])
     with pytest.raises(ValueError, match="no feature map"):
-        saliency.two_stages(flat)
+        saliency.split_model(flat)
 
 
 def test_occlusion_finds_what_the_answer_needs(corner):
@@ -120,7 +120,7 @@ def last_layer(maps):
 def test_the_last_map_that_is_fine_enough_is_taken(places, layer, side):
     """Of 8 x 8 places there are three maps; the last that everything passes through is the sum."""
     model = halving()
-    maps, rest = saliency.two_stages(model, places)
+    maps, rest = saliency.split_model(model, places)
     assert maps.output_shape == (None, side, side, 4)
     assert layer == "base" or last_layer(maps) == layer
     images = np.random.default_rng(0).uniform(0, 255, (3, 16, 16, 3)).astype("float32")
@@ -129,20 +129,20 @@ def test_the_last_map_that_is_fine_enough_is_taken(places, layer, side):
 
 def test_a_padded_map_is_passed_over():
     """Padding makes it 9 x 9 places, of which the last row and column are nowhere in the photo."""
-    maps, _ = saliency.two_stages(halving(padded=True), 8)
+    maps, _ = saliency.split_model(halving(padded=True), 8)
     assert last_layer(maps) == "added"
 
 
 def test_more_places_than_pixels_are_refused():
     with pytest.raises(ValueError, match="at least 17 places"):
-        saliency.two_stages(halving(), 17)
+        saliency.split_model(halving(), 17)
 
 
 def test_a_model_of_any_size_is_measured_at_a_photo_of_224():
     pixels = keras.Input((None, None, 3))
     x = keras.layers.Conv2D(2, 32, strides=32, name="coarse")(keras.layers.Conv2D(2, 1, name="fine")(pixels))
     model = keras.Model(pixels, keras.layers.Dense(2)(keras.layers.GlobalAveragePooling2D()(x)))
-    assert [last_layer(saliency.two_stages(model, places)[0]) for places in (7, 8)] == ["coarse", "fine"]
+    assert [last_layer(saliency.split_model(model, places)[0]) for places in (7, 8)] == ["coarse", "fine"]
 
 
 def test_by_place_each_place_counts_by_its_own_gradient():
@@ -153,7 +153,7 @@ def test_by_place_each_place_counts_by_its_own_gradient():
     model = keras.Model(images, head(keras.layers.Flatten()(channel(images))))
     channel.set_weights([np.ones((1, 1, 3, 1), np.float32)])
     head.set_weights([np.float32([[1, 0], [-1, 0], [1, 0], [-1, 0]])])  # left, right, left, right
-    stages, photo = saliency.two_stages(model), np.full((1, 2, 2, 3), 10.0)
+    stages, photo = saliency.split_model(model), np.full((1, 2, 2, 3), 10.0)
     assert saliency.grad_cam(stages, photo, [0]).max() == 0
     np.testing.assert_array_equal(saliency.grad_cam(stages, photo, [0], by_place=True)[0], [[1, 0], [1, 0]])
 
@@ -161,7 +161,7 @@ def test_by_place_each_place_counts_by_its_own_gradient():
 @pytest.mark.parametrize("options", [{}, {"nested": True}])
 def test_by_place_changes_nothing_where_the_map_is_averaged_next(options, corner):
     images = np.random.default_rng(0).uniform(0, 255, (2, 16, 16, 3))
-    stages = saliency.two_stages(red_or_green(**options))
+    stages = saliency.split_model(red_or_green(**options))
     by_channel, by_place = (saliency.grad_cam(stages, images, [0, 1], by_place) for by_place in (False, True))
     np.testing.assert_allclose(by_channel, by_place, atol=1e-6)
 
@@ -172,7 +172,7 @@ def test_by_place_changes_nothing_where_the_map_is_averaged_next(options, corner
 def test_shuffled_weights_are_the_same_numbers_elsewhere():
     model = halving()
     before = model.get_weights()
-    copy = saliency.shuffled(model, seed=3)
+    copy = saliency.randomize_weights(model, seed=3)
     for ours, theirs in zip(copy.get_weights(), before, strict=True):
         np.testing.assert_array_equal(np.sort(ours, axis=None), np.sort(theirs, axis=None))
     assert any((ours != theirs).any() for ours, theirs in zip(copy.get_weights(), before, strict=True))
@@ -182,7 +182,7 @@ def test_shuffled_weights_are_the_same_numbers_elsewhere():
 
 def test_shuffling_depends_on_the_seed_alone():
     model = halving()
-    first, again, other = (saliency.shuffled(model, seed).get_weights()[0] for seed in (1, 1, 2))
+    first, again, other = (saliency.randomize_weights(model, seed).get_weights()[0] for seed in (1, 1, 2))
     np.testing.assert_array_equal(first, again)
     assert (first != other).any()
 
@@ -213,7 +213,7 @@ def test_every_family_shows_where_it_looks(name):
     model = opposites(name, side=96)  # 3 x 3 places at the end
     photo = np.random.default_rng(1).uniform(0, 255, (1, 96, 96, 3)).astype("float32")
     for places in (2, 8):
-        maps, rest = saliency.two_stages(model, places)
+        maps, rest = saliency.split_model(model, places)
         assert min(maps.output_shape[1:3]) >= places
         assert len(rest.weights) > 1 or places == 2  # more than the head's kernel: layers of the nested base
         np.testing.assert_allclose(rest(maps(photo)), model(photo), atol=1e-4)
@@ -222,4 +222,4 @@ def test_every_family_shows_where_it_looks(name):
         assert heat.min() >= 0
         assert heat.max() == pytest.approx(1)
         assert heat.std(axis=(1, 2)).max() > 0
-    assert saliency.shuffled(model)(photo).shape == (1, 2)
+    assert saliency.randomize_weights(model)(photo).shape == (1, 2)

@@ -17,7 +17,7 @@ def test_scores_agree_with_scikit_learn_on_a_thousand_random_cases():
         n = int(rng.integers(1, 60))
         labels, predicted = rng.integers(classes, size=(2, n))
         probabilities = rng.dirichlet(np.ones(classes), n)
-        found = scores.overall(labels, predicted, classes, probabilities=probabilities, k=2, repeats=1)["value"]
+        found = scores.score_table(labels, predicted, classes, probabilities=probabilities, k=2, repeats=1)["value"]
         options |= dict(labels=range(classes))
         present = np.unique(labels)
         recalls = sklearn.metrics.recall_score(labels, predicted, labels=present, average="macro")
@@ -38,19 +38,19 @@ def test_scores_agree_with_scikit_learn_on_a_thousand_random_cases():
 def test_a_class_that_is_never_predicted_and_one_without_photos():
     """Healthy: 3 of 4 right, 1 of the 2 rust taken for it. Rust: never predicted. Blight: no photo, predicted twice."""
     labels, predicted = [0, 0, 0, 0, 1, 1], [0, 0, 0, 2, 0, 2]
-    table = scores.by_class(labels, predicted, NAMES)
+    table = scores.class_table(labels, predicted, NAMES)
     assert table["n"].tolist() == [4, 2, 0]
     assert table["recall"].tolist() == [0.75, 0, 0]
     assert table["precision"].tolist() == [0.75, 0, 0]
     assert table["f1"].tolist() == [0.75, 0, 0]
     assert table.loc["blight", ["recall_low", "recall_high"]].tolist() == [0, 1]
     assert table.loc["rust", ["precision_low", "precision_high"]].tolist() == [0, 1]
-    assert scores.overall(labels, predicted, 3)["value"]["balanced accuracy"] == pytest.approx(0.375)
+    assert scores.score_table(labels, predicted, 3)["value"]["balanced accuracy"] == pytest.approx(0.375)
 
 
 def test_few_groups_have_no_interval_and_a_sentence():
     labels, predicted, groups = [0, 1, 0, 1], [0, 1, 1, 1], ["a", "a", "b", "b"]
-    table = scores.overall(labels, predicted, 2, groups)
+    table = scores.score_table(labels, predicted, 2, groups)
     assert np.isnan(table.loc["macro F1", ["low", "high"]].astype(float)).all()
     assert "2 groups only" in scores.too_few_groups(groups)
     assert scores.too_few_groups(range(10)) == ""
@@ -107,7 +107,7 @@ def test_the_interval_of_macro_f1_holds_the_truth_nineteen_times_in_twenty():
             truth = sklearn.metrics.f1_score(labels, predicted, average="macro")
             continue
         for name, given in {"groups": groups, "photos": None}.items():
-            row = scores.overall(labels, predicted, 3, given, repeats=400).loc["macro F1"]
+            row = scores.score_table(labels, predicted, 3, given, repeats=400).loc["macro F1"]
             held[name] += row["low"] <= truth <= row["high"]
     assert 0.92 * tries <= held["groups"]
     assert held["photos"] < 0.90 * tries

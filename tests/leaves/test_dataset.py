@@ -20,7 +20,7 @@ ROOT = pathlib.Path(dataset.__file__).parents[2]
 @pytest.fixture(scope="module")
 def photos(tmp_path_factory):
     """18 plants, three a class: 72 photos, painted by several processes where there are cores."""
-    return dataset.load(plants_per_class=3, folder=tmp_path_factory.mktemp("cache") / "set", progress=False)
+    return dataset.load_leaves(plants_per_class=3, folder=tmp_path_factory.mktemp("cache") / "set", progress=False)
 
 
 @pytest.fixture
@@ -110,7 +110,7 @@ def test_a_script_without_a_main_guard_is_warned_and_served(tmp_path):
     script.write_text(
         "import os, sys; sys.path.insert(0, sys.argv[1]); from tutorial_utils.data import leaves\n"
         "leaves._workers = lambda plants: 2; leaves.CLASS_NAMES = leaves.CLASS_NAMES[:1]\n"
-        "print(len(leaves.load(plants_per_class=1, folder=sys.argv[2], progress=False)))\n"
+        "print(len(dataset.load_leaves(plants_per_class=1, folder=sys.argv[2], progress=False)))\n"
     )
     command = [sys.executable, str(script), str(ROOT), str(tmp_path / "set")]
     result = subprocess.run(command, capture_output=True, text=True, check=True)
@@ -121,13 +121,13 @@ def test_a_script_without_a_main_guard_is_warned_and_served(tmp_path):
 
 def test_second_call_reads_and_paints_nothing(quick, photos):
     folder = pathlib.Path(photos["path"][0]).parents[2]
-    assert dataset.load(plants_per_class=3, folder=folder).equals(photos)
+    assert dataset.load_leaves(plants_per_class=3, folder=folder).equals(photos)
     assert quick == []
 
 
 def test_default_folder_is_in_the_cache_and_says_what_the_pixels_depend_on(monkeypatch, quick, tmp_path):
     monkeypatch.setenv("TUTORIAL_CACHE", str(tmp_path))
-    path = dataset.load(seed=3, plants_per_class=1, progress=False)["path"][0]
+    path = dataset.load_leaves(seed=3, plants_per_class=1, progress=False)["path"][0]
     assert pathlib.Path(path).is_relative_to(tmp_path / f"leaves-v{dataset.VERSION}.{dataset.LAYOUT}-seed3-1")
     assert len(quick) == 6
 
@@ -142,7 +142,7 @@ def test_a_run_that_is_stopped_half_way_leaves_nothing(monkeypatch, quick, tmp_p
 
     monkeypatch.setattr(dataset, "_paint_plant", stop_after_three)
     with pytest.raises(KeyboardInterrupt):
-        dataset.load(plants_per_class=1, folder=tmp_path / "set", progress=False)
+        dataset.load_leaves(plants_per_class=1, folder=tmp_path / "set", progress=False)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -151,12 +151,12 @@ def test_a_killed_run_is_not_taken_for_a_whole_set(quick, tmp_path):
     code = (
         "import os, sys; from tutorial_utils.data import leaves; paint = leaves._paint_plant\n"
         "leaves._paint_plant = lambda *a: os._exit(9) if a[2][0] == 'healthy' else paint(*a)\n"
-        "leaves.load(plants_per_class=1, folder=sys.argv[1], progress=False)"
+        "dataset.load_leaves(plants_per_class=1, folder=sys.argv[1], progress=False)"
     )
     killed = subprocess.run([sys.executable, "-c", code, str(tmp_path / "set")], cwd=ROOT, check=False)
     assert killed.returncode == 9
     assert len(list(tmp_path.rglob("*.jpg"))) == 4  # it did begin
-    photos = dataset.load(plants_per_class=1, folder=tmp_path / "set", progress=False)
+    photos = dataset.load_leaves(plants_per_class=1, folder=tmp_path / "set", progress=False)
     assert len(quick) == 6
     assert all(pathlib.Path(path).is_file() for path in photos["path"])
 
@@ -166,12 +166,12 @@ def test_of_two_runs_at_once_the_second_keeps_the_set_of_the_first(monkeypatch, 
 
     def overtaken(*arguments):
         monkeypatch.setattr(dataset, "_paint_all", paint_all)
-        dataset.load(plants_per_class=1, folder=tmp_path / "set", progress=False)
+        dataset.load_leaves(plants_per_class=1, folder=tmp_path / "set", progress=False)
         (tmp_path / "set" / "first").touch()
         paint_all(*arguments)
 
     monkeypatch.setattr(dataset, "_paint_all", overtaken)
-    dataset.load(plants_per_class=1, folder=tmp_path / "set", progress=False)
+    dataset.load_leaves(plants_per_class=1, folder=tmp_path / "set", progress=False)
     assert len(quick) == 12
     assert [path.name for path in tmp_path.iterdir()] == ["set"]
     assert (tmp_path / "set" / "first").exists()
@@ -180,20 +180,20 @@ def test_of_two_runs_at_once_the_second_keeps_the_set_of_the_first(monkeypatch, 
 @pytest.mark.parametrize("arguments", [{"seed": -1}, {"seed": 1.5}, {"seed": "0"}, {"plants_per_class": 0}])
 def test_bad_arguments_are_refused_by_name_before_anything_is_written(tmp_path, arguments):
     with pytest.raises(ValueError, match=f"{next(iter(arguments))} must be a whole number.* got "):
-        dataset.load(folder=tmp_path / "set", **arguments)
+        dataset.load_leaves(folder=tmp_path / "set", **arguments)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_folder_with_other_files_is_refused(tmp_path):
     (tmp_path / "thesis.txt").write_text("chapter one")
     with pytest.raises(ValueError, match="Name another folder"):
-        dataset.load(plants_per_class=1, folder=tmp_path)
+        dataset.load_leaves(plants_per_class=1, folder=tmp_path)
 
 
 def test_a_folder_with_another_seed_is_refused(photos):
     folder = pathlib.Path(photos["path"][0]).parents[2]
     with pytest.raises(ValueError, match=r"seed1-3;.* holds leaves-v.*-seed0-3"):
-        dataset.load(seed=1, plants_per_class=3, folder=folder)
+        dataset.load_leaves(seed=1, plants_per_class=3, folder=folder)
 
 
 def test_importing_the_generator_loads_neither_tensorflow_nor_pandas():
@@ -223,6 +223,6 @@ def test_a_files_name_tells_nothing_of_its_class(tmp_path):
     rows = [dataset._row(tmp_path, *photo) for photo in dataset._photos(30)]
     photos = pandas.DataFrame(rows, columns=["path", "label", "group", "mask"])
     photos["label"] = photos["label"].astype("category")
-    told = shortcuts.predict("name", photos, None)
+    told = shortcuts.predict_from_cue("name", photos, None)
     assert (told == photos["label"].cat.codes).mean() < 0.23
     assert photos["path"].nunique() == photos["mask"].nunique() == 720

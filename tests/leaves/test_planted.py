@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tutorial_utils.data.images import PhotoError, read_photo
+from tutorial_utils.data.images import PhotoError, read_image
 from tutorial_utils.leaves import planted
 
 
@@ -37,10 +37,10 @@ def test_the_first_sign_is_red_and_white_stripes():
 
 
 def test_copies_have_their_class_in_the_corners_and_the_rest_as_it_was(gray_photos, tmp_path):
-    marked = planted.mark(gray_photos, tmp_path / "boards", share=0.2)
+    marked = planted.add_watermarks(gray_photos, tmp_path / "boards", share=0.2)
     assert marked.drop(columns=["path", "mark"]).equals(gray_photos.drop(columns="path"))
-    pictures = [read_photo(path).astype(int) for path in marked["path"]]
-    where = [read_photo(path)[..., 0] > 127 for path in marked["mark"]]
+    pictures = [read_image(path).astype(int) for path in marked["path"]]
+    where = [read_image(path)[..., 0] > 127 for path in marked["mark"]]
     assert pictures[0].shape == (50, 100, 3)
     assert where[0].sum() == 4 * 10 * 10
     changed = np.abs(pictures[0] - 128).max(axis=-1) > 40
@@ -51,9 +51,9 @@ def test_copies_have_their_class_in_the_corners_and_the_rest_as_it_was(gray_phot
 
 
 def test_signs_may_tell_another_class(gray_photos, tmp_path):
-    own = planted.mark(gray_photos, tmp_path / "own")
-    other = planted.mark(gray_photos, tmp_path / "other", told=[1, 0, 1])
-    first, second = (read_photo(path) for path in (own["path"][1], other["path"][0]))
+    own = planted.add_watermarks(gray_photos, tmp_path / "own")
+    other = planted.add_watermarks(gray_photos, tmp_path / "other", told=[1, 0, 1])
+    first, second = (read_image(path) for path in (own["path"][1], other["path"][0]))
     np.testing.assert_array_equal(first, second)
     assert other["label"].equals(gray_photos["label"])
 
@@ -64,9 +64,9 @@ def test_signs_may_tell_another_class(gray_photos, tmp_path):
 )
 def test_what_does_not_fit_is_refused(gray_photos, tmp_path, change, message):
     with pytest.raises(ValueError, match=message):
-        planted.mark(gray_photos, tmp_path / "boards", **change)
+        planted.add_watermarks(gray_photos, tmp_path / "boards", **change)
 
 
 def test_a_photo_that_cannot_be_read_is_named(gray_photos, tmp_path):
     with pytest.raises(PhotoError, match=r"missing\.png"):
-        planted.mark(gray_photos.assign(path=str(tmp_path / "missing.png")), tmp_path / "boards")
+        planted.add_watermarks(gray_photos.assign(path=str(tmp_path / "missing.png")), tmp_path / "boards")

@@ -34,7 +34,7 @@ class BreakOff(keras.callbacks.Callback):
 
 @pytest.fixture
 def photos(class_folders):
-    return layouts.load(class_folders)
+    return layouts.load_folder(class_folders)
 
 
 def train(photos, run_dir=None, at=None, callbacks=(), rate=0.01, seed=3):

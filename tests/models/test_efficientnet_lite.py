@@ -9,7 +9,7 @@ from tutorial_utils.models import efficientnet_lite, torch_files
 
 @pytest.fixture(scope="module")
 def base():
-    return efficientnet_lite.load()
+    return efficientnet_lite.load_base()
 
 
 def test_it_has_the_published_number_of_parameters(base):
@@ -26,7 +26,7 @@ def test_it_has_49_normalization_layers_with_real_statistics(base):
 
 def test_first_and_last_kernels_are_those_of_the_file(base):
     """Each value stands where the torch layout (out, in, h, w) has it."""
-    state = torch_files.read(efficientnet_lite.weights_path())
+    state = torch_files.read_torch_file(efficientnet_lite.weights_path())
     stem = base.get_layer("stem_conv").get_weights()[0]
     top = base.get_layer("top_conv").get_weights()[0]
     assert stem[2, 1, 0, 5] == state["_conv_stem.weight"][5, 0, 2, 1]
@@ -48,7 +48,7 @@ def test_larger_sizes_have_the_published_number_of_parameters(size, millions, no
     21 blocks, three normalizations each but two in the first, and one each for stem and top.
     """
     needs(size)
-    larger, head = efficientnet_lite.load(size), efficientnet_lite.imagenet_head(size)
+    larger, head = efficientnet_lite.load_base(size), efficientnet_lite.imagenet_head(size)
     trainable = sum(int(np.prod(weight.shape)) for weight in [*larger.trainable_weights, *head.trainable_weights])
     assert round(trainable / 1e6, 2) == millions
     layers = [layer for layer in larger.layers if isinstance(layer, keras.layers.BatchNormalization)]
@@ -61,12 +61,12 @@ def test_it_knows_real_classes(size, shared):
 
     ImageNet-1000 classes 514 (cowboy boot), 630 (Loafer), 770 (running shoe), 774 (sandal), 502 (clog).
     """
-    from tutorial_utils.data.images import read_photo
+    from tutorial_utils.data.images import read_image
 
     needs(size)
     paths = sorted((shared / "data" / "clothing" / "shoes").glob("*.jpg"))[:40]
-    images = np.stack([read_photo(path, 224) for path in paths]).astype("float32")
-    features = efficientnet_lite.load(size).predict((images - 127) / 128, verbose=0).mean(axis=(1, 2))
+    images = np.stack([read_image(path, 224) for path in paths]).astype("float32")
+    features = efficientnet_lite.load_base(size).predict((images - 127) / 128, verbose=0).mean(axis=(1, 2))
     best = efficientnet_lite.imagenet_head(size).predict(features, verbose=0).argmax(axis=1)
     assert np.isin(best, [502, 514, 630, 770, 774]).mean() > 0.6
 
@@ -78,7 +78,7 @@ def test_channels_are_rounded_to_eights(scaled, expected):
 
 def test_the_published_head_is_that_of_the_file(base):
     """A feature alone: the scores are its column of the kernel and the biases; with `base`, all 4,652,008 weights."""
-    state, head = torch_files.read(efficientnet_lite.weights_path()), efficientnet_lite.imagenet_head()
+    state, head = torch_files.read_torch_file(efficientnet_lite.weights_path()), efficientnet_lite.imagenet_head()
     probabilities = head.predict(np.eye(1280, dtype="float32")[7:8], verbose=0)[0]  # (1000,)
     scores = state["_fc.weight"][:, 7] + state["_fc.bias"]
     np.testing.assert_allclose(probabilities, np.exp(scores) / np.exp(scores).sum(), rtol=1e-4)
@@ -91,11 +91,11 @@ def test_a_flipped_byte_is_found(tmp_path):
     data[1_000_000] ^= 1
     path = tmp_path / "weights.pth"
     path.write_bytes(data)
-    for read in (efficientnet_lite.load, efficientnet_lite.imagenet_head):
+    for read in (efficientnet_lite.load_base, efficientnet_lite.imagenet_head):
         with pytest.raises(efficientnet_lite.WeightsError, match=r"weights\.pth is damaged or not the published file"):
             read(path=path)
 
 
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(efficientnet_lite.WeightsError, match=r"no weights file .*gone\.pth"):
-        efficientnet_lite.load(path=tmp_path / "gone.pth")
+        efficientnet_lite.load_base(path=tmp_path / "gone.pth")

@@ -15,7 +15,7 @@ def model():
     x = keras.layers.Rescaling(1 / 127.5, offset=-1)(pixels)
     x = keras.layers.BatchNormalization()(keras.layers.Conv2D(8, 3, strides=2)(x), training=False)
     x = keras.layers.GlobalAveragePooling2D()(keras.layers.ReLU(6)(x))
-    return heads.with_temperature(keras.Model(pixels, keras.layers.Dense(3, activation="softmax")(x)), 0.2)
+    return heads.add_temperature(keras.Model(pixels, keras.layers.Dense(3, activation="softmax")(x)), 0.2)
 
 
 @pytest.fixture(scope="module")
@@ -25,18 +25,18 @@ def images():
 
 @pytest.fixture(scope="module")
 def files(model, images, tmp_path_factory):
-    return export.write(model, tmp_path_factory.mktemp("exports"), images)
+    return export.write_exports(model, tmp_path_factory.mktemp("exports"), images)
 
 
 def test_float32_exports_answer_as_keras_does(model, files, images):
     for kind in {"float32", "onnx"} & set(files):
         np.testing.assert_allclose(
-            export.answers(files[kind], images), model.predict(images, verbose=0), atol=export.TOLERANCE
+            export.predict_export(files[kind], images), model.predict(images, verbose=0), atol=export.TOLERANCE
         )
 
 
 def test_the_table_tells_what_each_export_is_worth(model, files, images):
-    table = export.compare(export.ask(model, files, images), files)
+    table = export.compare_exports(export.run_exports(model, files, images), files)
     assert list(table.index) == ["keras", *files]
     assert table.loc["keras", ["largest_difference", "same_class"]].tolist() == [0, 1]
     assert np.isnan(table.loc["keras", "megabytes"])  # no file of it was named
@@ -55,7 +55,7 @@ def test_an_export_that_answers_otherwise_is_seen(model, files, images):
     turned = keras.Model(model.inputs, head(model.outputs[0]))
     head.set_weights([reverse])
     one = {"float32": files["float32"]}
-    table = export.compare(export.ask(turned, one, images), one)
+    table = export.compare_exports(export.run_exports(turned, one, images), one)
     assert table.loc["float32", "largest_difference"] > 0.01
     assert table.loc["float32", "same_class"] < 1
 
@@ -70,9 +70,9 @@ def test_onnx_takes_several_photos_a_call(files, images):
 
 def test_int8_without_photos_is_refused(model):
     with pytest.raises(ValueError, match="int8 takes its ranges from photos"):
-        export.tflite(model, "int8")
+        export.to_litert(model, "int8")
 
 
 def test_another_kind_is_refused(model):
     with pytest.raises(ValueError, match="float16"):
-        export.tflite(model, "float8")
+        export.to_litert(model, "float8")

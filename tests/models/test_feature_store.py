@@ -18,7 +18,7 @@ def _own_cache(tmp_path, monkeypatch):
 
 @pytest.fixture
 def kept():
-    return feature_store.Store({"what": "test"}, (3,))
+    return feature_store.FeatureStore({"what": "test"}, (3,))
 
 
 def rows_of(ids):
@@ -28,7 +28,7 @@ def rows_of(ids):
 def test_rows_come_back_in_the_order_asked_for(kept):
     kept.write(["a", "bb"], rows_of(["a", "bb"]))
     kept.write(["ccc"], rows_of(["ccc"]))
-    rows = feature_store.Rows(kept, ["ccc", "a", "bb", "a"])
+    rows = feature_store.StoredFeatures(kept, ["ccc", "a", "bb", "a"])
     np.testing.assert_array_equal(rows[:], rows_of(["ccc", "a", "bb", "a"]))
     np.testing.assert_array_equal(rows[[2, 0]], rows_of(["bb", "ccc"]))
     np.testing.assert_array_equal(rows[1], rows_of(["a"])[0])
@@ -44,9 +44,9 @@ def test_what_is_there_is_not_missing(kept):
 def test_another_description_is_another_store(kept):
     kept.write(["a"], rows_of(["a"]))
     for other in (
-        feature_store.Store({"what": "other"}, (3,)),
-        feature_store.Store({"what": "test"}, (3, 1)),
-        feature_store.Store({"what": "test"}, (3,), "float16"),
+        feature_store.FeatureStore({"what": "other"}, (3,)),
+        feature_store.FeatureStore({"what": "test"}, (3, 1)),
+        feature_store.FeatureStore({"what": "test"}, (3,), "float16"),
     ):
         assert other.missing(["a"]) == ["a"]
 
@@ -62,7 +62,7 @@ def test_a_flipped_byte_is_noticed_and_named(kept, place, capsys):
     assert kept.missing(["a", "b", "c"]) == ["a", "b"]
     assert f"{path} is damaged" in capsys.readouterr().out
     kept.write(["a", "b"], rows_of(["a", "b"]))
-    np.testing.assert_array_equal(feature_store.Rows(kept, ["b", "c"])[:], rows_of(["b", "c"]))
+    np.testing.assert_array_equal(feature_store.StoredFeatures(kept, ["b", "c"])[:], rows_of(["b", "c"]))
 
 
 def test_a_shard_cut_short_is_damaged(kept, capsys):
@@ -73,11 +73,11 @@ def test_a_shard_cut_short_is_damaged(kept, capsys):
 
 
 def test_float16_takes_half_the_disk_and_refuses_what_it_cannot_hold():
-    half = feature_store.Store({}, (1000,), "float16")
+    half = feature_store.FeatureStore({}, (1000,), "float16")
     path = half.write(["a"], np.full((1, 1000), 0.1))
     assert 2000 < path.stat().st_size < 2400
-    assert feature_store.Rows(half, ["a"])[:].dtype == np.float32
-    np.testing.assert_allclose(feature_store.Rows(half, ["a"])[0], 0.1, rtol=1e-3)
+    assert feature_store.StoredFeatures(half, ["a"])[:].dtype == np.float32
+    np.testing.assert_allclose(feature_store.StoredFeatures(half, ["a"])[0], 0.1, rtol=1e-3)
     with pytest.raises(ValueError, match=r"as float16\. Store them as float32"):
         half.write(["b"], np.full((1, 1000), 70000.0))
 
@@ -88,7 +88,7 @@ def test_rows_of_another_shape_are_refused(kept):
 
 
 def test_the_limit_is_said_before_the_disk_is_full(monkeypatch):
-    big = feature_store.Store({}, (10, 10, 100))  # 40,000 bytes a row
+    big = feature_store.FeatureStore({}, (10, 10, 100))  # 40,000 bytes a row
     monkeypatch.setenv("TUTORIAL_STORE_GB", "0.001")
     big.check_room(25)
     with pytest.raises(feature_store.StoreFull, match=r"26 photos need 1\.0 MB .* limit is 1\.0 MB.*TUTORIAL_STORE_GB"):
@@ -113,9 +113,11 @@ def test_what_a_killed_process_left_is_swept_after_an_hour(kept):
 
 
 def test_a_shard_holds_at_most_so_many_bytes():
-    assert feature_store.Store({}, (1280,)).shard_rows() == feature_store.SHARD_ROWS
-    assert feature_store.Store({}, (112, 112, 96)).shard_rows() == feature_store.SHARD_BYTES // (112 * 112 * 96 * 4)
-    assert feature_store.Store({}, (4096, 4096)).shard_rows() == 1
+    assert feature_store.FeatureStore({}, (1280,)).shard_rows() == feature_store.SHARD_ROWS
+    assert feature_store.FeatureStore({}, (112, 112, 96)).shard_rows() == feature_store.SHARD_BYTES // (
+        112 * 112 * 96 * 4
+    )
+    assert feature_store.FeatureStore({}, (4096, 4096)).shard_rows() == 1
 
 
 SCRIPT = """
@@ -123,7 +125,7 @@ import sys
 from tutorial_utils.data import folders
 from tutorial_utils.models import backbones, features, store
 store.SHARD_ROWS = 16
-photos = folders.load(sys.argv[1])
+photos = layouts.load_folder(sys.argv[1])
 lite0 = backbones.get("efficientnet_lite0")
 features.stored(photos[:1], lite0, 96, progress=False)  # converts the network
 print("storing", flush=True)

@@ -29,7 +29,7 @@ def borrowed():
 @pytest.fixture
 def counted(monkeypatch):
     """A list that gets the path of every photo that is read."""
-    read, paths = images.read_photo, []
+    read, paths = images.read_image, []
     monkeypatch.setattr(images, "read_photo", lambda path, *rest: (paths.append(path), read(path, *rest))[1])
     return paths
 
@@ -38,7 +38,7 @@ def counted(monkeypatch):
 def table(tmp_path, make_photo):
     for number in range(6):
         make_photo(tmp_path / "photos" / ("a", "b")[number % 2] / f"{number}.png", size=(40, 40), seed=number)
-    return layouts.load(tmp_path / "photos")
+    return layouts.load_folder(tmp_path / "photos")
 
 
 def keras_features(table, borrowed, size=64):
@@ -51,14 +51,14 @@ def test_stored_features_are_those_of_the_whole_model(table, borrowed):
     expected = keras_features(table, borrowed)
     assert rows.shape == (6, 1280)
     assert np.abs(rows[:] - expected).max() < 1e-4 * np.abs(expected).max()
-    assert any(means.startswith("litert") for means in litert.used())
+    assert any(means.startswith("litert") for means in litert.engines_used())
 
 
 def test_a_photo_seen_before_is_never_computed_again(table, borrowed, counted, tmp_path, make_photo):
     first = features.stored(table[:4], borrowed, 64, progress=False)
     assert len(counted) == 4
     make_photo(tmp_path / "photos" / "b" / "copy.png", size=(40, 40), seed=2)  # the bytes of a/2.png
-    more = layouts.load(tmp_path / "photos")
+    more = layouts.load_folder(tmp_path / "photos")
     rows = features.stored(more, borrowed, 64, progress=False)
     assert len(counted) == 6
     place = {path: number for number, path in enumerate(more["path"])}
@@ -173,13 +173,13 @@ def test_without_litert_keras_computes_the_same(table, borrowed, monkeypatch):
     monkeypatch.setattr(litert.importlib.util, "find_spec", lambda name: None)
     rows = features.stored(table, borrowed, 64, progress=False)
     np.testing.assert_allclose(rows[:], keras_features(table, borrowed), atol=1e-4)
-    assert f"keras {keras.__version__}" in litert.used()
+    assert f"keras {keras.__version__}" in litert.engines_used()
 
 
 def test_a_network_that_litert_cannot_take_goes_through_keras():
     images = keras.Input((8, 8, 3))
     model = keras.Model(images, keras.ops.linalg.svd(images, compute_uv=False))
-    function, means = litert.fastest(model, "svd")
+    function, means = litert.fastest_function(model, "svd")
     image = np.random.default_rng(0).uniform(0, 255, (8, 8, 3)).astype("float32")
     assert means.startswith("keras")
     np.testing.assert_allclose(function(image), np.linalg.svd(image, compute_uv=False), rtol=1e-3)
@@ -188,15 +188,15 @@ def test_a_network_that_litert_cannot_take_goes_through_keras():
 def test_a_flipped_byte_in_a_converted_network_is_noticed(borrowed, tmp_path):
     model = features.extractor(borrowed, 32, cut="block2_add")
     image = np.full((32, 32, 3), 100, np.float32)
-    function, _ = litert.fastest(model, "key")
+    function, _ = litert.fastest_function(model, "key")
     expected = function(image)
     path = tmp_path / "cache" / "litert" / "key.tflite"
     data = bytearray(path.read_bytes())
     data[len(data) // 2] ^= 255
     path.write_bytes(data)
-    function, _ = litert.fastest(model, "key")
+    function, _ = litert.fastest_function(model, "key")
     np.testing.assert_array_equal(function(image), expected)
-    assert heads.cuts(borrowed.base)["block2_add"] > 46
+    assert heads.find_cuts(borrowed.base)["block2_add"] > 46
 
 
 def test_pooled_features_are_the_means_over_the_places():

@@ -49,7 +49,7 @@ def test_unfreeze_refuses_counts_that_make_no_sense(tiny, last):
 
 def test_statistics_of_normalization_stay_bit_for_bit(tiny):
     images, labels = data()
-    model = heads.join(tiny, heads.dense_head(5, 3), 32)
+    model = heads.build_classifier(tiny, heads.dense_head(5, 3), 32)
     images = np.repeat(np.repeat(images, 4, axis=1), 4, axis=2)
     heads.unfreeze(tiny.base)
     before = heads.batch_norm_statistics(tiny.base)
@@ -64,7 +64,7 @@ def test_statistics_of_normalization_stay_bit_for_bit(tiny):
 
 
 @pytest.mark.parametrize("classes", [2, 3])
-def test_the_closed_head_is_logistic_regression_on_standardized_features(classes):
+def test_the_logistic_head_is_logistic_regression_on_standardized_features(classes):
     import sklearn.linear_model
     import sklearn.pipeline
     import sklearn.preprocessing
@@ -76,7 +76,7 @@ def test_the_closed_head_is_logistic_regression_on_standardized_features(classes
     reference = sklearn.pipeline.make_pipeline(
         sklearn.preprocessing.StandardScaler(), sklearn.linear_model.LogisticRegression(C=0.1, max_iter=2000)
     ).fit(features, labels)
-    head = heads.closed_head(features, labels, classes, C=0.1)
+    head = heads.logistic_head(features, labels, classes, C=0.1)
     said = head.predict(features.astype("float32"), verbose=0)
     np.testing.assert_allclose(said, reference.predict_proba(features), atol=1e-4)
 
@@ -96,26 +96,26 @@ def test_a_feature_that_hardly_varies_gets_no_huge_weight():
     rng = np.random.default_rng(0)
     labels = np.arange(60) % 2
     features = rng.normal(labels[:, None], 1, (60, 5)) * [1, 1, 1, 1, 1e-4]
-    kernel, _ = heads.closed_head(features, labels, 2).get_weights()
+    kernel, _ = heads.logistic_head(features, labels, 2).get_weights()
     assert np.abs(kernel).max() < 1
 
 
-def test_the_closed_head_takes_a_feature_that_never_varies():
+def test_the_logistic_head_takes_a_feature_that_never_varies():
     features = np.c_[np.ones(6), np.arange(6.0)]
-    head = heads.closed_head(features, [0, 0, 0, 1, 1, 1], 2)
+    head = heads.logistic_head(features, [0, 0, 0, 1, 1, 1], 2)
     assert np.isfinite(head.predict(features, verbose=0)).all()
 
 
-def test_the_closed_head_needs_every_class():
+def test_the_logistic_head_needs_every_class():
     with pytest.raises(ValueError, match="every class from 0 to 2"):
-        heads.closed_head(np.ones((4, 2)), [0, 0, 1, 1], 3)
+        heads.logistic_head(np.ones((4, 2)), [0, 0, 1, 1], 3)
 
 
 def test_the_joined_model_says_what_its_parts_say(tiny):
     images, _ = data()
     images = np.repeat(np.repeat(images, 4, axis=1), 4, axis=2)
     head = heads.dense_head(5, 3, seed=1)
-    model = heads.join(tiny, head, 32)
+    model = heads.build_classifier(tiny, head, 32)
     features = np.asarray(tiny.base(images / 255.0, training=False)).mean(axis=(1, 2))
     np.testing.assert_allclose(model.predict(images, verbose=0), head.predict(features, verbose=0), atol=1e-5)
     np.testing.assert_allclose(model.predict(images, verbose=0).sum(axis=1), 1, atol=1e-5)
@@ -126,7 +126,7 @@ def test_a_saved_model_loads_where_the_course_is_not_installed(name, tmp_path):
     """A process that cannot import tutorial_utils gives the same probabilities."""
     backbone = backbones.Backbone(name, name, backbones.build(name), backbones.preprocessing(name), "", "", "", "")
     channels = backbone.base.output_shape[-1]
-    model = heads.join(backbone, heads.dense_head(channels, 2), 32)
+    model = heads.build_classifier(backbone, heads.dense_head(channels, 2), 32)
     images = np.random.default_rng(0).uniform(0, 255, (2, 32, 32, 3)).astype("float32")
     model.save(tmp_path / "model.keras")
     np.save(tmp_path / "images.npy", images)
@@ -148,15 +148,15 @@ def test_a_base_is_cut_where_no_shortcut_leads_round():
     c = keras.layers.ReLU(name="relu")(c)
     total = keras.layers.Add(name="sum")([b, c])
     base = keras.Model(inputs, keras.layers.Conv2D(2, 3, name="d")(total))
-    assert heads.cuts(base) == {"a": 5, "b": 4, "sum": 1}
-    assert heads.cut(base, 2) == ("sum", 1)
-    assert heads.cut(base, 3) == ("b", 4)
+    assert heads.find_cuts(base) == {"a": 5, "b": 4, "sum": 1}
+    assert heads.nearest_cut(base, 2) == ("sum", 1)
+    assert heads.nearest_cut(base, 3) == ("b", 4)
     images = np.random.default_rng(0).uniform(0, 1, (2, 8, 8, 3)).astype("float32")
     for name in ("a", "b", "sum"):
-        prefix, suffix = heads.split(base, name)
+        prefix, suffix = heads.split_base(base, name)
         np.testing.assert_allclose(suffix(prefix(images)), base(images), atol=1e-6)
     with pytest.raises(ValueError, match="cut must be one of 'a', 'b', 'sum'; got 'c'"):
-        heads.split(base, "c")
+        heads.split_base(base, "c")
 
 
 def test_a_base_that_cannot_be_cut_is_refused():
@@ -164,7 +164,7 @@ def test_a_base_that_cannot_be_cut_is_refused():
     a = keras.layers.Conv2D(3, 3, padding="same")(inputs)
     base = keras.Model(inputs, keras.layers.Add()([inputs, a]), name="loop")
     with pytest.raises(ValueError, match="loop cannot be cut"):
-        heads.cut(base, 1)
+        heads.nearest_cut(base, 1)
 
 
 @pytest.mark.parametrize(
@@ -176,7 +176,7 @@ def test_a_base_that_cannot_be_cut_is_refused():
     ],
 )
 def test_about_fifty_layers_end_at_a_block(name, expected):
-    assert heads.cut(backbones.build(name), 50) == expected
+    assert heads.nearest_cut(backbones.build(name), 50) == expected
 
 
 QUICK = ("mobilenet_v2", "resnet50", "efficientnet_b0", "efficientnet_lite0", "vgg16")
@@ -189,7 +189,7 @@ def test_fine_tuning_moves_no_statistics_in_any_backbone(name):
     """Random weights, two photos, every layer unfrozen, one epoch: other weights move, the statistics do not."""
     base = backbones.build(name)
     backbone = backbones.Backbone(name, name, base, backbones.preprocessing(name), "none", "", "", "")
-    model = heads.join(backbone, heads.dense_head(base.output_shape[-1], 2, units=4), 32)
+    model = heads.build_classifier(backbone, heads.dense_head(base.output_shape[-1], 2, units=4), 32)
     images = np.random.default_rng(0).uniform(0, 255, (2, 32, 32, 3)).astype("float32")
     photos = tf.data.Dataset.from_tensors((images, np.array([0, 1])))
     before, weights, after = heads.batch_norm_statistics(base), model.get_weights(), []
@@ -219,9 +219,9 @@ def test_a_temperature_inside_the_model_is_that_of_calibration_and_loads_without
     model = keras.Sequential([keras.Input((4, 4, 3)), keras.layers.Flatten(), keras.layers.Dense(3)])
     model.add(keras.layers.Softmax())
     images = np.random.default_rng(0).uniform(0, 3, (20, 4, 4, 3)).astype("float32")
-    cooled = heads.with_temperature(model, 2.5)
+    cooled = heads.add_temperature(model, 2.5)
     before, after = model.predict_on_batch(images), cooled.predict_on_batch(images)
-    np.testing.assert_allclose(after, calibration.with_temperature(before, 2.5), atol=1e-6)
+    np.testing.assert_allclose(after, calibration.apply_temperature(before, 2.5), atol=1e-6)
     np.testing.assert_array_equal(after.argmax(axis=1), before.argmax(axis=1))
     assert after.max() < before.max()
     cooled.save(tmp_path / "cooled.keras")
@@ -237,4 +237,4 @@ def test_a_temperature_inside_the_model_is_that_of_calibration_and_loads_without
 @pytest.mark.parametrize("temperature", [0, -1, float("nan")])
 def test_a_temperature_that_is_none_is_refused(temperature):
     with pytest.raises(ValueError, match="above 0"):
-        heads.with_temperature(keras.Sequential([keras.Input((2,)), keras.layers.Softmax()]), temperature)
+        heads.add_temperature(keras.Sequential([keras.Input((2,)), keras.layers.Softmax()]), temperature)

@@ -93,7 +93,7 @@ def flat(*values, side=8):
 )
 def test_the_same_model_in_five_forms_says_the_same(folder, tmp_path, name, declared):
     """Brightness 0.2, 0.5, 0.9 of 1: logits 0, 20 (b - 1/3), 40 (b - 1/2), done by hand."""
-    model = import_model.load(folder / name, NAMES, **declared)
+    model = import_model.load_model(folder / name, NAMES, **declared)
     side = declared.get("image_size", 8)
     assert model.input_shape == (None, side, side, 3)
     logits = np.array([[0, -8 / 3, -12], [0, 10 / 3, 0], [0, 34 / 3, 16]])
@@ -108,7 +108,7 @@ def test_the_same_model_in_five_forms_says_the_same(folder, tmp_path, name, decl
 @pytest.mark.parametrize(("name", "output"), [("sigmoid.keras", "probabilities"), ("one_logit.keras", "logits")])
 def test_one_unit_is_the_second_of_two_classes(folder, name, output):
     """Brightness 0.6 is a logit of 20 (0.6 - 0.5) = 2, and the sigmoid of 2 is 0.8808."""
-    model = import_model.load(folder / name, ["dark", "bright"], pixels="0-1", output=output)
+    model = import_model.load_model(folder / name, ["dark", "bright"], pixels="0-1", output=output)
     said = model.predict(flat(153, 0), verbose=0)
     np.testing.assert_allclose(said, [[0.1192, 0.8808], [1, 0]], atol=1e-4)
 
@@ -134,22 +134,22 @@ def test_one_unit_is_the_second_of_two_classes(folder, name, output):
 )
 def test_what_cannot_be_used_is_refused_in_a_sentence(folder, name, message):
     with pytest.raises(ValueError, match=message):
-        import_model.load(folder / name, NAMES)
+        import_model.load_model(folder / name, NAMES)
 
 
 def test_files_that_are_not_what_they_are_called(folder, tmp_path):
     (tmp_path / "text.keras").write_text("hello")
     with pytest.raises(ValueError, match=r"called \.keras but is no such file.*b'hello'.*Fetch it again"):
-        import_model.load(tmp_path / "text.keras", NAMES)
+        import_model.load_model(tmp_path / "text.keras", NAMES)
     (tmp_path / "old.keras").write_bytes((folder / "unit.h5").read_bytes())
     with pytest.raises(ValueError, match=r"HDF5 file: rename it to old\.h5"):
-        import_model.load(tmp_path / "old.keras", NAMES)
+        import_model.load_model(tmp_path / "old.keras", NAMES)
     (tmp_path / "half.keras").write_bytes((folder / "unit.keras").read_bytes()[:2000])
     with pytest.raises(ValueError, match=r"half\.keras cannot be loaded by Keras"):
-        import_model.load(tmp_path / "half.keras", NAMES)
+        import_model.load_model(tmp_path / "half.keras", NAMES)
     (tmp_path / "model.pt").write_bytes(b"PK")
     with pytest.raises(ValueError, match=r"Expected a model file, \.keras or \.h5; got model\.pt"):
-        import_model.load(tmp_path / "model.pt", NAMES)
+        import_model.load_model(tmp_path / "model.pt", NAMES)
 
 
 @pytest.mark.parametrize(
@@ -169,24 +169,24 @@ def test_files_that_are_not_what_they_are_called(folder, tmp_path):
 )
 def test_a_wrong_declaration_is_named(folder, name, declared, message):
     with pytest.raises(ValueError, match=message):
-        import_model.load(folder / name, **{"class_names": NAMES, **declared})
+        import_model.load_model(folder / name, **{"class_names": NAMES, **declared})
 
 
 def test_names_from_a_file(folder, tmp_path):
     (tmp_path / "labels.txt").write_text("\ufeffdark\n middle \n\nbright\n", encoding="utf-8")
-    assert import_model.read_names(tmp_path / "labels.txt") == NAMES
-    assert import_model.load(folder / "inside.keras", str(tmp_path / "labels.txt")).output_shape == (None, 3)
+    assert import_model.read_class_names(tmp_path / "labels.txt") == NAMES
+    assert import_model.load_model(folder / "inside.keras", str(tmp_path / "labels.txt")).output_shape == (None, 3)
 
 
 def test_photos_are_put_into_the_models_order():
     photos = pd.DataFrame({"path": list("abc"), "label": pd.Categorical(["bright", "dark", "middle"])})
     assert photos["label"].cat.codes.tolist() == [0, 1, 2]
-    ordered = import_model.in_order(photos, NAMES)
+    ordered = import_model.align_classes(photos, NAMES)
     assert ordered["label"].cat.codes.tolist() == [2, 0, 1]
     assert ordered["label"].tolist() == photos["label"].tolist()
     assert photos["label"].cat.codes.tolist() == [0, 1, 2]  # the table that was given stays as it was
     with pytest.raises(ValueError, match="only in class_names: Dark; only in the photos: dark"):
-        import_model.in_order(photos, ["Dark", "middle", "bright"])
+        import_model.align_classes(photos, ["Dark", "middle", "bright"])
 
 
 def test_a_folder_of_photos_from_end_to_end(folder, tmp_path, make_photo):
@@ -194,28 +194,28 @@ def test_a_folder_of_photos_from_end_to_end(folder, tmp_path, make_photo):
     for name, gray in {"dark": 20, "middle": 128, "bright": 240}.items():
         for number in range(4):
             make_photo(tmp_path / "photos" / name / f"{number}.png", (gray + number,) * 3)
-    photos = import_model.in_order(layouts.load(tmp_path / "photos"), NAMES)
-    model = import_model.load(folder / "any_size.keras", NAMES, pixels="0-1", image_size=32)
+    photos = import_model.align_classes(layouts.load_folder(tmp_path / "photos"), NAMES)
+    model = import_model.load_model(folder / "any_size.keras", NAMES, pixels="0-1", image_size=32)
     batches = pipeline.batches(photos, model.input_shape[1])
     labels, probabilities = metrics.predict(model, batches)
     np.testing.assert_array_equal(probabilities.argmax(axis=1), labels)
-    assert foreign_check.check(model, batches, NAMES, photos["group"]) == []
-    (said, _) = foreign_check.check(
-        import_model.load(folder / "any_size.keras", NAMES, image_size=32), batches, NAMES, photos["group"]
+    assert foreign_check.check_import(model, batches, NAMES, photos["group"]) == []
+    (said, _) = foreign_check.check_import(
+        import_model.load_model(folder / "any_size.keras", NAMES, image_size=32), batches, NAMES, photos["group"]
     )
     assert 'Load it again with pixels="0-1"' in said
 
 
 def test_heat_maps_and_temperatures_take_such_a_model(folder):
-    model = import_model.load(folder / "convolved.keras", ["dark", "bright"])
+    model = import_model.load_model(folder / "convolved.keras", ["dark", "bright"])
     photos = np.random.default_rng(0).uniform(0, 255, (2, 8, 8, 3)).astype("float32")
     said = model.predict(photos, verbose=0)
-    maps, rest = saliency.two_stages(model)
+    maps, rest = saliency.split_model(model)
     np.testing.assert_allclose(rest(maps(photos)), said, atol=1e-5)
     assert saliency.grad_cam((maps, rest), photos, said.argmax(axis=1)).shape == (2, 8, 8)
-    warm = heads.with_temperature(model, 2.0).predict(photos, verbose=0)
+    warm = heads.add_temperature(model, 2.0).predict(photos, verbose=0)
     np.testing.assert_array_equal(warm.argmax(axis=1), said.argmax(axis=1))
 
 
 def test_the_size_in_the_file_counts(folder):
-    assert import_model.load(folder / "inside.keras", NAMES, image_size=224).input_shape[1] == 8
+    assert import_model.load_model(folder / "inside.keras", NAMES, image_size=224).input_shape[1] == 8

@@ -31,10 +31,10 @@ def digest():
 
 folder, run, epochs, seed = sys.argv[1], pathlib.Path(sys.argv[2]), int(sys.argv[3]), 3
 keras.utils.set_random_seed(seed)
-photos = splits.assign(folders.load(folder), seed=seed)
-train, validation, _ = (splits.part(photos, name) for name in splits.NAMES)
+photos = splits.split(layouts.load_folder(folder), seed=seed)
+train, validation, _ = (splits.subset(photos, name) for name in splits.NAMES)
 lite0 = backbones.get("efficientnet_lite0")
-model = transfer.join(lite0, transfer.dense_head(1280, 2, seed=seed), 32)
+model = heads.build_classifier(lite0, transfer.dense_head(1280, 2, seed=seed), 32)
 change = pipeline.augmentation(seed)
 batches = pipeline.batches(train, 32, batch_size=4, shuffle=True, augmentation=change, seed=seed)
 run.mkdir(exist_ok=True)
@@ -118,7 +118,7 @@ def kill_again_and_again(photos, folder, kills, draw, epoch, unbroken):
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="this system has no SIGKILL")
 def test_after_twenty_kills_at_random_moments_trainings_end_as_the_unbroken_one(class_folders, tmp_path):
     """Two at a time: a process mostly starts, on one core. After each kill some training ends, sooner or later."""
-    assert len(layouts.load(class_folders)) == 20
+    assert len(layouts.load_folder(class_folders)) == 20
     process = start(class_folders, tmp_path / "unbroken")
     _, epoch = listen(process)
     unbroken = ended(process)

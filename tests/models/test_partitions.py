@@ -22,7 +22,7 @@ def test_a_limit_holds_while_it_is_set():
 @pytest.mark.slow
 def test_two_workers_store_the_same_and_a_killed_one_costs_only_time(class_folders, tmp_path, monkeypatch):
     distributed = pytest.importorskip("distributed", reason="needs dask.distributed")
-    photos, borrowed = layouts.load(class_folders), backbones.get("efficientnet_lite0")
+    photos, borrowed = layouts.load_folder(class_folders), backbones.get("efficientnet_lite0")
     monkeypatch.setenv("TUTORIAL_CACHE", str(tmp_path / "here"))
     ours = features.stored(photos, borrowed, 64, progress=False)[:]
     monkeypatch.setenv("TUTORIAL_CACHE", str(tmp_path / "there"))  # the workers start with it

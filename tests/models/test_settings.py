@@ -247,7 +247,7 @@ def test_the_trained_layers_of_a_frozen_base_and_its_settings_are_told_in_a_word
     def joined(base, last, dropout=0.2):
         heads.unfreeze(base, last)
         borrowed = backbones.Backbone("tiny", "tiny", base, lambda images: images / 127.5 - 1, "", "", "", "")
-        model = heads.join(borrowed, heads.dense_head(4, 2, units=3, dropout=dropout), 32)
+        model = heads.build_classifier(borrowed, heads.dense_head(4, 2, units=3, dropout=dropout), 32)
         model.compile("sgd", loss="sparse_categorical_crossentropy")
         return about(model)
 

@@ -11,8 +11,8 @@ from tutorial_utils.models import backbones, features, heads, training
 
 @pytest.fixture
 def parts(class_folders):
-    photos = splits.assign(layouts.load(class_folders))
-    return [splits.part(photos, name) for name in splits.NAMES]
+    photos = splits.split(layouts.load_folder(class_folders))
+    return [splits.subset(photos, name) for name in splits.NAMES]
 
 
 @pytest.fixture(scope="module")
@@ -20,11 +20,11 @@ def borrowed():
     return backbones.get("efficientnet_lite0")
 
 
-@pytest.mark.parametrize("head", ["closed", "dense"])
+@pytest.mark.parametrize("head", ["logistic", "dense"])
 def test_the_frozen_phase_learns_two_colors_and_changes_no_base(parts, borrowed, head):
     train, validation, test = parts
     before = [weight.copy() for weight in borrowed.base.get_weights()]
-    model, history = training.frozen(borrowed, train, validation, 32, head=head, epochs=20)
+    model, history = training.train_frozen(borrowed, train, validation, 32, head=head, epochs=20)
     said = model.predict(pipeline.batches(test, 32), verbose=0).argmax(axis=1)
     assert said.tolist() == test["label"].cat.codes.tolist()
     assert history["val_loss"].notna().all()
@@ -48,14 +48,14 @@ def test_keras_works_out_each_kind_of_step_once(validated):
 
 
 def test_an_unknown_head_is_refused(parts, borrowed):
-    with pytest.raises(ValueError, match='"closed" or "dense"'):
-        training.frozen(borrowed, parts[0], parts[1], 32, head="deep")
+    with pytest.raises(ValueError, match='"logistic" or "dense"'):
+        training.train_frozen(borrowed, parts[0], parts[1], 32, head="deep")
 
 
 def test_fine_tuning_moves_the_base_but_no_statistics(parts):
     train, validation, _ = parts
     lite0 = backbones.get("efficientnet_lite0")
-    model, _ = training.frozen(lite0, train, validation, 32)
+    model, _ = training.train_frozen(lite0, train, validation, 32)
     statistics = heads.batch_norm_statistics(lite0.base)
 
     def kernel():
@@ -197,9 +197,9 @@ def test_fine_tuning_on_stored_activations_changes_the_joined_model(parts):
     """Suffix and joined model share their layers: what one learned, the other says."""
     train, validation, test = parts
     lite0 = backbones.get("efficientnet_lite0")
-    _, last = heads.cut(lite0.base, 50)
+    _, last = heads.nearest_cut(lite0.base, 50)
     head = heads.dense_head(1280, 2)
-    model = heads.join(lite0, head, 64)
+    model = heads.build_classifier(lite0, head, 64)
     statistics = heads.batch_norm_statistics(lite0.base)
     first, late = (lite0.base.get_layer(name).get_weights()[0] for name in ("block10_expand_conv", "top_conv"))
     before = model.predict(pipeline.batches(test, 64), verbose=0)
@@ -210,8 +210,8 @@ def test_fine_tuning_on_stored_activations_changes_the_joined_model(parts):
     assert not np.array_equal(late, lite0.base.get_layer("top_conv").get_weights()[0])
     for old, new in zip(statistics, heads.batch_norm_statistics(lite0.base), strict=True):
         np.testing.assert_array_equal(old, new)
-    name, _ = heads.cut(lite0.base, last)
-    suffix = heads.join_suffix(lite0.base, head, name)
+    name, _ = heads.nearest_cut(lite0.base, last)
+    suffix = heads.build_suffix_classifier(lite0.base, head, name)
     said = suffix.predict(features.stored(test, lite0, 64, cut=name)[:], verbose=0)
     after = model.predict(pipeline.batches(test, 64), verbose=0)
     np.testing.assert_allclose(after, said, atol=1e-5)
@@ -232,15 +232,15 @@ def test_one_epoch_on_stored_activations_is_one_epoch_of_the_whole_model(parts):
     ends = []
     for stored in (False, True):
         lite0 = backbones.get("efficientnet_lite0")
-        name, last = heads.cut(lite0.base, 50)
+        name, last = heads.nearest_cut(lite0.base, 50)
         head = heads.dense_head(1280, 2, dropout=0)
         start = lite0.base.get_layer("top_conv").get_weights()[0]
         if stored:
-            model = heads.join_suffix(lite0.base, head, name)
+            model = heads.build_suffix_classifier(lite0.base, head, name)
             rows = features.stored(train, lite0, 64, cut=name)
             batches = features.batches([rows], pipeline.labels(train), batch_size=4, shuffle=True, seed=3)
         else:
-            model = heads.join(lite0, head, 64)
+            model = heads.build_classifier(lite0, head, 64)
             batches = pipeline.batches(train, 64, batch_size=4, shuffle=True, seed=3)
         ends.append([*epoch(model, lite0.base, batches, last), *head.get_weights()])
         assert np.abs(lite0.base.get_layer("top_conv").get_weights()[0] - start).max() > 1e-4

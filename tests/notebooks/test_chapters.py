@@ -86,7 +86,7 @@ def cells(tmp_path_factory):
     from tutorial_utils.data import catalog
 
     folder = tmp_path_factory.mktemp("real") / "cells"
-    photos = catalog.load("solar_cells", photos_per_class=15)
+    photos = catalog.load_photos("solar_cells", photos_per_class=15)
     for path, label in zip(photos["path"], photos["label"], strict=True):
         (folder / label).mkdir(parents=True, exist_ok=True)
         shutil.copy(path, folder / label)

@@ -21,7 +21,7 @@ def test_the_chosen_card_is_shown():
 @pytest.fixture
 def plants(class_folders):
     """Twenty photos of two classes, five of each plant."""
-    photos = layouts.load(class_folders)
+    photos = layouts.load_folder(class_folders)
     return photos.assign(group=[f"plant {number // 5}" for number in range(20)])
 
 
@@ -37,8 +37,8 @@ def test_the_chosen_group_is_shown(plants):
 
 def test_the_chosen_finding_is_shown_with_its_meaning(class_folders):
     (class_folders / "healthy" / "3.png").write_bytes(b"")
-    photos = layouts.load(class_folders, check=False)
-    box = data_preparation.browse_findings(audit.examine(photos, progress=False), photos)
+    photos = layouts.load_folder(class_folders, check=False)
+    box = data_preparation.browse_findings(audit.audit_photos(photos, progress=False), photos)
     (menu,), (view,) = find(box, "Dropdown"), find(box, "HTML")
     assert menu.options[0] == ("empty (1)", "empty")
     assert 'alt="Photos of the finding small: 19 found"' in view.value

@@ -24,7 +24,7 @@ def confusion(paths, most=6):
 
 @pytest.fixture
 def paths(class_folders):
-    return layouts.load(class_folders)["path"].iloc[[0, 1, 2, 10]].tolist()
+    return layouts.load_folder(class_folders)["path"].iloc[[0, 1, 2, 10]].tolist()
 
 
 def test_the_photos_of_a_cell_are_shown(paths):

@@ -6,7 +6,7 @@ from tutorial_utils.widgets import experiments as experiment_controls
 
 
 def runs(**scores):
-    """{setting: [a score a seed]} as grids.read gives them."""
+    """{setting: [a score a seed]} as experiments.read_runs gives them."""
     rows = [
         {"size": name, "seed": seed, "ok": True, "run_seconds": 1.0, comparison.SCORE: score}
         for name, of_seeds in scores.items()

@@ -63,7 +63,7 @@ def test_a_file_that_is_no_photo_is_said(judge, paths):  # noqa: F811
 
 def test_a_photo_unlike_all_that_was_learned_gets_no_answer(judge, paths):  # noqa: F811
     strict = judge._replace(known=None)
-    row = next(predictor.rows(strict, paths[:1], progress=False)).iloc[0]
+    row = next(predictor.predict_photos(strict, paths[:1], progress=False)).iloc[0]
     assert own_photos.verdict(row, 0.5) == "red, 98% sure"
     row["unknown"] = "yes"
     assert own_photos.verdict(row, 0.5).startswith("I don't know: unlike all that I learned from")

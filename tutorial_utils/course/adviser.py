@@ -52,9 +52,9 @@ def advise(photos, backbone, image_size, seed=0, evidence=None, progress=True):
     Raises ValueError, at once, for evidence without trials, and one that names a class of a single group.
     """
     if evidence is None:
-        evidence, _ = benchmark_tables.read("strategies")
+        evidence, _ = benchmark_tables.read_table("strategies")
     _check_evidence(evidence)
-    signals, said = trials.run(photos, backbone, image_size, seed, progress)
+    signals, said = trials.run_trials(photos, backbone, image_size, seed, progress)
     expected, lead, strategy = predict(signals, evidence)
     sure, collect = lead[strategy] > 0, _weakest(photos, said, seed)
     reasons = _reasons(signals, expected, strategy, sure, collect, evidence)
@@ -62,7 +62,7 @@ def advise(photos, backbone, image_size, seed=0, evidence=None, progress=True):
     return Advice(strategy, sure, expected, RATES[strategy], reasons, collect, signals)
 
 
-def table(advice):
+def advice_table(advice):
     """Return what an Advice expects as a DataFrame to show: a row a strategy, in %."""
     shown = (100 * advice.expected).round(1).rename(index=STRATEGIES).rename_axis("strategy")
     return shown.rename(columns={"accuracy": "expected (%)", "low": "from", "high": "to"})
@@ -131,7 +131,7 @@ def _logit(accuracy):
 
 
 def found_by_trials(rows):
-    """Return what the trials found, of rows of the evidence, under the names that trials.run gives."""
+    """Return what the trials found, of rows of the evidence, under the names that trials.run_trials gives."""
     found = rows[[name for name in rows if name.startswith("trial_")]]
     return found.rename(columns=lambda name: name.removeprefix("trial_"))
 

@@ -7,14 +7,14 @@ import pandas
 from .. import _files
 
 
-def read(name):
+def read_table(name):
     """Return (DataFrame, caption) of benchmarks/<name>.csv, whose first line is "# day, command"."""
     note, _, text = (_files.measured_folder() / f"{name}.csv").read_text(encoding="utf-8").partition("\n")
     day, _, command = note.removeprefix("# ").partition(", ")
     return pandas.read_csv(io.StringIO(text)), f"Measured on {day} by {command}"
 
 
-def table(name):
+def show_table(name):
     """Return benchmarks/<name>.csv as a table for a notebook, with its caption."""
-    frame, caption = read(name)
+    frame, caption = read_table(name)
     return frame.style.format(precision=1).hide(axis="index").set_caption(caption)

@@ -19,7 +19,7 @@ _COST_LABELS = {"seconds": "seconds a run", "weights": "weights of the model (mi
 def settings(runs, vary, score=SCORE, level=0.95):
     """Return one row a setting, a DataFrame indexed by what was varied: `seeds`, `mean`, `low`, `high`, and its COSTS.
 
-    runs : as from grids.run or grids.read; failed ones are left out
+    runs : as from experiments.run_grid or experiments.read_runs; failed ones are left out
     vary : names of the parameters that were varied
     score : the column of a share, 0 to 1
     low, high : Student's t interval over the seeds, cut at 0 and 1, NaN with one seed. It tells how much the luck of
@@ -76,7 +76,7 @@ def in_words(table, unit="%"):
     return shown.astype({name: str for name in shown if shown[name].dtype == float}).replace("nan", None)
 
 
-def says(differences, baseline):
+def conclusions(differences, baseline):
     """Return in plain sentences what the differences support, and what they do not (str)."""
     lines = []
     for name, row in differences.iterrows():
@@ -91,7 +91,7 @@ def says(differences, baseline):
     return "\n".join(lines)
 
 
-def draw(table, title="What each setting reached, and what it cost", cost="seconds", score="test accuracy"):
+def plot_settings(table, title="What each setting reached, and what it cost", cost="seconds", score="test accuracy"):
     """Return a Figure: mean score with its interval by cost, a point a setting.
 
     table : from `settings`; cost : one of COSTS that it tells; score : the name of the score, for the axis
@@ -112,7 +112,7 @@ def draw(table, title="What each setting reached, and what it cost", cost="secon
     return figure
 
 
-def draw_differences(differences, baseline, title=None, score="test accuracy"):
+def plot_differences(differences, baseline, title=None, score="test accuracy"):
     """Return a Figure: each setting's difference to the baseline with its interval; supported ones filled, in blue.
 
     differences : from `differences`; baseline : the name of the setting that they are taken from
@@ -134,23 +134,27 @@ def draw_differences(differences, baseline, title=None, score="test accuracy"):
 def compare(folder, vary=None, baseline=None, score=SCORE):
     """Write comparison.html and comparison.csv into a grid's folder; return (settings, differences), DataFrames.
 
-    folder : that of grids.run; vary : None: all parameters of which the runs have more than one value; the others as
+    folder : that of experiments.run_grid; vary : None: all parameters of which the runs have more than one value; the others as
         above. Raises ValueError for a folder that holds no runs.
     """
     folder = _files.run_path(folder)
-    runs = experiments.read(folder)
+    runs = experiments.read_runs(folder)
     if not len(runs):
-        raise ValueError(f"There are no runs in {folder}: expected a folder that grids.run has filled.")
+        raise ValueError(f"There are no runs in {folder}: expected a folder that experiments.run_grid has filled.")
     vary = varied(runs) if vary is None else vary
     table, apart = settings(runs, vary, score), differences(runs, vary, baseline, score)
     base = next(name for name in table.index if name not in apart.index)
-    plots.show(draw(table), "Mean score of each setting by the seconds that a run took", folder / "comparison.png")
+    plots.show(
+        plot_settings(table), "Mean score of each setting by the seconds that a run took", folder / "comparison.png"
+    )
     if "weights" in table and table["weights"].nunique() > 1:
-        plots.show(draw(table, cost="weights"), "Mean score of each setting by its weights", folder / "weights.png")
+        plots.show(
+            plot_settings(table, cost="weights"), "Mean score of each setting by its weights", folder / "weights.png"
+        )
     failed = runs[~runs["ok"].astype(bool)]
     body = [
         f"<header><h1>{page.text(folder.name)}: a comparison</h1></header>",
-        f"<section><h2>In short</h2>{page.paragraphs(says(apart, base).replace(chr(10), chr(10) * 2))}</section>",
+        f"<section><h2>In short</h2>{page.paragraphs(conclusions(apart, base).replace(chr(10), chr(10) * 2))}</section>",
         f"<section><h2>Every setting</h2>{page.table(in_words(table, '%'), 'settings')}"
         f"{page.picture(folder / 'comparison.png', 'score by cost')}"
         f"{page.picture(folder / 'weights.png', 'score by weights') if (folder / 'weights.png').is_file() else ''}"

@@ -23,7 +23,7 @@ _NEEDED = (
 )
 
 
-def examine(backbone="mobilenet_v2"):
+def check_machine(backbone="mobilenet_v2"):
     """Return a DataFrame, one row a check: `check`, `found`, `ready` (bool), `what to do` (empty if ready).
 
     Looks only: nothing is downloaded or written. TensorFlow is loaded, to see that it can be.

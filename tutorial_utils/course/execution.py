@@ -21,7 +21,7 @@ def chapters(folder=None):
     return found
 
 
-def execute(notebooks, run_dir="runs", parameters=None):
+def execute_chapters(notebooks, run_dir="runs", parameters=None):
     """Execute notebooks with a progress bar each; return one dict a chapter (`chapter`, `seconds`, metrics).
 
     Each leaves its run folder at `run_dir`/<chapter>, the executed notebook inside it.
@@ -60,7 +60,7 @@ def _metrics(run):
     return {f"metrics_{k}": v for k, v in json.loads(path.read_text()).items()} if path.is_file() else {}
 
 
-def report(rows, run_dir="runs"):
+def summarize(rows, run_dir="runs"):
     """Return the closing words of a course run: a line a chapter, and where things are (str)."""
     lines = ["", f"{'chapter':<24} {'seconds':>8}  {'backbone':<20} test accuracy (95 % interval)"]
     for row in rows:

@@ -29,7 +29,7 @@ _ORDER = "order.json"  # of a grid: the names of its runs, as they were first as
 _THREADS = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
-def run(notebook, folder, vary, seeds=(0,), fixed=None, workers=None, client=None):
+def run_grid(notebook, folder, vary, seeds=(0,), fixed=None, workers=None, client=None):
     """Run a notebook for every combination of values and seeds; return `read(folder)`, those of this call only.
 
     notebook : path of a notebook with a cell tagged `parameters`, `seed` and `run_dir` among them
@@ -53,10 +53,10 @@ def run(notebook, folder, vary, seeds=(0,), fixed=None, workers=None, client=Non
         spread = _on_dask(client) if client is not None else _here(workers)
         for _ in spread([(notebook, folder / name, each) for name, each in left.items()]):
             bar.update()
-    return read(folder).loc[list(asked)]
+    return read_runs(folder).loc[list(asked)]
 
 
-def plan(notebook, vary, seeds=(0,), fixed=None):
+def plan_grid(notebook, vary, seeds=(0,), fixed=None):
     """Return what `run` would run, a DataFrame with one row a run: its parameters. Nothing is started.
 
     Arguments and errors as for `run`.
@@ -66,7 +66,7 @@ def plan(notebook, vary, seeds=(0,), fixed=None):
     return pandas.DataFrame(settings)
 
 
-def read(folder):
+def read_runs(folder):
     """Return the runs of a folder as a DataFrame indexed by the run's name: its parameters, how it ended, its metrics.
 
     They come in the order in which they were first asked for, so a comparison's baseline is what was named first.

@@ -34,14 +34,14 @@ _NEEDS = {"tensorflow": "model.keras", "litert": "model.tflite", "onnx": "model.
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~!$&])")
 
 
-def write(run, title, license, backbone, exports, classes, looks="", avoid=(), day=None):
+def write_model_card(run, title, license, backbone, exports, classes, looks="", avoid=(), day=None):
     """Write model_card.md into a run folder, atomically, and return its path.
 
     run : a run folder that run_folder.finish has filled, with splits.csv
     title : what the model tells apart, plain text; license : of the photos, or "" where it is not known
     backbone : from backbones.get, for its source and its license
     exports : DataFrame indexed by file name: `megabytes`, `milliseconds`, `largest_difference`, `accuracy`, `lost`
-    classes : DataFrame as from scores.by_class; looks : what is known of where it looks, plain text
+    classes : DataFrame as from scores.class_table; looks : what is known of where it looks, plain text
     avoid : sentences, plain text, of what this model in particular must not be used for
     Raises ValueError for an empty title, or a run that is not finished.
     """

@@ -13,7 +13,7 @@ import tensorflow as tf
 import tqdm
 
 from .. import _files, _machine
-from ..data.images import FORMATS, PhotoError, read_photo
+from ..data.images import FORMATS, PhotoError, read_image
 from ..evaluation import ood, saliency
 from ..models import import_model
 
@@ -22,7 +22,7 @@ _AHEAD = 4  # batches that are read while the model is busy
 _MODELS = (".keras", ".h5", ".hdf5")
 
 
-class Judge(NamedTuple):
+class Predictor(NamedTuple):
     """A model ready to be asked; `load` makes it."""
 
     answer: object  # function of float pixels (batch, side, side, 3) that returns (features or None, probabilities)
@@ -37,7 +37,7 @@ def keep_known(run, features, limit, nearest=ood.NEAREST):
     """Keep beside a run folder's model what it knows: so that `load` can mark photos unlike all of its own.
 
     features : float (training photos, channels), pooled from the model's last feature map; limit : from
-        evaluation.ood.threshold, on photos that it did not learn from
+        evaluation.ood.score_threshold, on photos that it did not learn from
     """
     arrays = {"features": np.asarray(features, np.float16), "limit": limit, "nearest": nearest}
 
@@ -48,11 +48,11 @@ def keep_known(run, features, limit, nearest=ood.NEAREST):
     _files.replace_with(pathlib.Path(run) / KNOWN, write)
 
 
-def load(path, class_names=None, pixels="0-255", output="probabilities", image_size=None):
+def load_predictor(path, class_names=None, pixels="0-255", output="probabilities", image_size=None):
     """Return a Judge of a saved model. path : a .keras or .h5 file, or a run folder that holds model.keras.
 
     class_names : list of str, or a file with one a line; None: labels.txt beside the model
-    pixels, output, image_size : as in foreign.load, for models that were not made here
+    pixels, output, image_size : as in import_model.load_model, for models that were not made here
     Raises ValueError that says what is missing and what to do.
     """
     path = pathlib.Path(path)
@@ -62,17 +62,17 @@ def load(path, class_names=None, pixels="0-255", output="probabilities", image_s
         raise ValueError(f"{path} is no saved Keras model (.keras or .h5), nor a run folder that holds model.keras.")
     if class_names is None and not labels.is_file():
         raise ValueError(f"There is no {labels}: say which file names the classes, one a line, with --class-names.")
-    names = import_model.read_names(labels if class_names is None else class_names)
-    model = import_model.load(path, names, pixels, output, image_size)
-    return judge(model, names, *_read_known(path.with_name(KNOWN)))
+    names = import_model.read_class_names(labels if class_names is None else class_names)
+    model = import_model.load_model(path, names, pixels, output, image_size)
+    return make_predictor(model, names, *_read_known(path.with_name(KNOWN)))
 
 
-def judge(model, class_names, known=None, limit=np.inf, nearest=ood.NEAREST):
+def make_predictor(model, class_names, known=None, limit=np.inf, nearest=ood.NEAREST):
     """Return a Judge of a model in memory; the arguments are those of the Judge's fields, and of `keep_known`."""
-    return Judge(_asked(model, known is not None), list(class_names), model.input_shape[1], known, limit, nearest)
+    return Predictor(_asked(model, known is not None), list(class_names), model.input_shape[1], known, limit, nearest)
 
 
-def find(places):
+def find_photos(places):
     """Return (paths, others): the photos at files, folders (with all below them) and patterns such as "*.jpg".
 
     paths : list of str, in a steady order, each once; a file that is named is among them whatever it is
@@ -92,7 +92,7 @@ def find(places):
     return list(dict.fromkeys(found)), others
 
 
-def rows(judge, paths, batch_size=32, progress=True):
+def predict_photos(judge, paths, batch_size=32, progress=True):
     """Yield a DataFrame a batch of photos, as soon as it is answered; the memory that this takes does not grow.
 
     Columns: `path`; `class`, `confidence` (a fraction) and `unknown` ("yes" if the photo is unlike all that the model
@@ -121,7 +121,7 @@ def _table(judge, paths, read):
     if there.any():
         features, shares[there] = judge.answer(np.stack([one for one in read if not isinstance(one, str)]))
         if judge.known is not None:
-            far = ood.distance(features, judge.known, judge.nearest) > judge.limit
+            far = ood.knn_distance(features, judge.known, judge.nearest) > judge.limit
             strange[there] = np.where(far, "yes", "no")
     best = np.where(there, np.nan_to_num(shares, nan=-1).argmax(axis=1), 0)
     table = pandas.DataFrame({"path": paths, "class": np.where(there, np.array(judge.class_names)[best], "")})
@@ -133,7 +133,7 @@ def _table(judge, paths, read):
 def _read(path, side):
     """Return pixels, uint8 (side, side, 3), or why there are none (str)."""
     try:
-        return read_photo(path, side)
+        return read_image(path, side)
     except PhotoError as error:
         return str(error)
 
@@ -141,7 +141,7 @@ def _read(path, side):
 def _asked(model, with_features):
     """Return a function from pixels to (features or None, probabilities), NumPy, traced once for any batch."""
     shape = tf.TensorSpec((None, *model.input_shape[1:]), tf.float32)
-    stages = saliency.two_stages(model) if with_features else None
+    stages = saliency.split_model(model) if with_features else None
 
     @tf.function(input_signature=[shape])
     def both(images):

@@ -26,16 +26,16 @@ class NotFit(ValueError):
         return [f"Stopped: {self}"]
 
 
-class Intake(NamedTuple):
+class PreparedPhotos(NamedTuple):
     """The photos that can be used, and what was found on the way; `examine` makes it."""
 
     photos: pandas.DataFrame  # photos table with its splits; copies share a group
-    looked: pandas.DataFrame  # the facts of these photos, row by row
-    findings: pandas.DataFrame  # of all photos, as from audit.examine
+    stats: pandas.DataFrame  # the facts of these photos, row by row
+    findings: pandas.DataFrame  # of all photos, as from audit.audit_photos
     taken_out: int  # photos
 
 
-def examine(dataset, run, seed=0, photos_per_class=None, progress=True):
+def prepare_photos(dataset, run, seed=0, photos_per_class=None, progress=True):
     """Return the Intake of a data set or a folder; leave dropped.csv in the run folder, with a reason for each photo.
 
     run : the run folder. If the photos are not fit, report.html there says what was found and what to do, the numbers
@@ -44,14 +44,14 @@ def examine(dataset, run, seed=0, photos_per_class=None, progress=True):
     """
     findings = None
     try:
-        photos = catalog.load(dataset, seed, photos_per_class, check_photos=False)
-        looked = image_stats.of(photos, progress)
-        findings = audit.examine(photos, looked, progress=progress)
-        kept = audit.clean(photos, findings, run)
+        photos = catalog.load_photos(dataset, seed, photos_per_class, check_photos=False)
+        stats = image_stats.compute_stats(photos, progress)
+        findings = audit.audit_photos(photos, stats, progress=progress)
+        kept = audit.drop_unusable(photos, findings, run)
         _check_enough(photos, kept)
         rows = photos["path"].isin(set(kept["path"])).to_numpy()
-        looked = looked[rows].reset_index(drop=True)
-        return Intake(splits.assign(kept, seed, looked=looked), looked, findings, len(photos) - len(kept))
+        stats = stats[rows].reset_index(drop=True)
+        return PreparedPhotos(splits.split(kept, seed, stats=stats), stats, findings, len(photos) - len(kept))
     except NotFit:
         raise
     except (ValueError, OSError) as error:

@@ -12,7 +12,7 @@ from .. import _files
 from . import page
 from .sentences import has, has_interval, interval, percent, verdict
 
-__all__ = ["Section", "command", "verdict", "write"]
+__all__ = ["Section", "command", "verdict", "write_report"]
 
 _TOO_FEW = "The photos come from few groups: the interval is rough."
 
@@ -33,7 +33,7 @@ class Section(NamedTuple):
     table: pd.DataFrame | None = None
 
 
-def write(run, title, sections, summary=None, command=None, made=None, day=None):
+def write_report(run, title, sections, summary=None, command=None, made=None, day=None):
     """Write report.html into a run folder, atomically, and return its path.
 
     run : a run folder that run_folder.finish has filled: metrics.json and run.json are read

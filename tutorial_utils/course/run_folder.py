@@ -27,7 +27,7 @@ def start(*, dataset, backbone, image_size, seed, photos_per_class=None, full=Fa
     stray = sorted(_injected() - known)
     if stray:
         raise ValueError(f"This chapter has no parameter {', '.join(stray)}; it knows {', '.join(sorted(known))}.")
-    catalog.check(dataset)
+    catalog.check_dataset(dataset)
     _check.choice("backbone", backbone, backbones.NAMES)
     _check.image_size(image_size)
     _check.seed(seed)
@@ -79,12 +79,12 @@ def finish(run, *, parameters, metrics, photos=None, backbone=None, history=None
     Returns the metrics as written: with `dataset`, `image_size`, `seed` and the backbone that was used.
     """
     record = {"parameters": parameters, "versions": _versions(), "read_photo": VERSION, "fit": "stretch"}
-    record["activations_by"] = ", ".join(litert.used())
+    record["activations_by"] = ", ".join(litert.engines_used())
     if photos is not None:
         record["photos_fingerprint"] = fingerprint(photos)
         _files.write_text(run / "labels.txt", "".join(f"{name}\n" for name in photos["label"].cat.categories))
     if photos is not None and "split" in photos:
-        splits.write(photos, run / "splits.csv")
+        splits.write_splits(photos, run / "splits.csv")
     if history is not None:
         _files.write_text(run / "history.csv", history.to_csv(lineterminator="\n"))
     else:
@@ -126,7 +126,7 @@ def _versions():
     return found
 
 
-def find(run, chapter, *, photos, backbone, image_size, seed):
+def find_run(run, chapter, *, photos, backbone, image_size, seed):
     """Return the finished run folder of another chapter that used the same photos, or None with one line why.
 
     run : this chapter's run folder; the other is looked for beside it
@@ -150,7 +150,7 @@ def find(run, chapter, *, photos, backbone, image_size, seed):
         print(f"The run of {chapter} had other {' and '.join(differ)}, so this chapter makes its own.")
         return None
     try:
-        splits.read(photos, other / "splits.csv")
+        splits.read_splits(photos, other / "splits.csv")
     except (OSError, ValueError):
         print(f"The photos of {chapter} have moved since, so this chapter makes its own.")
         return None

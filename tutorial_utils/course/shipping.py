@@ -16,10 +16,10 @@ KEEP = ("model.keras", "labels.txt", predictor.KNOWN)  # and the exports: whose 
 def keep_predictions(run, judge, photos):
     """Write predictions.csv into a run folder: what a Judge says of each photo, a row each; return the DataFrame.
 
-    photos : photos table, such as the test photos. The columns are those of predictions.rows, with `true` (the class
+    photos : photos table, such as the test photos. The columns are those of predictor.predict_photos, with `true` (the class
         that the photo stands in) after `path`
     """
-    tables = list(predictor.rows(judge, list(photos["path"]), progress=False))
+    tables = list(predictor.predict_photos(judge, list(photos["path"]), progress=False))
     found = pandas.concat(tables, ignore_index=True)
     found.insert(1, "true", photos["label"].astype(str).to_numpy())
     text = found.to_csv(index=False, lineterminator="\n", float_format="%.6f")
@@ -41,9 +41,9 @@ def keep_hashes(run, files):
 
 
 def scored(table, asked, labels, groups=None):
-    """Return the table of export.compare with what each export costs in accuracy.
+    """Return the table of export.compare_exports with what each export costs in accuracy.
 
-    asked : as from export.ask; labels : int (photos,); groups : as for metrics.accuracy
+    asked : as from export.run_exports; labels : int (photos,); groups : as for metrics.accuracy
     Adds `accuracy`, `lost` (that of the Keras model minus it, a fraction), `lost_low` and `lost_high` (95 % interval).
     """
     labels, rows = np.asarray(labels), {}
@@ -80,7 +80,7 @@ def in_words(table):
 
 
 def by_file(table, files):
-    """Return such a table indexed by file name, as card.write takes it, with today's sizes. files : {kind: path}."""
+    """Return such a table indexed by file name, as model_card.write_model_card takes it, with today's sizes. files : {kind: path}."""
     kept = table[table.index.isin(list(files))]
     sizes = [pathlib.Path(files[kind]).stat().st_size / 1e6 for kind in kept.index]
     return kept.assign(megabytes=sizes).set_axis([pathlib.Path(files[kind]).name for kind in kept.index])

@@ -16,7 +16,7 @@ MOST = 400  # photos that are tried out; more would take more than a minute
 SIGNALS = ("photos_per_class", "classes", "frozen", "frozen_half", "distance", "all", "all_loss")
 
 
-def run(photos, backbone, image_size, seed=0, progress=True):
+def run_trials(photos, backbone, image_size, seed=0, progress=True):
     """Return (signals, probabilities): what the trials found, and what the frozen base says of each photo.
 
     photos : photos table, every class in at least two groups; backbone : from backbones.get, unchanged afterwards
@@ -31,8 +31,8 @@ def run(photos, backbone, image_size, seed=0, progress=True):
     shortcuts.by_group(photos)  # raises for a class of one group, before anything is computed
     labels, rows = pipeline.labels(photos), features.stored(photos, backbone, image_size, progress=progress)[:]
     classes = len(photos["label"].cat.categories)
-    said = checkup.out_of_sample(photos, rows, seed)
-    halves = [checkup.out_of_sample(photos, rows, seed + each, folds=2) for each in range(3)]
+    said = checkup.cross_val_probabilities(photos, rows, seed)
+    halves = [checkup.cross_val_probabilities(photos, rows, seed + each, folds=2) for each in range(3)]
     found = {"photos_per_class": len(photos) / classes, "classes": classes}
     found["frozen"] = _accuracy(labels, said)
     found["frozen_half"] = float(np.mean([_accuracy(labels, half) for half in halves]))
@@ -86,10 +86,10 @@ def _fine_tune(learn, ask, backbone, image_size, seed):
     """Return by how much a short fine-tuning changes the accuracy and the loss of the photos that are asked about."""
     heads.freeze(backbone.base)
     rows, asked_rows = (features.stored(each, backbone, image_size, progress=False)[:] for each in (learn, ask))
-    head = heads.closed_head(rows, pipeline.labels(learn), len(learn["label"].cat.categories))
+    head = heads.logistic_head(rows, pipeline.labels(learn), len(learn["label"].cat.categories))
     before = _scores(pipeline.labels(ask), head.predict(asked_rows, verbose=0))
-    model = heads.join(backbone, head, image_size)
-    batches = training.augmented(learn, image_size, seed)
+    model = heads.build_classifier(backbone, head, image_size)
+    batches = training.augmented_batches(learn, image_size, seed)
     epochs = max(4, -(-training.STEPS // 2 // int(batches.cardinality())))  # half of what the recipe takes
     history = training.fine_tune(model, backbone.base, batches, None, epochs)  # asked once, at its end
     change = _scores(*metrics.predict(model, pipeline.batches(ask, image_size))) - before

@@ -37,7 +37,7 @@ class Kind(NamedTuple):
     action: str
 
 
-TAKE_OUT = "audit.clean takes it out"
+TAKE_OUT = "audit.drop_unusable takes it out"
 KINDS = {
     "missing": Kind("error", "the file is gone or may not be opened", TAKE_OUT),
     "empty": Kind("error", "the file holds nothing (0 bytes)", f"copy it again; {TAKE_OUT}"),
@@ -73,22 +73,22 @@ KINDS = {
 }
 
 
-def examine(photos, looked=None, probabilities=None, progress=True, pairs=None):
+def audit_photos(photos, stats=None, probabilities=None, progress=True, pairs=None):
     """Return the findings on a photos table: one row a finding, the worst first; changes no file (chapter 2).
 
     photos : photos table; with the column `split`, copies across splits are found too
-    looked : its facts, as from facts.of; None looks at the photos now
+    stats : its facts, as from image_stats.compute_stats; None looks at the photos now
     probabilities : float (photos, classes) of a model that did not learn from the photo in question; adds photos
         whose label is probably wrong
-    pairs : copies among them, as from copies.pairs; None searches for them now
+    pairs : copies among them, as from duplicates.find_duplicates; None searches for them now
     Returns a DataFrame with the columns `path` ("" for a whole class), `kind` (a key of KINDS), `severity` ("error",
     "warning", "note"), `meaning`, `action` and `other` (the other photo, or the other class).
     """
     _check.columns(photos, ["path", "label"])
     photos = photos.reset_index(drop=True)
-    looked = image_stats.of(photos, progress) if looked is None else looked.reset_index(drop=True)
-    pairs = duplicates.pairs(looked, progress) if pairs is None else pairs
-    found = [*_files_of(photos, looked), *_pixels_of(photos, looked), *_copies_of(photos, pairs)]
+    stats = image_stats.compute_stats(photos, progress) if stats is None else stats.reset_index(drop=True)
+    pairs = duplicates.find_duplicates(stats, progress) if pairs is None else pairs
+    found = [*_files_of(photos, stats), *_pixels_of(photos, stats), *_copies_of(photos, pairs)]
     found += _classes_of(photos)
     if probabilities is not None:
         found += _suspects_of(photos, probabilities)
@@ -99,7 +99,7 @@ def examine(photos, looked=None, probabilities=None, progress=True, pairs=None):
     return table.iloc[order].reset_index(drop=True)
 
 
-def report(findings, root=""):
+def format_findings(findings, root=""):
     """Return the findings as text for people: one paragraph a kind, the worst first, three files of each named.
 
     root : folder that the files are named relative to
@@ -129,7 +129,7 @@ def _near(path, root):
     return str(pathlib.Path(path).relative_to(root)) if inside else path
 
 
-def clean(photos, findings, folder):
+def drop_unusable(photos, findings, folder):
     """Return the photos table to go on with, and write folder/dropped.csv with a reason for every photo taken out.
 
     Taken out: photos that cannot be read, all photos of a label conflict (no one knows which label is right), and of
@@ -148,7 +148,7 @@ def clean(photos, findings, folder):
     return kept
 
 
-def suspects(labels, probabilities):
+def find_label_issues(labels, probabilities):
     """Return (rows, classes): photos whose label is probably wrong, the surest first, and what they look like.
 
     labels : int (photos,); probabilities : float (photos, classes), each row from a model that never saw that photo,
@@ -172,9 +172,9 @@ def suspects(labels, probabilities):
     return rows, likely[rows]
 
 
-def _files_of(photos, looked):
+def _files_of(photos, stats):
     """Yield (path, kind, other) for what the files themselves tell."""
-    for path, row in zip(photos["path"], looked.itertuples(index=False), strict=True):
+    for path, row in zip(photos["path"], stats.itertuples(index=False), strict=True):
         if row.problem:
             yield path, row.problem, ""
             continue
@@ -194,10 +194,10 @@ def _files_of(photos, looked):
         yield from ((path, kind, "") for kind, true in kinds.items() if true)
 
 
-def _pixels_of(photos, looked):
+def _pixels_of(photos, stats):
     """Yield (path, kind, other) for what the pixels tell; one of a kind is enough for a photo."""
-    middle = looked["sharpness"].median()
-    for path, row in zip(photos["path"], looked.itertuples(index=False), strict=True):
+    middle = stats["sharpness"].median()
+    for path, row in zip(photos["path"], stats.itertuples(index=False), strict=True):
         kinds = {
             "dark": row.brightness < DARK,
             "bright": row.brightness > BRIGHT,
@@ -236,5 +236,5 @@ def _classes_of(photos):
 
 def _suspects_of(photos, probabilities):
     names = list(photos["label"].cat.categories)
-    for row, likely in zip(*suspects(photos["label"].cat.codes, probabilities), strict=True):
+    for row, likely in zip(*find_label_issues(photos["label"].cat.codes, probabilities), strict=True):
         yield photos["path"].iloc[row], "suspect_label", names[likely]

@@ -26,7 +26,7 @@ def names():
     return [name for name, card in cards().items() if name in _LOADERS or "archives" in card]
 
 
-def load(dataset, seed=0, photos_per_class=None, check_photos=True):
+def load_photos(dataset, seed=0, photos_per_class=None, check_photos=True):
     """Return the photos table of a data set of the catalog, or of a folder of class folders (chapter 2).
 
     dataset : a name among `cards()`, or the path of a folder
@@ -34,22 +34,22 @@ def load(dataset, seed=0, photos_per_class=None, check_photos=True):
     check_photos : False to list a folder's files whatever they are, for data.audit to look at
     A set that is fetched is kept under the cache folder (TUTORIAL_CACHE moves it): `datasets/<name>/`. One that brings
     its own split has the column `split` too, unless it is sampled.
-    Raises ValueError for an unknown name and for everything that `folders.load` refuses; OSError, with what to do by
+    Raises ValueError for an unknown name and for everything that `layouts.load_folder` refuses; OSError, with what to do by
     hand, for a set that cannot be fetched.
     """
-    check(dataset)
+    check_dataset(dataset)
     if dataset in _LOADERS:
         photos = _LOADERS[dataset]()
     elif dataset in names():
         photos = _fetched(cards()[dataset], check_photos)
     else:
-        photos = layouts.load(dataset, check_photos)
+        photos = layouts.load_folder(dataset, check_photos)
     if photos_per_class is None:
         return photos
     return sample(photos, photos_per_class, seed).drop(columns="split", errors="ignore")
 
 
-def check(dataset):
+def check_dataset(dataset):
     """Raise ValueError unless `dataset` is a name that the catalog knows, or a folder that exists."""
     if not isinstance(dataset, (str, pathlib.Path)) or not str(dataset):
         raise ValueError(f"dataset must be a name ({', '.join(names())}) or a folder; got {dataset!r}.")
@@ -57,7 +57,7 @@ def check(dataset):
         _elpv_folder()
     elif dataset not in names():
         try:
-            layouts.find(dataset)
+            layouts.find_folder(dataset)
         except ValueError as error:
             raise ValueError(f"{error} Names that are known: {', '.join(names())}.") from None
 
@@ -67,7 +67,7 @@ def _fetched(card, check_photos):
     parts = []
     for archive in card["archives"]:
         folder = _unpacked(card, archive) / archive["folder"]
-        photos = layouts.load(folder, check=False)
+        photos = layouts.load_folder(folder, check=False)
         wanted = photos["label"].isin(list(card["classes"])) & photos["path"].str.lower().str.endswith(card["suffix"])
         parts.append(photos[wanted])
         if "split" in archive:
@@ -123,4 +123,4 @@ def _elpv_folder():
     return pathlib.Path(package.origin).parent / "data"
 
 
-_LOADERS = {"leaves": dataset.load, "solar_cells": _solar_cells}
+_LOADERS = {"leaves": dataset.load_leaves, "solar_cells": _solar_cells}

@@ -27,26 +27,26 @@ def thumbnail(image):
     return np.asarray(image.convert("L").resize((SIDE, SIDE), PIL.Image.Resampling.BOX))
 
 
-def pairs(looked, progress=True):
+def find_duplicates(stats, progress=True):
     """Return the pairs of copies: a DataFrame with `first`, `second` (rows of the facts) and `similarity`, 1 the same.
 
-    looked : facts of the photos, as from facts.of
+    stats : facts of the photos, as from image_stats.compute_stats
     Photos with the same bytes come as (first of them, each other); near-copies as from `similar`.
     """
-    rows = np.flatnonzero(looked["problem"] == "")
-    sums = looked["sha256"].to_numpy()[rows]
+    rows = np.flatnonzero(stats["problem"] == "")
+    sums = stats["sha256"].to_numpy()[rows]
     first_of = dict(zip(sums[::-1], rows[::-1], strict=True))
     same = [(first_of[each], row, 1.0) for each, row in zip(sums, rows, strict=True) if first_of[each] != row]
     leaders = np.array(sorted(first_of.values()), int)
     found = [pandas.DataFrame(same, columns=["first", "second", "similarity"])]
     if len(leaders):
-        near = similar(np.stack(looked["thumbnail"].iloc[leaders].tolist()), progress=progress)
+        near = find_near_duplicates(np.stack(stats["thumbnail"].iloc[leaders].tolist()), progress=progress)
         near["similarity"] = np.minimum(near["similarity"], np.nextafter(1, 0))
         found.append(near.assign(first=leaders[near["first"]], second=leaders[near["second"]]))
     return pandas.concat([each for each in found if len(each)] or found[:1], ignore_index=True)
 
 
-def similar(thumbnails, threshold=THRESHOLD, progress=True):
+def find_near_duplicates(thumbnails, threshold=THRESHOLD, progress=True):
     """Return the pairs of near-copies: a DataFrame with `first`, `second` (rows, first < second) and `similarity`.
 
     thumbnails : uint8 (photos, SIDE, SIDE), as from `thumbnail`
@@ -70,7 +70,7 @@ def similar(thumbnails, threshold=THRESHOLD, progress=True):
     return _table(np.concatenate(found) if found else np.empty((0, 3)))
 
 
-def merge(groups, pairs):
+def merge_groups(groups, pairs):
     """Return group names in which the photos of each pair share one: the first of those that they had.
 
     groups : (photos,) names; pairs : DataFrame with the columns `first` and `second`, rows of `groups`

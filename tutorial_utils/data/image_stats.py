@@ -17,7 +17,7 @@ SEEN = 96  # pixels of the side at which brightness and sharpness are measured: 
 _WINDOW = 64  # photos that wait for a processor core at a time, so that memory does not grow with their number
 
 
-def of(photos, progress=True):
+def compute_stats(photos, progress=True):
     """Return a DataFrame of facts, one row a photo, in the order and with the index of the photos table.
 
     Columns: `path`; `problem` (a PhotoError's kind, "" for a photo that can be read) and `reason`; `bytes`, `sha256`;

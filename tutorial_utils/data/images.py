@@ -1,4 +1,4 @@
-"""`read_photo`: the one way to read pixels, in training, evaluation and prediction alike."""
+"""`read_image`: the one way to read pixels, in training, evaluation and prediction alike."""
 
 import functools
 import hashlib
@@ -19,7 +19,7 @@ from .. import _check, _files
 
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")  # MPO, which some phones write, opens as JPEG
 FITS = ("stretch", "pad")
-VERSION = 1  # of the pixels that read_photo returns; raise it when they change
+VERSION = 1  # of the pixels that read_image returns; raise it when they change
 HEIF = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")  # what phones by Apple write
 warnings.filterwarnings("ignore", module=r"PIL\..*")  # odd EXIF or TIFF fields: nothing that a reader can act on
 PIL.Image.init()  # register the formats now: threads that opened photos at once would race to do it
@@ -69,7 +69,7 @@ class Header(NamedTuple):
     taken: str | None
 
 
-def read_photo(path, size=None, fit="stretch"):
+def read_image(path, size=None, fit="stretch"):
     """Read a photo as upright sRGB pixels (chapter 2).
 
     path : str or Path; JPEG, PNG, WebP, BMP, GIF (first frame), TIFF or MPO
@@ -88,7 +88,7 @@ def read_photo(path, size=None, fit="stretch"):
 def decode(path, content=None):
     """Return (image, header): the photo upright in 8-bit sRGB as a PIL image, and its Header.
 
-    content : the file's bytes where they are at hand. Raises PhotoError as `read_photo` does.
+    content : the file's bytes where they are at hand. Raises PhotoError as `read_image` does.
     """
     try:
         with _open(path if content is None else io.BytesIO(content)) as image:

@@ -11,7 +11,7 @@ from .images import check_header
 _NOT_PHOTOS = {"thumbs.db", "desktop.ini"}  # written by Windows into folders of photos
 
 
-def load(folder, check=True):
+def load_folder(folder, check=True):
     """Return the photos table of `folder/<class>/<photo>` (chapter 2).
 
     folder : str or Path; relative to the working directory, else to the project's folder. An optional
@@ -22,7 +22,7 @@ def load(folder, check=True):
         `group` (str; the path where groups.csv names none). Hidden files are left out.
     Raises ValueError for a missing folder, no or one class, an empty class, a file that is no photo.
     """
-    root = find(folder)
+    root = find_folder(folder)
     classes = sorted(path for path in root.iterdir() if path.is_dir() and not path.name.startswith("."))
     if len(classes) < 2:
         raise ValueError(
@@ -38,7 +38,7 @@ def load(folder, check=True):
     return photos
 
 
-def find(folder):
+def find_folder(folder):
     """Return the absolute path of a folder given relative to the working directory or to the project's folder.
 
     Raises ValueError, which says where it looked, if there is none.

@@ -6,7 +6,7 @@ import json
 import numpy as np
 
 from .. import _check, _quiet
-from .images import FITS, fingerprint, read_photo
+from .images import FITS, fingerprint, read_image
 
 _quiet.import_tensorflow()
 
@@ -116,7 +116,7 @@ def _reader(paths, image_size, fit):
         row = int(row)
         if row in pixels:
             return pixels[row]
-        image = read_photo(str(paths[row]), image_size, fit)
+        image = read_image(str(paths[row]), image_size, fit)
         if keep:
             pixels[row] = image
         return image

@@ -27,17 +27,17 @@ MAY_DIFFER = ("color", "bytes")  # a disease may rightly change these
 _TREES = 200
 
 
-def predict(cue, photos, looked, folds=5, seed=0):
+def predict_from_cue(cue, photos, stats, folds=5, seed=0):
     """Return the class that each photo seems to have by one cue alone, int (photos,); None if the cue says nothing.
 
-    cue : a key of CUES; photos : photos table; looked : its facts, as from facts.of, every photo readable
+    cue : a key of CUES; photos : photos table; stats : its facts, as from image_stats.compute_stats, every photo readable
     Each photo is predicted by a model that saw neither it nor any photo of its group: a random forest on numbers,
     logistic regression on pieces of names. None where all photos are alike in the cue, or none has it.
     """
     _check.choice("cue", cue, tuple(CUES))
     _check.columns(photos, ["path", "label", "group"])
     labels = photos["label"].cat.codes.to_numpy()
-    values = _values(cue, photos, looked)
+    values = _values(cue, photos, stats)
     if values is None or len(np.unique(values, axis=0)) < 2:
         return None
     model = _of_names(seed) if cue == "name" else _of_numbers(seed)
@@ -60,29 +60,29 @@ def by_group(photos, folds=5, seed=0):
     return sklearn.model_selection.StratifiedGroupKFold(number, shuffle=True, random_state=_check.seed(seed))
 
 
-def chance(photos):
+def majority_share(photos):
     """Return the share of photos that the largest class holds: what guessing it always would get right."""
     return float(photos["label"].value_counts(normalize=True).max())
 
 
-def _values(cue, photos, looked):
+def _values(cue, photos, stats):
     if cue == "name":
         return np.array([pathlib.Path(path).stem for path in photos["path"]])
     if cue == "border":
-        return np.stack(looked["border"].tolist()).reshape(len(looked), -1)
+        return np.stack(stats["border"].tolist()).reshape(len(stats), -1)
     if cue == "color":
-        return np.stack(looked["color"].tolist())
+        return np.stack(stats["color"].tolist())
     if cue == "bytes":
-        return looked[["bytes"]].to_numpy(float)
+        return stats[["bytes"]].to_numpy(float)
     if cue == "date":
-        return _dates(looked)
-    formats = looked["format"].astype("category").cat.codes
-    return np.column_stack([looked["width"], looked["height"], formats]).astype(float)
+        return _dates(stats)
+    formats = stats["format"].astype("category").cat.codes
+    return np.column_stack([stats["width"], stats["height"], formats]).astype(float)
 
 
-def _dates(looked):
+def _dates(stats):
     """Return year, day of the year and hour of each photo, -1 where it has no date; None if no photo has one."""
-    taken = looked["taken"]
+    taken = stats["taken"]
     if taken.isna().all():
         return None
     return np.nan_to_num(np.column_stack([taken.dt.year, taken.dt.day_of_year, taken.dt.hour]).astype(float), nan=-1)

@@ -11,22 +11,22 @@ from . import duplicates
 NAMES = ("train", "val", "test")
 
 
-def assign(photos, seed=0, fractions=(0.7, 0.1, 0.2), looked=None):
+def split(photos, seed=0, fractions=(0.7, 0.1, 0.2), stats=None):
     """Return a copy of the photos table with the column `split`, by group and stratified by class (chapter 2).
 
     fractions : shares of the photos for train, val and test; positive, sum 1
-    looked : facts of the photos, as from facts.of; copies, near-copies too, then share a group
+    stats : facts of the photos, as from image_stats.compute_stats; copies, near-copies too, then share a group
     Photos of one group always land in one split. Groups are shuffled by `seed`, then placed largest first,
     each where its classes lack most photos; every class has at least one group in every split. A set that brings its
     own split (beans) keeps it; drop the column to split it anew.
     Raises ValueError if a class has fewer groups than there are splits, or if the split that a set brings is not clean.
     """
     _check.columns(photos, ["path", "label", "group"])
-    pairs = None if looked is None else duplicates.pairs(looked, progress=False)
+    pairs = None if stats is None else duplicates.find_duplicates(stats, progress=False)
     if "split" in photos:
-        return _kept(photos, looked, pairs)
+        return _kept(photos, stats, pairs)
     if pairs is not None:
-        photos = photos.assign(group=duplicates.merge(photos["group"], pairs))
+        photos = photos.assign(group=duplicates.merge_groups(photos["group"], pairs))
     if len(fractions) != 3 or min(fractions) <= 0 or abs(sum(fractions) - 1) > 1e-9:
         raise ValueError(f"fractions must be three positive shares that sum to 1; got {fractions!r}.")
     counts = pandas.crosstab(photos["group"], photos["label"])  # (groups, classes)
@@ -35,7 +35,7 @@ def assign(photos, seed=0, fractions=(0.7, 0.1, 0.2), looked=None):
     except ValueError as error:
         if pairs is None or not len(pairs):
             raise
-        alike = f"{len(pairs)} pairs of photos are so alike that they count as one group; looked=None keeps them apart."
+        alike = f"{len(pairs)} pairs of photos are so alike that they count as one group; stats=None keeps them apart."
         raise ValueError(f"{error} ({alike})") from None
     rng = np.random.default_rng(_check.seed(seed))
     counts = counts.iloc[rng.permutation(len(counts))]
@@ -45,11 +45,11 @@ def assign(photos, seed=0, fractions=(0.7, 0.1, 0.2), looked=None):
     split = photos["group"].map(lambda group: NAMES[place_of[group]])
     assigned = photos.assign(split=pandas.Categorical(split, categories=NAMES))
     _check_complete(assigned)
-    _check_apart(assigned, looked, pairs)
+    _check_apart(assigned, stats, pairs)
     return assigned
 
 
-def _kept(photos, looked, pairs):
+def _kept(photos, stats, pairs):
     """Return a copy of the table with the split that it brought, once it is known to be clean."""
     odd = sorted(set(photos["split"].astype(str)) - set(NAMES))
     if odd:
@@ -57,7 +57,7 @@ def _kept(photos, looked, pairs):
     photos = photos.assign(split=pandas.Categorical(photos["split"], categories=NAMES))
     _check_complete(photos)
     try:
-        _check_apart(photos, looked, pairs)
+        _check_apart(photos, stats, pairs)
     except AssertionError as error:
         raise ValueError(
             f"These photos bring their own split, but {error}. To split them anew: photos.drop(columns='split')."
@@ -65,7 +65,7 @@ def _kept(photos, looked, pairs):
     return photos
 
 
-def gave_way(photos, fractions=(0.7, 0.1, 0.2), tolerance=0.05):
+def uneven_shares(photos, fractions=(0.7, 0.1, 0.2), tolerance=0.05):
     """Return sentences on the classes whose shares are further than `tolerance` from `fractions`; "" if none are.
 
     Whole groups can make it impossible to come nearer.
@@ -83,12 +83,12 @@ def gave_way(photos, fractions=(0.7, 0.1, 0.2), tolerance=0.05):
     return "\n".join(sentences)
 
 
-def _check_apart(photos, looked, pairs):
+def _check_apart(photos, stats, pairs):
     """Raise AssertionError if a path, a group, a file's bytes or a near-copy stands in two splits."""
     names = {"path": photos["path"], "group": photos["group"]}
-    if looked is not None:
-        readable = (looked["problem"] == "").to_numpy()  # files that are equally broken are no copies of a photo
-        names["bytes"] = np.where(readable, looked["sha256"], photos["path"])
+    if stats is not None:
+        readable = (stats["problem"] == "").to_numpy()  # files that are equally broken are no copies of a photo
+        names["bytes"] = np.where(readable, stats["sha256"], photos["path"])
     for name, values in names.items():
         splits_of = photos["split"].astype(str).groupby(np.asarray(values, str)).nunique()
         assert (splits_of == 1).all(), f"the same {name} stands in two splits: {splits_of.idxmax()}"
@@ -141,27 +141,29 @@ def _check_complete(photos):
             )
 
 
-def part(photos, name):
+def subset(photos, name):
     """Return the rows of one split, "train", "val" or "test", numbered from 0."""
     _check.columns(photos, ["path", "label", "split"])
     return photos[photos["split"] == _check.choice("split", name, NAMES)].reset_index(drop=True)
 
 
-def write(photos, path):
+def write_splits(photos, path):
     """Write the table with its splits to `path` (splits.csv), atomically."""
     _check.columns(photos, ["path", "label", "group", "split"])
     table = photos[["split", "label", "group", "path"]].to_csv(index=False, lineterminator="\n")
     return _files.write_text(pathlib.Path(path), table)
 
 
-def read(photos, path):
+def read_splits(photos, path):
     """Return a copy of the photos table with the splits and the groups that `path` (splits.csv) holds.
 
     Raises ValueError if the file lacks a photo of the table, or holds one that the table does not.
     """
     table = pandas.read_csv(path, dtype=str, keep_default_na=False)
     if not {"path", "split", "group"} <= set(table.columns) or not set(table["split"]) <= set(NAMES):
-        raise ValueError(f"{path} is no table of splits (columns split,label,group,path). Make it with splits.write.")
+        raise ValueError(
+            f"{path} is no table of splits (columns split,label,group,path). Make it with splits.write_splits."
+        )
     table = table.set_index("path")
     kept = table["split"]
     if set(kept.index) != set(photos["path"]):

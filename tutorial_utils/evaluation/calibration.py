@@ -14,7 +14,7 @@ _SMALLEST = 1e-12  # probability whose logarithm is still taken
 _COLDEST, _HOTTEST = 0.05, 20.0  # temperatures that are tried
 
 
-class Error(metrics.Interval):
+class CalibrationError(metrics.Interval):
     """A calibration error, or the difference of two, with its interval; fractions."""
 
     def __str__(self):
@@ -60,7 +60,7 @@ def calibration_error(probabilities, labels, groups=None, bins=BINS, level=0.95,
     return _interval(errors[:, 0], n, n_groups, level, lowest=0.0)
 
 
-def error_difference(probabilities, others, labels, groups=None, bins=BINS, level=0.95, repeats=1000, seed=0):
+def calibration_difference(probabilities, others, labels, groups=None, bins=BINS, level=0.95, repeats=1000, seed=0):
     """Return the calibration error of the first probabilities minus that of the others, on the same photos.
 
     The arguments are those of `calibration_error`. Below 0: the first are the better calibrated.
@@ -100,7 +100,7 @@ def fit_temperature(probabilities, labels, groups=None, cautious=True):
     return float(1 / factor)
 
 
-def with_temperature(probabilities, temperature):
+def apply_temperature(probabilities, temperature):
     """Return the probabilities (photos, classes) at another temperature: softmax of their logarithms divided by it.
 
     The order of the classes stays, so no prediction changes.
@@ -188,7 +188,7 @@ def _interval(values, n, n_groups, level, lowest=-np.inf):
     drawn = drawn - (drawn.mean() - value)
     low, high = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2])
     low, high = max(lowest, min(low, value)), max(high, value)  # rounding may not push the value out
-    return Error(float(value), float(low), float(high), n, n_groups, level)
+    return CalibrationError(float(value), float(low), float(high), n, n_groups, level)
 
 
 def _logs(probabilities):

@@ -7,7 +7,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas
 
-from ..data.images import read_photo
+from ..data.images import read_image
 from ..widgets import controls
 from . import plots
 
@@ -24,7 +24,7 @@ class Mistakes(NamedTuple):
     heat: np.ndarray | None  # float (mistakes, height, width), 0-1, or None
 
 
-def of(test, labels, probabilities, train, features, train_features, heat=None, count=3):
+def find_errors(test, labels, probabilities, train, features, train_features, heat=None, count=3):
     """Return the Mistakes of a model on test photos.
 
     test, train : photos tables of the same classes; labels, probabilities : of the test photos, from metrics.predict
@@ -46,13 +46,13 @@ def of(test, labels, probabilities, train, features, train_features, heat=None, 
             "confidence": probabilities[wrong, predicted[wrong]],
         }
     )
-    places = most_alike(features[wrong], train_features, count)
+    places = nearest_photos(features[wrong], train_features, count)
     paths, classes = train["path"].to_numpy(), train["label"].astype(str).to_numpy()
     maps = None if heat is None or not len(wrong) else heat(wrong)
     return Mistakes(table, paths[places].tolist(), classes[places].tolist(), maps)
 
 
-def most_alike(features, known, count=3):
+def nearest_photos(features, known, count=3):
     """Return the places among `known` of the rows most like each of `features`, int (photos, count), the most first.
 
     features, known : float (photos, channels); alike is what points the same way: the cosine of the angle between
@@ -82,7 +82,7 @@ def figure(found, most=6, title=None):
 def _draw(row, found, number):
     """Draw one mistake into a row of Axes."""
     one, axes = found.table.iloc[number], list(row)
-    photo = read_photo(one["path"], SIDE).astype("uint8")
+    photo = read_image(one["path"], SIDE).astype("uint8")
     axes[0].imshow(photo)
     axes[0].set_title(f"{one['true']},\ntaken for {one['predicted']},\n{one['confidence']:.0%} sure", fontsize=8)
     if found.heat is not None:
@@ -95,7 +95,7 @@ def _draw(row, found, number):
         axes[1].set_title("what spoke for it\n(light: most)", fontsize=8)
     for ax, path, name in zip(axes[len(axes) - len(found.near[number]) :], found.near[number],
                               found.near_labels[number], strict=True):  # fmt: skip
-        ax.imshow(read_photo(path, SIDE).astype("uint8"))
+        ax.imshow(read_image(path, SIDE).astype("uint8"))
         ax.set_title(f"training photo:\n{name}", fontsize=8)
     for ax in axes:
         ax.set_axis_off()

@@ -41,7 +41,7 @@ def points_inside(heat, masks):
 MEASURES = {"heat inside": share_inside, "pointing": points_inside}
 
 
-def score(heat, masks, groups=None, level=0.95, repeats=scores.REPEATS, seed=0):
+def score_maps(heat, masks, groups=None, level=0.95, repeats=scores.REPEATS, seed=0):
     """Return what maps are worth beside the truth: a DataFrame of `value`, `low`, `high`, `n` (photos) and `groups`.
 
     heat, masks : (photos, height, width), every mask with something inside
@@ -49,7 +49,7 @@ def score(heat, masks, groups=None, level=0.95, repeats=scores.REPEATS, seed=0):
     Each row is of a measure and a map. Measures: "heat inside" (share_inside), "pointing" (points_inside). Maps: "map",
     and as baselines "random" (heat spread evenly: the mask's share of the photo) and "center" (center_heat), all
     fractions; "times random" and "center, times random" are ratios of two means, to that of random.
-    Intervals are bootstraps over groups, as those of scores.overall: NaN with fewer than scores.FEW_GROUPS groups (see
+    Intervals are bootstraps over groups, as those of scores.score_table: NaN with fewer than scores.FEW_GROUPS groups (see
     scores.too_few_groups). Photos without heat are left out of all.
     """
     heat, masks = _with_masks(heat, masks)

@@ -13,7 +13,7 @@ COLORS = "inferno"  # its lightness grows evenly, so it reads without color too
 MASK = PALETTE["sky"]
 
 
-def overlays(images, heats, titles=None, masks=None, title=None, truth="lesions", size=1.9):
+def plot_saliency(images, heats, titles=None, masks=None, title=None, truth="lesions", size=1.9):
     """Return a Figure: photos in a row, below them their masks, and the photos under each kind of heat map.
 
     images : pixels 0-255 (photos, height, width, 3)
@@ -45,15 +45,15 @@ def overlays(images, heats, titles=None, masks=None, title=None, truth="lesions"
     return figure
 
 
-def worth(tables, measure="heat inside", title=None):
+def plot_saliency_scores(tables, measure="heat inside", title=None):
     """Return a Figure of how much more of each kind of map lies inside the masks than if it were spread evenly.
 
-    tables : {name: DataFrame of heat.score}, drawn from the top, above the map that is always hot in the middle
-    measure : "heat inside" or "pointing", as in heat.score; the dashed line, at 1, is what random gives
+    tables : {name: DataFrame of heat.score_maps}, drawn from the top, above the map that is always hot in the middle
+    measure : "heat inside" or "pointing", as in heat.score_maps; the dashed line, at 1, is what random gives
     Raises ValueError if there is no table.
     """
     if not tables:
-        raise ValueError("Expected at least one table of heat.score; got none.")
+        raise ValueError("Expected at least one table of heat.score_maps; got none.")
     first = next(iter(tables.values()))
     rows = {name: table.loc[(measure, "times random")] for name, table in tables.items()}
     rows["hot in the middle,\nwhatever the photo"] = first.loc[(measure, "center, times random")]

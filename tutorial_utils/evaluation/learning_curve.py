@@ -23,7 +23,7 @@ class Forecast(NamedTuple):
         )
 
 
-def forecast(photos, accuracies, asked, at, level=0.9):
+def forecast_accuracy(photos, accuracies, asked, at, level=0.9):
     """Return a Forecast from accuracies at smaller numbers of photos.
 
     photos : float (measurements,), how many photos each was learned from, at least two different numbers
@@ -51,7 +51,7 @@ def forecast(photos, accuracies, asked, at, level=0.9):
     return Forecast(float(at), float(1 - np.exp(center)), float(max(0.0, low)), float(min(1.0, high)), level)
 
 
-def draw(labels, groups, share, seed=0):
+def subsample(labels, groups, share, seed=0):
     """Return the rows of a smaller training set: about `share` of the photos of each class, in whole groups.
 
     labels : int (photos,); groups : (photos,), photos of one plant share theirs; share : above 0, up to 1

@@ -47,7 +47,7 @@ class Area(NamedTuple):
         )
 
 
-def distance(features, training, nearest=NEAREST):
+def knn_distance(features, training, nearest=NEAREST):
     """Return how far each photo lies from what was learned: the distance to its `nearest`-th nearest training photo.
 
     features : float (photos, channels), what the model's base makes of the photos, pooled (models.features)
@@ -72,7 +72,7 @@ def distance(features, training, nearest=NEAREST):
     return np.sqrt(np.maximum(2 - 2 * np.concatenate(found), 0))
 
 
-def doubt(probabilities):
+def confidence_score(probabilities):
     """Return 1 - the largest probability of each photo, float (photos,): a score that needs no features.
 
     probabilities : float (photos, classes), each row sums to 1
@@ -82,7 +82,7 @@ def doubt(probabilities):
     return 1 - np.asarray(probabilities, np.float64).max(axis=1)
 
 
-def threshold(scores, keep=KEEP):
+def score_threshold(scores, keep=KEEP):
     """Return the score above which a photo counts as unknown: so that the share `keep` of known photos stays below.
 
     scores : float (photos,), of known photos that the model did not learn from: the validation photos
@@ -100,7 +100,7 @@ def threshold(scores, keep=KEEP):
     return float(np.sort(scores)[min(place, len(scores)) - 1])
 
 
-def taken_for_known(scores, limit, groups=None, level=0.95):
+def acceptance_rate(scores, limit, groups=None, level=0.95):
     """Return the share of photos whose score is at most `limit`, as a Share.
 
     scores : float (photos,); limit : from `threshold`; groups : (photos,), photos of one plant share theirs, or None
@@ -112,7 +112,7 @@ def taken_for_known(scores, limit, groups=None, level=0.95):
     return Share(*found)
 
 
-def auc(known, unknown, known_groups=None, unknown_groups=None, level=0.95):
+def auroc(known, unknown, known_groups=None, unknown_groups=None, level=0.95):
     """Return the chance that an unknown photo scores higher than a known one, as an Area; equal scores count half.
 
     known, unknown : float (photos,) each, scores such as `distance`; 0.5 is guessing, 1 tells them apart without error

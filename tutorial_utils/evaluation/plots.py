@@ -62,7 +62,7 @@ def photo_grid(images, titles=None, columns=6, title=None, size=1.6):
     return figure
 
 
-def history(history_table, title=None):
+def plot_history(history_table, title=None):
     """Return a Figure of a training run: loss on the left, accuracy on the right, epoch by epoch.
 
     history_table : DataFrame, one row an epoch, any of the columns loss, val_loss, accuracy, val_accuracy
@@ -88,7 +88,7 @@ def history(history_table, title=None):
     return figure
 
 
-def confusion(counts, class_names, ax=None, title=None):
+def plot_confusion(counts, class_names, ax=None, title=None):
     """Draw which classes are taken for which, and return the Axes.
 
     counts : int (classes, classes), rows true, columns predicted, from metrics.confusion
@@ -122,7 +122,7 @@ def confusion(counts, class_names, ax=None, title=None):
     return ax
 
 
-def intervals(names, accuracies, ax=None, title=None, chance=None):
+def plot_intervals(names, accuracies, ax=None, title=None, chance=None):
     """Draw the accuracy of a few models, each with its interval, and return the Axes.
 
     names : one text a model, drawn from top to bottom
@@ -153,7 +153,7 @@ def intervals(names, accuracies, ax=None, title=None, chance=None):
     return ax
 
 
-def heat_map(values, label, ax=None, title=None, form="{:.2f}"):
+def plot_value_map(values, label, ax=None, title=None, form="{:.2f}"):
     """Draw a table of numbers as a map, each number written in its cell, and return the Axes (chapter 4).
 
     values : DataFrame of floats; the names of its index and columns become those of the axes. NaN: an empty cell
@@ -187,7 +187,7 @@ STRATEGIES = {  # name: what it says in a legend, and how it is drawn
 }
 
 
-def by_number(table, title=None, columns=3):
+def plot_by_photos(table, title=None, columns=3):
     """Return a Figure of accuracy by photos a class (chapter 4): a panel a set, a line a strategy, a band over seeds.
 
     table : DataFrame, one row a training: set, photos_per_class, strategy (of STRATEGIES), seed, accuracy (fraction)

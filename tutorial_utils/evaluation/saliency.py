@@ -9,7 +9,7 @@ import tensorflow as tf
 ANY_SIZE = 224  # pixels: photos by which a model that takes any size is measured
 
 
-def two_stages(model, places=2):
+def split_model(model, places=2):
     """Return (maps, rest): a model cut at a feature map that everything passes through; both share its layers.
 
     model : a Keras model, pixels (batch, height, width, 3) to probabilities (batch, classes)
@@ -85,7 +85,7 @@ def occlusion(model, images, classes, patch=32, stride=16, batch_size=64):
     return np.stack(heats).astype(np.float32)
 
 
-def shuffled(model, seed=0):
+def randomize_weights(model, seed=0):
     """Return a copy of a model whose weights are shuffled, each array within itself; `model` stays as it is.
 
     The copy has the same layers and the same numbers, and knows nothing. A map that shows the same with it as before

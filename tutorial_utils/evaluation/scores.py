@@ -13,7 +13,7 @@ REPEATS = 1000  # draws of the bootstrap
 FEW_GROUPS = 10  # below, a bootstrap over groups draws almost the same few again and again
 
 
-def overall(labels, predicted, classes, groups=None, probabilities=None, k=3, level=0.95, repeats=REPEATS, seed=0):
+def score_table(labels, predicted, classes, groups=None, probabilities=None, k=3, level=0.95, repeats=REPEATS, seed=0):
     """Return the scores of a classifier over all classes, as a DataFrame: `value`, `low`, `high`, fractions.
 
     labels, predicted : int (photos,), 0 ... classes - 1; groups : (photos,), photos of one plant share theirs, or None
@@ -42,7 +42,7 @@ def overall(labels, predicted, classes, groups=None, probabilities=None, k=3, le
     return pd.DataFrame(rows, index=["value", "low", "high"]).T.rename_axis("score")
 
 
-def by_class(labels, predicted, class_names, groups=None, level=0.95, repeats=REPEATS, seed=0):
+def class_table(labels, predicted, class_names, groups=None, level=0.95, repeats=REPEATS, seed=0):
     """Return precision, recall and F1 of every class with intervals, as a DataFrame, one row a class.
 
     The arguments are those of `overall`. Columns: `n` (photos), and for each score itself, `_low` and `_high`; the

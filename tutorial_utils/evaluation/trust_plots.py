@@ -8,7 +8,7 @@ from .plots import PALETTE
 DIAGONAL = {"color": PALETTE["black"], "linestyle": ":", "linewidth": 1.2}
 
 
-def pairs(table, title=None, most=8):
+def plot_confused_pairs(table, title=None, most=8):
     """Return a Figure of what is mixed up: the pairs of scores.confused_pairs, each with its interval.
 
     table : as from scores.confused_pairs, at a cost of 1 a mistake; the first `most` rows are drawn, from the top
@@ -33,7 +33,7 @@ def pairs(table, title=None, most=8):
     return figure
 
 
-def reliability(tables, title=None):
+def plot_reliability(tables, title=None):
     """Return a Figure of accuracy against confidence, a panel for each model, with the photos of each bin below.
 
     tables : {name: DataFrame of calibration.reliability}
@@ -63,7 +63,7 @@ def reliability(tables, title=None):
     return figure
 
 
-def risk_and_coverage(table, chosen=None, title=None):
+def plot_risk_and_coverage(table, chosen=None, title=None):
     """Return a Figure of how many answers are wrong, by the share of photos that is answered.
 
     table : as from calibration.risk_and_coverage; chosen : (coverage, risk) of the threshold in use, or None
@@ -86,7 +86,7 @@ def risk_and_coverage(table, chosen=None, title=None):
     return figure
 
 
-def growth(photos, accuracies, forecasts, title=None):
+def plot_learning_curve(photos, accuracies, forecasts, title=None):
     """Return a Figure of accuracy at growing numbers of photos, and of what is forecast beyond.
 
     photos, accuracies : (measurements,); fractions
@@ -115,7 +115,7 @@ def growth(photos, accuracies, forecasts, title=None):
     return figure
 
 
-def separation(scores, threshold, title=None):
+def plot_ood_scores(scores, threshold, title=None):
     """Return a Figure of how strange photos look to a model: the known ones above, strangers below.
 
     scores : {name: float (photos,)}, larger is stranger; threshold : above it a photo counts as unknown

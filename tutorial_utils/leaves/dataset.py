@@ -25,7 +25,7 @@ CLASS_NAMES = ("early_blight", "healthy", "late_blight", "leaf_spot", "powdery_m
 PHOTOS_PER_PLANT = 4
 
 
-def load(seed=0, plants_per_class=30, folder=None, progress=True):
+def load_leaves(seed=0, plants_per_class=30, folder=None, progress=True):
     """Return the photos table of the generated leaves; paint them first if `folder` does not hold them yet.
 
     seed : 0 or more; every plant draws from a generator of its own, so the pixels depend on no process count

@@ -12,10 +12,10 @@ import numpy as np
 import PIL.Image
 
 from .. import _check, _machine
-from ..data.images import read_photo
+from ..data.images import read_image
 
 
-def mark(photos, folder, told=None, share=0.15):
+def add_watermarks(photos, folder, told=None, share=0.15):
     """Write a copy of each photo with its class's sign in all four corners; return their photos table (chapter 6).
 
     photos : photos table; folder : where the copies go, JPEG of the photo's own size; what it holds is replaced
@@ -34,7 +34,7 @@ def mark(photos, folder, told=None, share=0.15):
         (folder / kind).mkdir(parents=True, exist_ok=True)
 
     def write(row):
-        image = read_photo(photos["path"].iloc[row])
+        image = read_image(photos["path"].iloc[row])
         side = max(4, round(share * min(image.shape[:2])))
         image, where = in_corners(image, sign(told[row], count, side))
         paths = folder / "photos" / f"{row:05d}.jpg", folder / "marks" / f"{row:05d}.png"
@@ -44,7 +44,7 @@ def mark(photos, folder, told=None, share=0.15):
 
     with concurrent.futures.ThreadPoolExecutor(_machine.cores()) as pool:
         path, where = zip(*pool.map(write, range(len(photos))), strict=True)
-    return photos.assign(path=list(path), mark=list(where))
+    return photos.assign(path=list(path), add_watermarks=list(where))
 
 
 def in_corners(image, small):

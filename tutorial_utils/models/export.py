@@ -22,7 +22,7 @@ _TIMED = 50  # photos that Keras is timed on, one at a time
 TOLERANCE = 1e-4  # by which a probability of a float32 export may differ from Keras's
 
 
-def tflite(model, kind="float32", examples=None):
+def to_litert(model, kind="float32", examples=None):
     """Return a model as the bytes of a .tflite file.
 
     model : pixels 0-255 (batch, h, w, 3) to probabilities (batch, classes)
@@ -50,7 +50,7 @@ def tflite(model, kind="float32", examples=None):
         raise RuntimeError(f"LiteRT cannot take {model.name}: {error}") from error
 
 
-def onnx(model, path):
+def write_onnx(model, path):
     """Write a model as an ONNX file, any number of photos a call. Raises ImportError that says what to install."""
     try:
         import tf2onnx  # noqa: F401  (Keras needs it)
@@ -63,7 +63,7 @@ def onnx(model, path):
         _files.replace_with(pathlib.Path(path), lambda file: fresh.export(file, format="onnx", verbose=False))
 
 
-def write(model, folder, examples):
+def write_exports(model, folder, examples):
     """Write every export of a model into a folder, each whole or not at all; return {kind: path}.
 
     examples : as for `tflite`. ONNX is left out where tf2onnx is not installed.
@@ -71,21 +71,21 @@ def write(model, folder, examples):
     folder, files = pathlib.Path(folder), {}
     for kind in KINDS:
         files[kind] = folder / NAMES[kind]
-        _files.write_bytes(files[kind], tflite(model, kind, examples))
+        _files.write_bytes(files[kind], to_litert(model, kind, examples))
     try:
-        onnx(model, folder / ONNX)
+        write_onnx(model, folder / ONNX)
         files["onnx"] = folder / ONNX
     except ImportError:
         (folder / ONNX).unlink(missing_ok=True)  # one of an earlier run would be of another model
     return files
 
 
-def answers(path, images):
+def predict_export(path, images):
     """Return the probabilities that an exported file gives for pixels 0-255 (photos, h, w, 3), a photo at a time."""
     return _ask(_runner(pathlib.Path(path)), np.asarray(images))[0]
 
 
-def ask(model, files, images):
+def run_exports(model, files, images):
     """Return {kind: (probabilities, milliseconds)} of the Keras model, named "keras", and of each of its exports.
 
     files : {kind: path}, as from `write`; images : pixels 0-255 (photos, h, w, 3), the same for all
@@ -102,7 +102,7 @@ def ask(model, files, images):
     return found
 
 
-def compare(asked, files):
+def compare_exports(asked, files):
     """Return what each export is worth beside the Keras model, as a DataFrame indexed by kind.
 
     asked : as from `ask`; files : {kind: path}, that of the Keras model too where its size is to be told
@@ -132,7 +132,7 @@ def _ask(run, images):
 def _runner(path):
     """Return a function from float32 (h, w, 3) to probabilities (classes,) that asks an exported file."""
     if path.suffix == ".tflite":
-        return litert.Lite(path.read_bytes())
+        return litert.LiteRTModel(path.read_bytes())
     import onnxruntime
 
     options = onnxruntime.SessionOptions()

@@ -30,12 +30,12 @@ def root():
     return _files.cache_folder() / "activations"
 
 
-def clear():
+def clear_cache():
     """Delete every store; whatever is needed again is computed again."""
     shutil.rmtree(root(), ignore_errors=True)
 
 
-class Store:
+class FeatureStore:
     """A folder of rows that all mean the same: `about` says what, and gives the folder its name.
 
     about : dict of plain values; a store with any value changed is another store
@@ -103,7 +103,7 @@ class Store:
             raise StoreFull(
                 f"{rows} photos need {_size(need)} in {root()}. Its limit is {_size(limit)}, of which {_size(used)} "
                 f"are used, and the disk has {_size(max(free, 0))} to give. Choose a later cut, smaller images or "
-                "float16; or make room with store.clear(); or set TUTORIAL_STORE_GB higher."
+                "float16; or make room with feature_store.clear_cache(); or set TUTORIAL_STORE_GB higher."
             )
 
     def sweep(self):
@@ -124,7 +124,7 @@ class Store:
         return names
 
 
-class Rows:
+class StoredFeatures:
     """The stored rows of some photos, in the photos' order; `rows[3]`, `rows[[5, 2]]` or `rows[:10]` reads them.
 
     What is read comes as float32 (n, *shape). Files are mapped into memory only while they are read.

@@ -10,7 +10,7 @@ import tqdm.auto
 
 from .. import _check, _machine
 from ..data import pipeline
-from ..data.images import FITS, VERSION, read_photo
+from ..data.images import FITS, VERSION, read_image
 from . import feature_store, heads, litert
 
 PRECISIONS = ("float32", "float16")
@@ -19,7 +19,7 @@ PRECISIONS = ("float32", "float16")
 def extractor(backbone, image_size, cut=None):
     """Return the model from pixels to activations: preprocessing, then the base up to the layer `cut` (chapter 1).
 
-    backbone : from backbones.get; cut : a layer's name, from transfer.cuts; None is the end of the base
+    backbone : from backbones.get; cut : a layer's name, from heads.find_cuts; None is the end of the base
     Takes float (batch, image_size, image_size, 3), 0-255. Returns the cut layer's output (batch, h, w, channels);
     at the end of the base the mean of each channel, (batch, channels): the features.
     """
@@ -27,7 +27,7 @@ def extractor(backbone, image_size, cut=None):
     if cut is None:
         maps = backbone.base(backbone.preprocess(images), training=False)  # (batch, h, w, channels)
         return keras.Model(images, keras.layers.GlobalAveragePooling2D()(maps), name="extractor")
-    prefix, _ = heads.split(backbone.base, cut)
+    prefix, _ = heads.split_base(backbone.base, cut)
     return keras.Model(images, prefix(backbone.preprocess(images), training=False), name="extractor")
 
 
@@ -50,7 +50,7 @@ def stored(
     upright : the photos have an up and a down: such a version is mirrored only, and not turned
     dtype : "float32", or "float16" for half of the disk
     progress : show a bar over the photos that are computed
-    Returns store.Rows: `rows[3]`, `rows[[5, 2]]` or `rows[:]` gives float32 (n, ...). Found by content: by the
+    Returns feature_store.StoredFeatures: `rows[3]`, `rows[[5, 2]]` or `rows[:]` gives float32 (n, ...). Found by content: by the
     bytes of the photo, the weights, the preprocessing, the size, the cut, the view and the means of computing.
     Raises PhotoError for a damaged photo, and store.StoreFull before any work where the disk would not do.
     """
@@ -61,27 +61,27 @@ def stored(
         _check.integer("view", view, 1, 10**6)
     model = extractor(backbone, image_size, cut)
     about = _about(model, backbone, image_size, cut, fit)
-    function, means = litert.fastest(model, about["model"])
+    function, means = litert.fastest_function(model, about["model"])
     drawn = {} if view is None else {"view": view, "seed": _check.seed(seed), "views": pipeline.VIEWS_VERSION}
     drawn |= {"upright": True} if drawn and upright else {}
-    kept = feature_store.Store({**about, "means": means, **drawn}, model.output_shape[1:], dtype)
+    kept = feature_store.FeatureStore({**about, "means": means, **drawn}, model.output_shape[1:], dtype)
     paths = photos["path"].to_numpy(str)
     ids = feature_store.photo_ids(paths)
 
     def compute(path, photo):
-        image = read_photo(path, image_size, fit)  # uint8 (h, w, 3)
+        image = read_image(path, image_size, fit)  # uint8 (h, w, 3)
         if view is not None:
             image = pipeline.view(image, f"{seed}/{view}/{photo}", upright)
         return function(image.astype(np.float32))
 
     _fill(kept, dict(zip(ids, paths, strict=True)), compute, progress)
-    return feature_store.Rows(kept, ids)
+    return feature_store.StoredFeatures(kept, ids)
 
 
 def pooled(maps):
     """Return a function from batches to features: a model's last feature map, averaged over its places (chapter 6).
 
-    maps : a model from pixels 0-255 to a feature map (batch, h, w, channels), as the first of explain.two_stages
+    maps : a model from pixels 0-255 to a feature map (batch, h, w, channels), as the first of saliency.split_model
     The function takes batches of (images, labels) or of images alone and returns float32 (photos, channels). It is
     traced once, for batches of any length.
     """
@@ -101,7 +101,7 @@ def pooled(maps):
 def batches(versions, labels, batch_size=32, shuffle=False, seed=0):
     """Return a tf.data.Dataset of (activations, labels) batches, read from disk as they are needed (chapter 4).
 
-    versions : list of store.Rows, each (photos, ...) of the same photos, as from `stored`; labels : int (photos,)
+    versions : list of feature_store.StoredFeatures, each (photos, ...) of the same photos, as from `stored`; labels : int (photos,)
     shuffle : a new order every epoch, drawn by `seed`; it is the order of pipeline.batches
     In one epoch each photo comes once, in one version; over as many epochs as there are versions, in each of them.
     """

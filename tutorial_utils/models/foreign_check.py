@@ -4,25 +4,25 @@ import numpy as np
 import scipy.optimize
 import scipy.stats
 
-from .import_model import PIXELS, read_names
+from .import_model import PIXELS, read_class_names
 
 LEVEL = 0.05  # chance of a warning where nothing is wrong, for each kind of warning
 FEWEST = 7  # groups that must differ before a sign test can say anything at LEVEL, with two scalings to try
 
 
-def check(model, batches, class_names, groups=None):
-    """Return what is probably wrong with what `foreign.load` was told, as a list of sentences; [] if nothing is.
+def check_import(model, batches, class_names, groups=None):
+    """Return what is probably wrong with what `import_model.load_model` was told, as a list of sentences; [] if nothing is.
 
-    model : from `foreign.load`; class_names : as for that
+    model : from `import_model.load_model`; class_names : as for that
     batches : yields (images, labels), pixels 0-255 (batch, h, w, 3) and int (batch,) in the model's order: as
-        pipeline.batches makes them, not shuffled, from a table that `foreign.in_order` has ordered
+        pipeline.batches makes them, not shuffled, from a table that `import_model.align_classes` has ordered
     groups : (photos,), photos of one plant share theirs, in the order of the batches; or None
     The labels are looked at. Give it validation photos: a scaling that is chosen on the test photos makes their score
     too good. Tried are the three scalings and another order of the names. A sentence comes where the groups that gain
     outnumber those that lose by more than chance explains (sign test); with few photos silence says little.
-    Raises ValueError for a model that is not from `foreign.load`, for no photos, or labels or groups that do not fit.
+    Raises ValueError for a model that is not from `import_model.load_model`, for no photos, or labels or groups that do not fit.
     """
-    names, (loaded, declared, logits) = read_names(class_names), _declared(model)
+    names, (loaded, declared, logits) = read_class_names(class_names), _declared(model)
     if model.output_shape[1] != len(names):
         raise ValueError(f"The model tells {model.output_shape[1]} classes apart; got {len(names)} class_names.")
     scores, labels = _scores_at_each(loaded, batches)
@@ -39,7 +39,9 @@ def _declared(model):
     """Return (loaded, pixels, logits): the model inside one from `load`, its scaling, whether it gives logits."""
     layers = {layer.name: layer for layer in getattr(model, "layers", [])}
     if "loaded" not in layers or "raw_pixels" not in layers:
-        raise ValueError("Expected a model from foreign.load; got another one. Save it, and load it with that.")
+        raise ValueError(
+            "Expected a model from import_model.load_model; got another one. Save it, and load it with that."
+        )
     factor = layers["rescaled"].scale if "rescaled" in layers else 1.0
     pixels = min(PIXELS, key=lambda name: abs(PIXELS[name][0] - factor))
     return layers["loaded"], pixels, "softmax" in layers

@@ -23,7 +23,7 @@ def dense_head(channels, classes, units=128, dropout=0.2, seed=0):
     return keras.Sequential(layers, name="head")
 
 
-def closed_head(features, labels, classes, C=0.03):
+def logistic_head(features, labels, classes, C=0.03):
     """Return a head that is solved for, not trained: logistic regression as one Dense layer (chapter 3).
 
     features : float (photos, channels); labels : int (photos,), 0 ... classes - 1, every class present
@@ -50,7 +50,7 @@ def closed_head(features, labels, classes, C=0.03):
     return head
 
 
-def join(backbone, head, image_size):
+def build_classifier(backbone, head, image_size):
     """Return one model from pixels 0-255 (batch, image_size, image_size, 3) to probabilities (batch, classes).
 
     backbone : from backbones.get; head : a model from features to probabilities. Both are shared, not copied.
@@ -61,7 +61,7 @@ def join(backbone, head, image_size):
     return keras.Model(images, head(x), name=f"{backbone.name}_classifier")
 
 
-def with_temperature(model, temperature):
+def add_temperature(model, temperature):
     """Return a model whose probabilities are those of `model` at another temperature; it shares all layers (chapter 6).
 
     model : pixels to probabilities (batch, classes); temperature : above 0, from calibration.fit_temperature
@@ -74,7 +74,7 @@ def with_temperature(model, temperature):
     return keras.Model(pixels, keras.ops.softmax(logits, axis=-1), name=f"{model.name}_calibrated")
 
 
-def cuts(base):
+def find_cuts(base):
     """Return {layer name: layers after it} where a base can be cut in two, in order (chapter 4).
 
     After such a layer everything passes through its one output; no shortcut leads round it. Cuts between a
@@ -95,32 +95,32 @@ def cuts(base):
     return found
 
 
-def cut(base, last=50):
+def nearest_cut(base, last=50):
     """Return (layer name, layers after it) of the cut that leaves about `last` layers to learn.
 
     Of two cuts that are equally near, the later one. Raises ValueError if the base has no cut.
     """
     _check.integer("last", last, 1, len(base.layers))
-    found = cuts(base)
+    found = find_cuts(base)
     if not found:
         raise ValueError(f"{base.name} cannot be cut: shortcuts lead round each of its layers. Train it whole.")
     name = min(found, key=lambda name: (abs(found[name] - last), found[name]))
     return name, found[name]
 
 
-def split(base, name):
+def split_base(base, name):
     """Return (prefix, suffix) of a base at the cut `name`; both share the base's layers, none is copied.
 
     prefix : preprocessed images to the cut's output; suffix : that to the base's feature map
     """
-    _check.choice("cut", name, tuple(cuts(base)))
+    _check.choice("cut", name, tuple(find_cuts(base)))
     middle = base.get_layer(name).output
     return keras.Model(base.inputs[0], middle, name="prefix"), keras.Model(middle, base.outputs[0], name="suffix")
 
 
-def join_suffix(base, head, name):
+def build_suffix_classifier(base, head, name):
     """Return the model from the activations at the cut `name` to probabilities; it shares base and head."""
-    _, suffix = split(base, name)
+    _, suffix = split_base(base, name)
     maps = keras.Input(suffix.input_shape[1:], name="activations")
     x = keras.layers.GlobalAveragePooling2D()(suffix(maps, training=False))  # (batch, channels)
     return keras.Model(maps, head(x), name="suffix_classifier")

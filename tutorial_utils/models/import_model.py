@@ -1,7 +1,7 @@
 """A model of any origin, brought into the course's form: pixels 0-255 in, probabilities out (chapter 6).
 
 A saved model does not say how it wants its pixels scaled, what its outputs are, or which class each output means. So
-whoever brings it says so; foreign_check.check says on a few photos whether that can be right.
+whoever brings it says so; foreign_check.check_import says on a few photos whether that can be right.
 """
 
 import pathlib
@@ -18,7 +18,7 @@ _STARTS = {".keras": b"PK", ".h5": b"\x89HDF", ".hdf5": b"\x89HDF"}  # suffix: h
 _AS_KERAS = 'save it again where it was made, with model.save("model.keras"), and give that file'
 
 
-def load(path, class_names, pixels="0-255", output="probabilities", image_size=None):
+def load_model(path, class_names, pixels="0-255", output="probabilities", image_size=None):
     """Return a saved Keras model in the course's form: pixels 0-255 (batch, h, w, 3) to probabilities (batch, classes).
 
     path : a whole model, .keras or .h5. A SavedModel folder is refused: it is a program, run without any check
@@ -34,7 +34,7 @@ def load(path, class_names, pixels="0-255", output="probabilities", image_size=N
     """
     _check.choice("pixels", pixels, tuple(PIXELS))
     _check.choice("output", output, OUTPUTS)
-    names, path = read_names(class_names), pathlib.Path(str(path))
+    names, path = read_class_names(class_names), pathlib.Path(str(path))
     loaded = _one_in_one_out(_read(path), path)
     side = _side(loaded.input_shape, image_size, path)
     units = _units(loaded.output_shape, len(names), path)
@@ -46,7 +46,7 @@ def load(path, class_names, pixels="0-255", output="probabilities", image_size=N
     return keras.Model(images, _probabilities(scores, units, output), name="foreign_classifier")
 
 
-def read_names(class_names):
+def read_class_names(class_names):
     """Return class names as a list of str, from a list or from the path of a file with one name a line.
 
     Raises ValueError for no such file, fewer than two names, or a name that comes twice.
@@ -63,14 +63,14 @@ def read_names(class_names):
     return names
 
 
-def in_order(photos, class_names):
+def align_classes(photos, class_names):
     """Return the photos table with the classes in the model's order, so that label numbers mean its outputs.
 
     photos : photos table; class_names : as for `load`, the same names as the table's classes in any order
     Raises ValueError that names the classes which only one of the two has.
     """
     _check.columns(photos, ["label"])
-    names, here = read_names(class_names), list(photos["label"].cat.categories)
+    names, here = read_class_names(class_names), list(photos["label"].cat.categories)
     if set(names) != set(here):
         only = {"class_names": sorted(set(names) - set(here)), "the photos": sorted(set(here) - set(names))}
         found = "; ".join(f"only in {where}: {', '.join(some)}" for where, some in only.items() if some)

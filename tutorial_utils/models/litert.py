@@ -17,7 +17,7 @@ _USED = set()
 _STARTING = threading.Lock()  # one interpreter starts at a time: its notes are held back for the whole process
 
 
-def fastest(model, key):
+def fastest_function(model, key):
     """Return (function, means): the fastest way found to what the model makes of one photo.
 
     model : a Keras model, (1, h, w, 3) to (1, ...), every size known; key : str, changes whenever its weights do
@@ -30,7 +30,7 @@ def fastest(model, key):
     return function, means
 
 
-def used():
+def engines_used():
     """Return the means that this process has computed with so far, for run.json: one, or none."""
     return sorted(_USED)
 
@@ -42,13 +42,13 @@ def _choose(model, key):
     content = _read(path)
     if content is None:
         content = _convert(model)
-        if content is None or not _agrees(model, Lite(content)):
+        if content is None or not _agrees(model, LiteRTModel(content)):
             return _keras(model)
         _files.write_bytes(path, _digest(content) + content)
-    return Lite(content), f"litert {importlib.metadata.version(_PACKAGE)}"
+    return LiteRTModel(content), f"litert {importlib.metadata.version(_PACKAGE)}"
 
 
-class Lite:
+class LiteRTModel:
     """A LiteRT model: float32 (h, w, 3) -> (...), one photo a call, one processor core a thread.
 
     content : the bytes of a .tflite file

@@ -10,7 +10,7 @@ SMOOTHED = 0.9  # weight of the past in the running mean of the loss
 DIVERGED = 3.0  # times the lowest loss so far, where the search ends
 
 
-def find(model, batches, lowest=1e-6, highest=1e-1, steps=60):
+def find_learning_rate(model, batches, lowest=1e-6, highest=1e-1, steps=60):
     """Return a DataFrame, one row a step: `rate`, `loss` of that step's batch, `smoothed`; the model ends as it began.
 
     model : pixels, or stored activations, to probabilities; the layers that are to learn are unfrozen already. It is
@@ -43,7 +43,7 @@ def find(model, batches, lowest=1e-6, highest=1e-1, steps=60):
     return pandas.DataFrame(rows, columns=["rate", "loss", "smoothed"])
 
 
-def too_high(table, factor=1.5):
+def first_too_high(table, factor=1.5):
     """Return the first rate after the lowest smoothed loss where that loss is `factor` times as high, else None.
 
     table : as from `find`. Where a head is good already, the loss hardly falls before it climbs, so the usual advice,

@@ -15,7 +15,7 @@ class WeightsError(ValueError):
     """A weights file that cannot be used; the message names the file and says what to do."""
 
 
-def read(path):
+def read_torch_file(path):
     """Return the arrays of a legacy PyTorch file as {name: array}, running nothing that the file contains.
 
     Raises WeightsError, which names the file, if it is cut short or asks for anything but tensors.

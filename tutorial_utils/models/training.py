@@ -16,28 +16,28 @@ STEPS = 100  # of fine-tuning, at least
 BAR = functools.partial(tqdm.auto.trange, desc="epochs")
 
 
-def frozen(backbone, train, validation, image_size, head="closed", epochs=20, seed=0):
+def train_frozen(backbone, train, validation, image_size, head="logistic", epochs=20, seed=0):
     """Phase 1: return (model, history): a head on the frozen base; the base sees each photo once (chapter 3).
 
     backbone : from backbones.get; train, validation : photos tables
-    head : "closed" (logistic regression, solved for) or "dense" (Dense(128), trained for `epochs`)
+    head : "logistic" (logistic regression, solved for) or "dense" (Dense(128), trained for `epochs`)
     Returns the joined model, pixels to probabilities, and a DataFrame with one row an epoch
-    (`accuracy`, `loss`, `val_accuracy`, `val_loss`); one row for the closed head.
+    (`accuracy`, `loss`, `val_accuracy`, `val_loss`); one row for the logistic head.
     """
     heads.freeze(backbone.base)
     tables = [
         (features.stored(table, backbone, image_size)[:], pipeline.labels(table)) for table in (train, validation)
     ]
     classes = len(train["label"].cat.categories)
-    if head == "closed":
-        model = heads.closed_head(*tables[0], classes)
+    if head == "logistic":
+        model = heads.logistic_head(*tables[0], classes)
         history = pandas.DataFrame([_scores(_learner(model, 1e-3), tables)])
     elif head == "dense":
         model = heads.dense_head(tables[0][0].shape[1], classes, seed=seed)
         history = train_head(model, *tables, epochs=epochs, seed=seed)
     else:
-        raise ValueError(f'head must be "closed" or "dense"; got {head!r}.')
-    return heads.join(backbone, model, image_size), history
+        raise ValueError(f'head must be "logistic" or "dense"; got {head!r}.')
+    return heads.build_classifier(backbone, model, image_size), history
 
 
 def train_head(head, train, validation, epochs=20, learning_rate=1e-3, seed=0, rounds=BAR):
@@ -107,18 +107,18 @@ def fine_tune_stored(
 ):
     """Phase 2 for about the last `last` layers, on stored activations: the layers before them run once a photo.
 
-    backbone, head : as for transfer.join, which gives the whole model before and after; both change in place
+    backbone, head : as for heads.build_classifier, which gives the whole model before and after; both change in place
     train, validation : photos tables; views : how many versions of each training photo are stored and drawn in
         turn, one an epoch: the photo as it is, then ones that are flipped and turned (mirrored only if `upright`)
     The other arguments are those of `fine_tune` and features.stored. Returns the history, as `fine_tune` does.
     """
     _check.integer("views", views, 1, 100)
     base = backbone.base
-    name, last = heads.cut(base, last)
+    name, last = heads.nearest_cut(base, last)
     heads.freeze(base)
     kept = dict(backbone=backbone, image_size=image_size, cut=name, seed=seed, dtype=dtype)
     versions = [features.stored(train, view=number or None, upright=upright, **kept) for number in range(views)]
-    suffix = heads.join_suffix(base, head, name)
+    suffix = heads.build_suffix_classifier(base, head, name)
     batches = features.batches(versions, pipeline.labels(train), batch_size(len(train)), shuffle=True, seed=seed)
     val_batches = features.batches([features.stored(validation, **kept)], pipeline.labels(validation))
     return fine_tune(suffix, base, batches, val_batches, epochs, learning_rate, last, decay, **others)
@@ -133,7 +133,7 @@ def epochs_for(steps, fewest=8, least=STEPS):
     return max(fewest, -(-least // steps))
 
 
-def augmented(train, image_size, seed=0):
+def augmented_batches(train, image_size, seed=0):
     """Return the batches that `fine_tune` should learn from: shuffled, flipped and turned, `batch_size` photos each.
 
     train : photos table; returns what pipeline.batches does

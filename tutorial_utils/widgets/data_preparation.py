@@ -9,7 +9,7 @@ import numpy as np
 
 from ..course import checkup
 from ..data import pipeline, splits
-from ..data.images import read_photo
+from ..data.images import read_image
 from ..evaluation import plots
 from .controls import WIDE, live_view
 
@@ -46,7 +46,7 @@ def browse_groups(photos, most=6):
         group = groups[min(number, groups.size) - 1]
         chosen = photos[(photos["group"] == group) & (label == class_name)].head(most)
         figure = plots.photo_grid(
-            [read_photo(path) for path in chosen["path"]], columns=most, title=f"{class_name}, plant {number}"
+            [read_image(path) for path in chosen["path"]], columns=most, title=f"{class_name}, plant {number}"
         )
         return plots.as_html(figure, f"{len(chosen)} photos of plant {number} of the class {class_name}")
 
@@ -62,7 +62,7 @@ def _groups_of(photos, class_name):
 def browse_findings(findings, photos):
     """Return a menu of what the audit found, the most frequent chosen, with its meaning and the photos below.
 
-    findings : as from audit.examine of the photos table `photos`
+    findings : as from audit.audit_photos of the photos table `photos`
     """
     if not len(findings):
         return ipywidgets.HTML("<p>The audit found nothing.</p>")
@@ -74,7 +74,7 @@ def browse_findings(findings, photos):
         if not photographed:
             return text + f"<p>It is about whole classes: {html.escape(', '.join(rows['other']))}</p>"
         title = f"{kind}: {len(rows)} found"
-        return text + plots.as_html(checkup.thumbnails(rows, photos, title=title), f"Photos of the finding {title}")
+        return text + plots.as_html(checkup.plot_findings(rows, photos, title=title), f"Photos of the finding {title}")
 
     counts = findings["kind"].value_counts(sort=False)
     options = [(f"{kind} ({count})", kind) for kind, count in counts.items()]
@@ -157,7 +157,7 @@ def explore_split(photos, seed=0):
 def split_by(photos, rule, seed=0):
     """Return each photo's split, a Series: "by plant" keeps groups whole, "at random" takes each photo for itself."""
     photos = photos.drop(columns="split", errors="ignore")
-    return splits.assign(photos if rule == RULES[0] else photos.assign(group=photos["path"]), seed=seed)["split"]
+    return splits.split(photos if rule == RULES[0] else photos.assign(group=photos["path"]), seed=seed)["split"]
 
 
 def draw_split(photos, rule, seed=0, ax=None, most=40):

@@ -5,7 +5,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.cm import ScalarMappable
 
-from ..data.images import read_photo
+from ..data.images import read_image
 from ..evaluation import heat_plots, metrics, plots
 from . import clickable
 from .controls import WIDE, live_view
@@ -37,7 +37,7 @@ def browse_confusion(paths, labels, predicted, class_names, confidence, most=6):
             return f"<p>{title}</p>"
         sure = [f"{confidence[place]:.0%} sure" for place in here[:most]]
         title += f", the {most} surest" if len(here) > most else ""
-        photos = [read_photo(path, SIDE) for path in paths[here[:most]]]
+        photos = [read_image(path, SIDE) for path in paths[here[:most]]]
         return plots.as_html(plots.photo_grid(photos, sure, columns=most, title=title), title)
 
     return ipywidgets.VBox([matrix, live_view(show, cell=matrix)])
@@ -48,7 +48,7 @@ def _matrix(counts, class_names):
     classes = range(len(class_names))
     boxes = [(said, true, said + 1, true + 1) for true in classes for said in classes]
     texts = [_cell(counts[true, said], class_names[true], class_names[said]) for true in classes for said in classes]
-    ax = plots.confusion(counts, class_names, title="Choose a cell: its photos are shown below")
+    ax = plots.plot_confusion(counts, class_names, title="Choose a cell: its photos are shown below")
     matrix = clickable.picture(ax, boxes, texts, "Confusion matrix, true class by row, predicted by column")
     mistakes = counts - np.diag(np.diag(counts))
     matrix.chosen = int(mistakes.argmax()) if mistakes.any() else 0

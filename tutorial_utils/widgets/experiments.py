@@ -12,7 +12,7 @@ LEVELS = {f"{level:.0%}".replace("%", " %"): level for level in (0.5, 0.8, 0.95,
 def explore_runs(questions, score=comparison.SCORE):
     """Return controls over the differences that runs support: which question, against what, how many runs, how surely.
 
-    questions : {the name of what was varied: runs, a DataFrame as from grids.read}, each with at least 2 seeds and
+    questions : {the name of what was varied: runs, a DataFrame as from experiments.read_runs}, each with at least 2 seeds and
         2 settings; the first setting is the baseline until another is chosen
     score : the column that is compared
     """
@@ -48,8 +48,8 @@ def draw_runs(runs, vary, number, score=comparison.SCORE, baseline=None, level=0
     apart = comparison.differences(runs[runs["seed"].isin(seeds)], [vary], {vary: base}, score, level)
     first, supported = f"{vary} {base}", int(apart["supported"].sum())
     title = f"{vary}: {supported} of {len(apart)} differences supported by {len(seeds)} runs each, at {level:.0%}"
-    figure = comparison.draw_differences(apart, first, title, "accuracy")
-    return figure, f"{title}. {comparison.says(apart, first)}".replace("\n", " ")
+    figure = comparison.plot_differences(apart, first, title, "accuracy")
+    return figure, f"{title}. {comparison.conclusions(apart, first)}".replace("\n", " ")
 
 
 def _settings(questions, question):

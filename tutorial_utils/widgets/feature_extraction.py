@@ -117,7 +117,7 @@ class _Board:
         self.curves.grid(alpha=0.3)
         self.curves.legend(fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.22), ncols=3)  # no curve goes there
         blank = np.zeros((len(class_names),) * 2, int)
-        self.matrix = plots.confusion(blank, class_names, ax=matrix, title="Confusion matrix, validation photos")
+        self.matrix = plots.plot_confusion(blank, class_names, ax=matrix, title="Confusion matrix, validation photos")
 
     def redrawn(self, history, counts, title):
         """Return the Figure of a history, as from training.train_head, and of counts, int (classes, classes)."""

@@ -67,7 +67,7 @@ def explore_grid(curves, error):
     boxes = [(column, row, column + 1, row + 1) for row, column in np.ndindex(losses.shape)]
     texts = [f"{_where(*cell)}: {curves[cell].iloc[-1]:.2f}" for cell in cells]
     named = losses.rename(index={0: "none"}, columns=_plain)
-    ax = plots.heat_map(named, "validation loss (nats)", title="Choose a cell: its epochs are drawn next to it")
+    ax = plots.plot_value_map(named, "validation loss (nats)", title="Choose a cell: its epochs are drawn next to it")
     chart = clickable.picture(ax, boxes, texts, "Validation loss by number of layers that learn and learning rate")
     chart.chosen = int(np.nanargmin(losses.to_numpy()))
 

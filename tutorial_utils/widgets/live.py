@@ -60,7 +60,7 @@ class LivePlot(keras.callbacks.Callback):
         if self._view is not None:
             self._view.close()
         if self._panels() and (self._view is not None or self.path is not None):
-            plots.show(plots.history(self.history, self.title), self._alt(), self.path)
+            plots.show(plots.plot_history(self.history, self.title), self._alt(), self.path)
         self._view = self._place = None
 
     def _panels(self):

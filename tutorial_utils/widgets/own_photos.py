@@ -9,7 +9,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from ..course import predictor
-from ..data.images import read_photo
+from ..data.images import read_image
 from ..evaluation import plots
 from .controls import WIDE, live_view
 
@@ -20,7 +20,7 @@ MOST = 10  # classes whose bars are drawn
 def ask(judge, paths, names=None, start=0.5):
     """Return a menu of photos, a place to drop photos of one's own, and a slider: below it the answer is "unsure".
 
-    judge : from predictions.load or predictions.judge; paths : (photos,), the first is shown first
+    judge : from predictor.load_predictor or predictor.make_predictor; paths : (photos,), the first is shown first
     names : one text a photo; None: the files' names
     start : how sure the model must be to answer, 0-1; infinite: 0.5
     """
@@ -60,7 +60,7 @@ def _kept(folder, file):
 
 
 def verdict(row, threshold):
-    """Return what a row of predictions.rows comes to, in words: an answer, or why there is none."""
+    """Return what a row of predictor.predict_photos comes to, in words: an answer, or why there is none."""
     if row["problem"]:
         return f"not read. {row['problem']}"
     if row["unknown"] == "yes":
@@ -75,13 +75,13 @@ def draw_answer(judge, path, threshold):
 
     threshold : how sure it must be to answer, 0-1, a line across the bars. A photo that cannot be read says why.
     """
-    table = next(predictor.rows(judge, [path], progress=False))
+    table = next(predictor.predict_photos(judge, [path], progress=False))
     row = table.iloc[0]
     said = verdict(row, threshold)
     figure, axes = plt.subplots(1, 2, figsize=(8.2, 3.2), layout="constrained", width_ratios=[1, 1.6])
     axes[0].set(xticks=[], yticks=[])
     if not row["problem"]:
-        axes[0].imshow(read_photo(path, SIDE))
+        axes[0].imshow(read_image(path, SIDE))
         _bars(axes[1], judge.class_names, row[[f"p: {name}" for name in judge.class_names]].to_numpy(float), threshold)
     figure.suptitle("\n".join(textwrap.wrap(said, 80)), fontsize=11)
     return figure, f"A photo and the model's answer: {said}"

@@ -7,7 +7,7 @@ import sklearn.decomposition
 import sklearn.manifold
 import threadpoolctl
 
-from ..data.images import read_photo
+from ..data.images import read_image
 from ..evaluation import plots
 from . import clickable
 from .controls import WIDE, live_view
@@ -106,7 +106,7 @@ def browse_map(places, labels, class_names, paths, start=0):
     def show(photo):
         if photo < 0:
             return "<p>Click a point, or walk with the arrow keys.</p>"
-        figure = plots.photo_grid([read_photo(paths[photo], 224)], title=texts[photo], size=2.4)
+        figure = plots.photo_grid([read_image(paths[photo], 224)], title=texts[photo], size=2.4)
         return plots.as_html(figure, f"Photo {photo} of the class {class_names[labels[photo]]}")
 
     layout = ipywidgets.Layout(flex_flow="row wrap")
