@@ -89,9 +89,9 @@ def tune(
     if slower is None:
         training.fine_tune(model, base, batches, val_batches, epochs, learning_rate, **options)
         return
-    from tutorial_utils.models import heads
+    from tutorial_utils.models import freezing
 
-    heads.unfreeze(base)
+    freezing.unfreeze(base)
     schedule = training._warm_up_and_decay(learning_rate, epochs * int(batches.cardinality()))
     optimizer = SlowerBelow(schedule, rate_factors(base, slower))
     model.compile(optimizer=optimizer, loss="sparse_categorical_crossentropy", metrics=["accuracy"])
@@ -100,9 +100,9 @@ def tune(
 
 def rate_factors(base, slower):
     """Return {variable path: factor of the rate}: `slower` to the power of the blocks that come after the layer."""
-    from tutorial_utils.models import heads
+    from tutorial_utils.models import freezing
 
-    after = sorted(heads.find_cuts(base).values())
+    after = sorted(freezing.find_cuts(base).values())
     layers = [(len(base.layers) - 1 - place, layer) for place, layer in enumerate(base.layers)]
     return {
         weight.path: slower ** sum(number <= behind for number in after)

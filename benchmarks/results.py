@@ -93,8 +93,8 @@ def page(found):
         f"alone, {found['pipeline_over_base']:.1f} times its rate.",
         "## More photos",
         scaling_table(found),
-        f"A head for 600 photos, after a knob has been turned: {found['head_retrain_seconds']['closed']:.2f} s the "
-        f"closed one, {found['head_retrain_seconds']['dense']:.2f} s the dense one, 20 epochs.",
+        f"A head for 600 photos, after a knob has been turned: {found['head_retrain_seconds']['logistic']:.2f} s the "
+        f"logistic one, {found['head_retrain_seconds']['dense']:.2f} s the dense one, 20 epochs.",
     ]
     return "\n\n".join(parts) + "\n"
 

@@ -67,10 +67,10 @@ def split(where, seed):
 def features(where, image_size, backbone):
     """Return the features of all photos of a set, from the frozen base, float32 (photos, channels)."""
     from tutorial_utils.models import backbones
-    from tutorial_utils.models import features as feature_room
+    from tutorial_utils.models.features import stored
 
     photos, borrowed = table(where), backbones.get(backbone, fallback=None)
-    return feature_room.stored(photos, borrowed, image_size, progress=False)[:]
+    return stored(photos, borrowed, image_size, progress=False)[:]
 
 
 def frozen(where, seed, image_size, backbone="efficientnet_lite0"):

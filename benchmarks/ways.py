@@ -37,9 +37,9 @@ def whole_model(base, preprocess, classes, image_size, seed):
     """Return a model of the usual kind: frozen base, mean, Dense(128), softmax."""
     import keras
 
-    from tutorial_utils.models import heads
+    from tutorial_utils.models import freezing, heads
 
-    heads.freeze(base)
+    freezing.freeze(base)
     head = heads.dense_head(base.output_shape[-1], classes, dropout=0, seed=seed)
     inputs = keras.Input((image_size, image_size, 3))
     x = keras.layers.GlobalAveragePooling2D()(base(preprocess(inputs), training=False))
@@ -50,15 +50,15 @@ def two_phases(clock, model, base, train, validation, augmented):
     """Train a whole model with Keras's own fit: head, then about the last 50 layers, BatchNormalization frozen."""
     import keras
 
-    from tutorial_utils.models import heads
+    from tutorial_utils.models import freezing
 
     loss = {"loss": "sparse_categorical_crossentropy", "metrics": ["accuracy"]}
     clock.start()
     model.compile(optimizer=keras.optimizers.Adam(1e-3), **loss)
     model.fit(train, validation_data=validation, epochs=HEAD_EPOCHS, verbose=0)
     clock.phase("head")
-    _, last = heads.nearest_cut(base, LAST)
-    heads.unfreeze(base, last)
+    _, last = freezing.nearest_cut(base, LAST)
+    freezing.unfreeze(base, last)
     clock.start()
     model.compile(optimizer=keras.optimizers.Adam(RATE), **loss)
     model.fit(augmented, validation_data=validation, epochs=TUNING_EPOCHS, verbose=0)
@@ -122,10 +122,10 @@ def ours(clock, backbone, folder, image_size, seed, views=1, dtype="float32"):
 def stored_head(clock, backbone, train, validation, image_size, seed, dtype="float32"):
     """The head phase of `ours`; return the head."""
     from tutorial_utils.data import pipeline
-    from tutorial_utils.models import features, heads, training
+    from tutorial_utils.models import features, freezing, heads, training
 
     classes = len(train["label"].cat.categories)
-    heads.freeze(backbone.base)
+    freezing.freeze(backbone.base)
     clock.start()
     kept = [
         (features.stored(table, backbone, image_size, dtype=dtype)[:], pipeline.labels(table))

@@ -126,14 +126,14 @@ print(f"All {len(before)} arrays of the base are unchanged.")
 # converts the network to the fastest form that this machine can run, which takes a few seconds, once.
 
 # %%
-from tutorial_utils.models import features as feature_tools
+from tutorial_utils.models import features
 
 once_started = time.perf_counter()
-stored_train = feature_tools.stored(train, borrowed, image_size)
+stored_train = features.stored(train, borrowed, image_size)
 once_seconds = time.perf_counter() - once_started
-stored_val = feature_tools.stored(validation, borrowed, image_size)
+stored_val = features.stored(validation, borrowed, image_size)
 again_started = time.perf_counter()
-x_train, y_train = feature_tools.stored(train, borrowed, image_size)[:], pipeline.labels(train)
+x_train, y_train = features.stored(train, borrowed, image_size)[:], pipeline.labels(train)
 again_seconds = time.perf_counter() - again_started
 x_val = stored_val[:]
 print(f"features: train {x_train.shape}, validation {x_val.shape}")
@@ -151,7 +151,7 @@ print(f"first call {once_seconds:.1f} s, the same call again {again_seconds:.1f}
 from tutorial_utils.widgets import setup
 
 on_map = sample(train, max(3, 400 // len(class_names)), seed=seed)
-features_on_map = feature_tools.stored(on_map, borrowed, image_size)[:]
+features_on_map = features.stored(on_map, borrowed, image_size)[:]
 places = setup.neighbor_map(features_on_map, seed)  # (photos, 2)
 setup.browse_map(places, pipeline.labels(on_map), class_names, on_map["path"].to_numpy())
 
@@ -179,7 +179,7 @@ same_head = keras.models.clone_model(head)
 same_head.set_weights(untrained_head)
 descent = keras.optimizers.SGD(learning_rate=0.01, momentum=0.9)
 same_head.compile(optimizer=descent, loss="sparse_categorical_crossentropy")
-feature_batches = feature_tools.batches([stored_train], y_train, shuffle=True, seed=seed)
+feature_batches = features.batches([stored_train], y_train, shuffle=True, seed=seed)
 same_head.fit(feature_batches.take(1), epochs=1, shuffle=False, verbose=0)  # builds the graph too
 one_head_epoch_started = time.perf_counter()
 same_head.fit(feature_batches, epochs=1, shuffle=False, verbose=0)
@@ -201,7 +201,7 @@ assert largest < 0.01
 # helpers.
 
 # %%
-from tutorial_utils.models import training, heads
+from tutorial_utils.models import heads, training
 
 dense = heads.dense_head(x_train.shape[1], len(class_names), seed=seed)
 head_started = time.perf_counter()
@@ -261,27 +261,27 @@ plots.show(figure, alt, run / "figures" / "knobs.png")
 # Every look at the validation photos makes a choice a little more theirs and a little less that of photos to come. Turn
 # the knobs to understand them. That is one more reason to keep the test photos closed until the end.
 #
-# ## A head that needs no epochs
+# ## A head without epochs
 #
-# A single layer of weights on fixed features is an old friend: **logistic regression**. Its best weights can be solved
-# for directly, with a penalty that keeps them small, so there is no learning rate and no number of epochs to choose.
-# The features are first *standardized*: each gets mean 0 and deviation 1 over the training photos. Both steps fold
-# into one ordinary `Dense` layer:
+# A single layer of weights on fixed features is an old friend: **logistic regression**. scikit-learn fits it in a
+# second or two, with a penalty that keeps the weights small; there is no learning rate and no number of epochs to
+# choose. The features are first *standardized*: each gets mean 0 and deviation 1 over the training photos. Both steps
+# fold into one ordinary `Dense` layer:
 
 # %%
-closed_started = time.perf_counter()
-closed = heads.logistic_head(x_train, y_train, len(class_names))
+logistic_started = time.perf_counter()
+logistic = heads.logistic_head(x_train, y_train, len(class_names))
 print(
-    f"solved in {time.perf_counter() - closed_started:.1f} s: "
-    f"{closed.count_params():,} weights in {len(closed.layers)} layer"
+    f"fitted in {time.perf_counter() - logistic_started:.1f} s: "
+    f"{logistic.count_params():,} weights in {len(logistic.layers)} layer"
 )
 
 # %%
 from tutorial_utils.evaluation import metrics
 
-heads = {"logistic head": closed, "Dense(128) head": dense}
+candidates = {"logistic head": logistic, "Dense(128) head": dense}
 val_losses = {}
-for name, head in heads.items():
+for name, head in candidates.items():
     probabilities = head.predict(x_val, verbose=0)
     score = metrics.accuracy(y_val, probabilities.argmax(axis=1), validation["group"])
     val_losses[name] = float(np.mean(keras.losses.sparse_categorical_crossentropy(y_val, probabilities)))
@@ -293,10 +293,10 @@ for name, head in heads.items():
 # less to go wrong. Joined to the base again, base and head are one model from pixels to probabilities.
 
 # %%
-chosen = min(heads, key=val_losses.get)
-whole = heads.build_classifier(borrowed, heads[chosen], image_size)
+chosen = min(candidates, key=val_losses.get)
+whole = heads.build_classifier(borrowed, candidates[chosen], image_size)
 images, _ = next(iter(val_batches))  # a batch of photos
-parts = heads[chosen].predict(x_val[: len(images)], verbose=0)
+parts = candidates[chosen].predict(x_val[: len(images)], verbose=0)
 np.testing.assert_allclose(whole(images, training=False), parts, atol=1e-4)
 print(f"chosen: the {chosen}; the joined model says the same as its parts")
 
@@ -330,10 +330,10 @@ print(f"from scratch: {scratch_history['val_accuracy'].max():.1%} right on valid
 # them once, for both heads.
 
 # %%
-x_test = feature_tools.stored(test, borrowed, image_size)[:]
+x_test = features.stored(test, borrowed, image_size)[:]
 y_test, from_scratch = metrics.predict(scratch, pipeline.batches(test, side))
 predicted = {"from scratch": from_scratch}
-predicted |= {name: head.predict(x_test, verbose=0) for name, head in heads.items()}
+predicted |= {name: head.predict(x_test, verbose=0) for name, head in candidates.items()}
 scores = {name: metrics.accuracy(y_test, p.argmax(axis=1), test["group"]) for name, p in predicted.items()}
 for name, score in scores.items():
     print(f"{name}: {score}")
@@ -355,7 +355,7 @@ plots.show(
 # heads on the borrowed base lie clearly above the network from scratch:
 
 # %%
-assert not as_told or all(scores["from scratch"].high < scores[name].low for name in heads)
+assert not as_told or all(scores["from scratch"].high < scores[name].low for name in candidates)
 
 # %% [markdown]
 # ## Look at single photos
@@ -392,7 +392,7 @@ from tutorial_utils.course import exercises
 exercises.check(
     "Weights in the logistic head",
     weights_in_the_logistic_head,
-    closed.count_params(),
+    logistic.count_params(),
     explain="A weight for each feature and class, and a bias for each class.",
     wrong=[
         (x_train.shape[1] * len(class_names), "Nearly: these are the weights; each class has a bias as well."),
@@ -404,7 +404,7 @@ exercises.check(
 
 # %% [markdown]
 # **2. Change one thing.** The Dense(128) head has a hidden layer of 128 units. How many weights would it have with 64?
-# Predict, then build one with `transfer.dense_head(..., units=64)` and let `count_params()` tell.
+# Predict, then build one with `heads.dense_head(..., units=64)` and let `count_params()` tell.
 
 # %% tags=["solution"]
 # hint: It takes the number of features and the number of classes, as above; the biases count too.

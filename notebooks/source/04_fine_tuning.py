@@ -54,13 +54,13 @@ print(f"{len(train)} train, {len(validation)} validation, {len(test)} test photo
 # %% [markdown]
 # ## Where chapter 3 ended
 #
-# `training.train_frozen` is chapter 3 in one call: a head on the frozen base. We use the logistic head, logistic regression on
-# the features. A head that knows nothing yet would send large, random corrections down into the base; fine-tuning
-# starts from a head that is good already.
+# `training.train_frozen` is chapter 3 in one call: a head on the frozen base. We use the logistic head, logistic
+# regression on the features. A head that knows nothing yet would send large, random corrections down into the base;
+# fine-tuning starts from a head that is good already.
 
 # %%
 from tutorial_utils.evaluation import metrics
-from tutorial_utils.models import backbones, training, heads
+from tutorial_utils.models import backbones, freezing, heads, training
 
 borrowed = backbones.get(backbone)
 frozen_started = time.perf_counter()
@@ -142,11 +142,12 @@ print(
 # make the difference.
 #
 # The layers before those do not learn, so what they make of a photo is computed once and stored: chapter 3's trick, at
-# an earlier place in the network. `heads.nearest_cut` finds a place where everything passes through one layer's output.
+# an earlier place in the network. `freezing.nearest_cut` finds a place where everything passes through one layer's
+# output.
 
 # %%
 import numpy as np
-from tutorial_utils.models import features as feature_tools
+from tutorial_utils.models import features
 
 side = 96  # small photos, so that this takes seconds
 few = sample(train, 40, seed=seed)
@@ -156,16 +157,17 @@ few_labels = pipeline.labels(few)
 def last_part(last):
     """Return EfficientNet-Lite0, about its last layers with a head, how many these are, and what comes into them."""
     lite0 = backbones.get("efficientnet_lite0")
-    head = heads.logistic_head(feature_tools.stored(few, lite0, side)[:], few_labels, len(class_names))
-    cut, last = heads.nearest_cut(lite0.base, last)
-    activations = feature_tools.stored(few, lite0, side, cut=cut)  # (photos, h, w, channels)
-    return lite0, heads.build_suffix_classifier(lite0.base, head, cut), last, activations  # called with training=False
+    head = heads.logistic_head(features.stored(few, lite0, side)[:], few_labels, len(class_names))
+    cut, last = freezing.nearest_cut(lite0.base, last)
+    activations = features.stored(few, lite0, side, cut=cut)  # (photos, h, w, channels)
+    model = freezing.build_suffix_classifier(lite0.base, head, cut)  # calls the base with training=False
+    return lite0, model, last, activations
 
 
 # %%
 lite0, part, last, activations = last_part(50)
 untouched = part.get_weights()
-in_order = feature_tools.batches([activations], few_labels)
+in_order = features.batches([activations], few_labels)
 normalizations = [layer for layer in lite0.base.layers[-last:] if isinstance(layer, keras.layers.BatchNormalization)]
 
 
@@ -173,17 +175,17 @@ normalizations = [layer for layer in lite0.base.layers[-last:] if isinstance(lay
 def tune_lite0(statistics_move):
     """Fine-tune the last part from its start; return its losses by epoch and how many BatchNorm layers moved."""
     part.set_weights(untouched)
-    before = heads.batch_norm_statistics(lite0.base)
-    heads.unfreeze(lite0.base, last)
+    before = freezing.batch_norm_statistics(lite0.base)
+    freezing.unfreeze(lite0.base, last)
     for layer in normalizations:
         layer.trainable = statistics_move
         layer.gamma.trainable = layer.beta.trainable = False  # its factor and its offset
     part.compile(optimizer=keras.optimizers.Adam(1e-5), loss="sparse_categorical_crossentropy")
     part.optimizer.build(part.trainable_variables)  # or Keras would work out its training step twice
-    batches = feature_tools.batches([activations], few_labels, batch_size=16, shuffle=True, seed=seed)
+    batches = features.batches([activations], few_labels, batch_size=16, shuffle=True, seed=seed)
     losses = [part.evaluate(in_order, verbose=0)]  # in use, not in training: nothing moves
     losses += part.fit(batches, validation_data=in_order, epochs=2, shuffle=False, verbose=0).history["val_loss"]
-    after = heads.batch_norm_statistics(lite0.base)
+    after = freezing.batch_norm_statistics(lite0.base)
     moved = [not np.array_equal(old, new) for old, new in zip(before, after, strict=True)]
     return losses, sum(moved[::2])
 
@@ -235,7 +237,7 @@ assert not as_told or put_back < careless[0]
 # of 16 photos, and not by those that it goes by in use.)
 #
 # The flag `training=False` did not protect the layers: `fit` overrides it from outside. Setting `trainable = False`
-# on every BatchNormalization layer does. From here on, `transfer.unfreeze` takes care of it.
+# on every BatchNormalization layer does. From here on, `freezing.unfreeze` takes care of it.
 
 # %% [markdown]
 # **Second: `base.trainable = True`, when it is True already.** Somebody freezes a base layer by layer, trains a head,
@@ -266,7 +268,7 @@ another.base.trainable = True  # "now let it learn"; but for the base as a whole
 short_part.compile(optimizer="adam", loss=objective)
 moved_by_one_line = layers_moved()
 
-heads.unfreeze(another.base, last_few)  # sets every layer's flag, whatever it was before
+freezing.unfreeze(another.base, last_few)  # sets every layer's flag, whatever it was before
 short_part.compile(optimizer="adam", loss=objective)
 moved_by_every_flag = layers_moved()
 print(
@@ -282,11 +284,11 @@ assert moved_by_one_line == 0 < moved_by_every_flag
 # time. The base is frozen, the head has learned, and the flags are set, this time all of them:
 
 # %%
-heads.freeze(another.base)
+freezing.freeze(another.base)
 short_part.compile(optimizer="adam", loss=objective)
 layers_moved()  # first phase: the head learns
 
-heads.unfreeze(another.base, last_few)  # second phase, but not compiled again
+freezing.unfreeze(another.base, last_few)  # second phase, but not compiled again
 moved_uncompiled = layers_moved()
 short_part.compile(optimizer="adam", loss=objective)
 moved_compiled = layers_moved()
@@ -310,7 +312,7 @@ assert moved_uncompiled == 0 < moved_compiled
 from tutorial_utils.models import lr_finder
 
 model.set_weights(start)
-heads.unfreeze(borrowed.base)
+freezing.unfreeze(borrowed.base)
 flips = pipeline.augmentation(seed)
 flipped = pipeline.batches(train, image_size, batch_size=16, shuffle=True, augmentation=flips, seed=seed)
 sweep = lr_finder.find_learning_rate(model, flipped, lowest=1e-6, highest=1e-1, steps=30)
@@ -408,7 +410,7 @@ def typical(rows):
     return np.array([np.sqrt(np.mean(row**2)) for row in rows])
 
 
-heads.unfreeze(borrowed.base)
+freezing.unfreeze(borrowed.base)
 after = {name: learned(models[name]) for name in ["usual recipe", "stronger recipe"]}
 before = learned(start)
 moves = {name: typical([rows[layer] - before[layer] for layer in before]) for name, rows in after.items()}
@@ -445,7 +447,7 @@ assert not moves["usual recipe"][early].any()  # what was frozen has not moved
 statistics = []
 for weights in models.values():
     model.set_weights(weights)
-    statistics.append(heads.batch_norm_statistics(borrowed.base))
+    statistics.append(freezing.batch_norm_statistics(borrowed.base))
 for old, usual_one, stronger_one in zip(*statistics, strict=True):  # nor have the statistics of any recipe
     np.testing.assert_array_equal(old, usual_one)
     np.testing.assert_array_equal(old, stronger_one)
@@ -520,7 +522,7 @@ _, said = metrics.predict(original, asked)  # (photos, 1000)
 said_after = {}
 for rate in tried_rates:
     begin_again(part, untouched, rate)
-    learning = feature_tools.batches([activations], few_labels, batch_size=16, shuffle=True, seed=seed)
+    learning = features.batches([activations], few_labels, batch_size=16, shuffle=True, seed=seed)
     part.fit(learning, epochs=3, shuffle=False, verbose=0)
     _, said_after[rate] = metrics.predict(original, asked)
 
@@ -569,21 +571,22 @@ mapped = sample(train, 100, seed=seed)  # at most 100 a class, so that a large f
 model.set_weights(start)
 small_model, _ = training.train_frozen(borrowed, mapped, validation, side)  # on the same base
 small_start = small_model.get_weights()
-places = heads.find_cuts(borrowed.base)  # {layer: layers after it}; a few networks have none
+places = freezing.find_cuts(borrowed.base)  # {layer: layers after it}; a few networks have none
 wanted = [min(last, len(borrowed.base.layers)) for last in (10, 75)]
-depths = sorted({heads.nearest_cut(borrowed.base, last)[1] for last in wanted}) if places else []
+depths = sorted({freezing.nearest_cut(borrowed.base, last)[1] for last in wanted}) if places else []
 print(f"last layers that learn: none, {', '.join(map(str, depths)) or 'and no others: this base cannot be cut'}")
 
 
 def part_and_batches(last):
     """Return the last layers of the base with the head as one model, and what it learns from and is asked about."""
     head = small_model.layers[-1]
-    cut = heads.nearest_cut(borrowed.base, last)[0] if last else None
+    cut = freezing.nearest_cut(borrowed.base, last)[0] if last else None
     stored = dict(backbone=borrowed, image_size=side, cut=cut, seed=seed)
-    versions = [feature_tools.stored(mapped, view=view, **stored) for view in (None, 1)]
-    batches = feature_tools.batches(versions, pipeline.labels(mapped), batch_size=16, shuffle=True, seed=seed)
-    asked = feature_tools.batches([feature_tools.stored(validation, **stored)], pipeline.labels(validation))
-    part = heads.build_suffix_classifier(borrowed.base, head, cut) if last else keras.Model(head.inputs, head.outputs)
+    versions = [features.stored(mapped, view=view, **stored) for view in (None, 1)]
+    batches = features.batches(versions, pipeline.labels(mapped), batch_size=16, shuffle=True, seed=seed)
+    asked = features.batches([features.stored(validation, **stored)], pipeline.labels(validation))
+    whole_head = keras.Model(head.inputs, head.outputs)
+    part = freezing.build_suffix_classifier(borrowed.base, head, cut) if last else whole_head
     return part, batches, asked
 
 
@@ -592,7 +595,7 @@ def losses_of(last):
     """Train from the frozen model at each rate; return {(last, rate): validation loss by epoch, from 0: frozen}."""
     small_model.set_weights(small_start)
     part, batches, asked = part_and_batches(last)
-    heads.unfreeze(borrowed.base, last)
+    freezing.unfreeze(borrowed.base, last)
     part.compile(optimizer=keras.optimizers.AdamW(), loss=objective, metrics=["accuracy"])
     part.optimizer.build(part.trainable_variables)
     fresh, found = part.get_weights(), {}
@@ -623,7 +626,7 @@ plots.show(
 
 # %%
 small_model.set_weights(small_start)
-small_val, y_val = feature_tools.stored(validation, borrowed, side)[:], pipeline.labels(validation)
+small_val, y_val = features.stored(validation, borrowed, side)[:], pipeline.labels(validation)
 probabilities = small_model.layers[-1].predict(small_val, verbose=0)
 photo_losses = -np.log(probabilities[np.arange(len(y_val)), y_val].clip(1e-7))
 standard_error = float(photo_losses.std() / len(photo_losses) ** 0.5)

@@ -38,17 +38,16 @@ as_told = as_told and backbone in ("mobilenet_v2", "efficientnet_lite0")
 
 # %%
 from tutorial_utils.data import catalog, image_stats, pipeline, splits
-from tutorial_utils.models import backbones, heads
-from tutorial_utils.models import features as feature_tools
+from tutorial_utils.models import backbones, features, heads
 
 photos = catalog.load_photos(dataset, seed=seed, photos_per_class=photos_per_class)
 photos = splits.split(photos, seed=seed, stats=image_stats.compute_stats(photos))
 class_names = list(photos["label"].cat.categories)
 train, validation, test = (splits.subset(photos, name) for name in splits.NAMES)
 borrowed = backbones.get(backbone)
-stored_train, y_train = feature_tools.stored(train, borrowed, image_size), pipeline.labels(train)
-stored_val, y_val = feature_tools.stored(validation, borrowed, image_size), pipeline.labels(validation)
-val_batches = feature_tools.batches([stored_val], y_val)
+stored_train, y_train = features.stored(train, borrowed, image_size), pipeline.labels(train)
+stored_val, y_val = features.stored(validation, borrowed, image_size), pipeline.labels(validation)
+val_batches = features.batches([stored_val], y_val)
 print(f"features: train {stored_train.shape}, validation {stored_val.shape}, {len(class_names)} classes")
 
 # %% [markdown]
@@ -64,7 +63,7 @@ def train_head(learning_rate, epochs, callbacks=(), optimizer=keras.optimizers.A
     if head is None:
         head = heads.dense_head(stored_train.shape[1], len(class_names), seed=seed)
     head.compile(optimizer(learning_rate), loss="sparse_categorical_crossentropy", metrics=["accuracy"])
-    batches = feature_tools.batches([stored_train], y_train, shuffle=True, seed=seed)
+    batches = features.batches([stored_train], y_train, shuffle=True, seed=seed)
     record = head.fit(
         batches, validation_data=val_batches, epochs=epochs, shuffle=False, verbose=0, callbacks=list(callbacks)
     ).history
@@ -607,18 +606,18 @@ from accident import Accident
 def reopen(name, data_seed=seed):
     """Call training.fit as the script does; return the head and its history."""
     head = keras.models.load_model(killed / "head.keras")
-    batches = feature_tools.batches([stored_train], y_train, shuffle=True, seed=data_seed)
+    batches = features.batches([stored_train], y_train, shuffle=True, seed=data_seed)
     return head, training.fit(head, batches, val_batches, epochs=12, callbacks=[Accident(0)], run_dir=killed, name=name)
 
 
-heads, histories = zip(*(reopen(name) for name in ("left_alone", "cut_off")), strict=True)
+resumed, histories = zip(*(reopen(name) for name in ("left_alone", "cut_off")), strict=True)
 draw_kill(*histories, "training.fit with a run_dir", run / "figures" / "run_dir.png")
 
 # %%
 pandas.testing.assert_frame_equal(*histories, check_exact=True)
-for left_alone, cut_off in zip(*(head.get_weights() for head in heads), strict=True):
+for left_alone, cut_off in zip(*(head.get_weights() for head in resumed), strict=True):
     np.testing.assert_array_equal(left_alone, cut_off)
-print(f"All scores of all epochs are equal, and so are all {heads[0].count_params():,} weights: bit for bit")
+print(f"All scores of all epochs are equal, and so are all {resumed[0].count_params():,} weights: bit for bit")
 
 # %% [markdown]
 # Is it wise to go on where another training has stopped? Only if it is the same training. Whatever its result depends
@@ -646,7 +645,7 @@ pandas.testing.assert_frame_equal(again, histories[1], check_exact=True)
 # %%
 head = heads.dense_head(stored_train.shape[1], len(class_names), seed=seed)
 head.compile(keras.optimizers.Adam(1e-3), loss="sparse_categorical_crossentropy", metrics=["accuracy"])
-batches = feature_tools.batches([stored_train], y_train, shuffle=True, seed=seed)
+batches = features.batches([stored_train], y_train, shuffle=True, seed=seed)
 together = [
     keras.callbacks.TerminateOnNaN(),
     keras.callbacks.ReduceLROnPlateau(monitor="val_loss", factor=0.2, patience=3, min_lr=1e-6),

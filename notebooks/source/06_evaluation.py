@@ -560,7 +560,7 @@ real.style.format(precision=3, na_rep="").set_caption(caption)
 # ## Would more photos help?
 #
 # Learn from a smaller part of the training photos and ask, then from a larger part. If the error still falls at the
-# end, more photos would help. On stored features a head is solved for in a moment, so all this takes seconds. It is
+# end, more photos would help. On stored features a head is fitted in a moment, so all this takes seconds. It is
 # the curve of a head on the frozen base: a fine-tuned model stands higher, and may gain more or less from more photos.
 
 # %%

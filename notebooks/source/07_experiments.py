@@ -80,12 +80,12 @@ def split_of(number):
     return next(splitter.split(known, known["label"], known["group"]))
 
 
-def closed(features, rows, number):
-    """Return the head of chapter 3 that is solved for, learned from some rows of the known photos."""
+def logistic(features, rows, number):
+    """Return the logistic head of chapter 3, fitted to some rows of the known photos."""
     return heads.logistic_head(features[rows], y_known[rows], len(class_names))
 
 
-def one_run(setting, number, features, head_of=closed):
+def one_run(setting, number, features, head_of=logistic):
     """Return one run of a setting as a dict, in the form that the course's comparisons read."""
     learn, ask = split_of(number)
     clock = time.perf_counter()
@@ -99,11 +99,11 @@ def one_run(setting, number, features, head_of=closed):
 # %%
 import numpy as np
 from tutorial_utils.models import backbones, heads
-from tutorial_utils.models import features as feature_tools
+from tutorial_utils.models.features import stored
 from tutorial_utils.models import training
 
 borrowed = backbones.get(backbone)
-features = feature_tools.stored(known, borrowed, image_size)[:]  # (photos, channels)
+features = stored(known, borrowed, image_size)[:]  # (photos, channels)
 learn, ask = split_of(0)
 print(f"a run learns from {len(learn)} photos and is asked about {len(ask)}")
 assert not set(known["group"].iloc[learn]) & set(known["group"].iloc[ask])
@@ -146,12 +146,12 @@ choose, again = folds[0][1], folds[1][1]
 rest = np.setdiff1d(np.arange(len(known)), np.concatenate([choose, again]))
 others = known.iloc[rest]
 drawn = [shortcuts.by_group(others, 5, number).split(others, others["label"], others["group"]) for number in range(20)]
-solved = [closed(features, rest[next(each)[0]], number) for number, each in enumerate(drawn)]
+twenty = [logistic(features, rest[next(each)[0]], number) for number, each in enumerate(drawn)]
 
 # %%
 on = {}
 for name, rows in {"the plants it was chosen by": choose, "other plants": again}.items():
-    said = [np.asarray(head(features[rows], training=False)).argmax(axis=1) for head in solved]
+    said = [np.asarray(head(features[rows], training=False)).argmax(axis=1) for head in twenty]
     on[name] = 100 * np.array([(each == y_known[rows]).mean() for each in said])
 best = on["the plants it was chosen by"].argmax()
 above = {name: scores[best] - scores.mean() for name, scores in on.items()}
@@ -185,7 +185,7 @@ if away:
 # %%
 bases = {name: backbones.get(name, fallback=None) for name in here}
 bases = {borrowed.name: borrowed, **bases}  # the baseline first
-of_base = {name: feature_tools.stored(known, each, image_size)[:] for name, each in bases.items()}
+of_base = {name: stored(known, each, image_size)[:] for name, each in bases.items()}
 base_runs = []
 for name, each in bases.items():
     for number in range(seeds):
@@ -256,14 +256,14 @@ print(f"largest distance between first and last on one set: {(means.max(axis=1) 
 # ## How many new layers, and how wide?
 #
 # Second question, on the same features. The logistic head has no hidden layer. A head with hidden layers has epochs, and
-# somebody has to say when to stop: if it stopped where the asked photos are best, it would have peeked, and the closed
+# somebody has to say when to stop: if it stopped where the asked photos are best, it would have peeked, and the logistic
 # head would not. So a seventh of what it may learn from is set apart to choose its epoch. That is a cost of such a
 # head, and it belongs into the comparison.
 
 
 # %%
 def trained(*units, epochs=15):
-    """Return a function like `closed` for a head with hidden layers of so many units."""
+    """Return a function like `logistic` for a head with hidden layers of so many units."""
 
     def head_of(features, rows, number):
         inner = shortcuts.by_group(known.iloc[rows], 7, number)
@@ -277,7 +277,7 @@ def trained(*units, epochs=15):
     return head_of
 
 
-HEADS = {"none": closed, "32": trained(32), "128": trained(128), "512": trained(512), "128 + 128": trained(128, 128)}
+HEADS = {"none": logistic, "32": trained(32), "128": trained(128), "512": trained(512), "128 + 128": trained(128, 128)}
 
 # %%
 import tqdm.auto
@@ -326,11 +326,11 @@ assert not as_told or unfair_apart["mean"].iloc[0] > fair_apart["mean"].iloc[0]
 # that costs one pass of the base a view. With none, with one, with two more:
 
 # %%
-views = [feature_tools.stored(known, borrowed, image_size, view=number, seed=seed)[:] for number in (1, 2)]
+views = [stored(known, borrowed, image_size, view=number, seed=seed)[:] for number in (1, 2)]
 
 
 def with_views(count):
-    """Return a function like `closed` for a head that learns from the photos and from so many views of each."""
+    """Return a function like `logistic` for a head that learns from the photos and from so many views of each."""
 
     def head_of(features, rows, number):
         many = np.concatenate([features[rows], *(view[rows] for view in views[:count])])
@@ -339,7 +339,7 @@ def with_views(count):
     return head_of
 
 
-VIEWS = {0: closed, 1: with_views(1), 2: with_views(2)}
+VIEWS = {0: logistic, 1: with_views(1), 2: with_views(2)}
 view_runs = [
     one_run({"more views": count}, number, features, head_of)
     for count, head_of in VIEWS.items()
@@ -385,7 +385,7 @@ if full and image_size != 224:
 of_size, size_seconds = {}, {}
 for side in sizes:
     clock = time.perf_counter()
-    of_size[side] = feature_tools.stored(known, borrowed, side)[:]
+    of_size[side] = stored(known, borrowed, side)[:]
     size_seconds[side] = time.perf_counter() - clock
 size_runs = [one_run({"image_size": side}, number, of_size[side]) for side in sizes for number in range(seeds)]
 size_runs = pandas.DataFrame(size_runs)
@@ -519,10 +519,10 @@ print("\n".join(f"{name}: {value}{'' if value == baseline[name] else ' (changed)
 def whole(setting):
     """Return the model of a setting that has learned from all known photos, pixels to probabilities."""
     base, side = bases[setting["backbone"]], setting["image_size"]
-    table, rows = feature_tools.stored(known, base, side)[:], np.arange(len(known))
+    table, rows = stored(known, base, side)[:], np.arange(len(known))
     head_of, count = HEADS[setting["hidden layers"]], setting["more views"]
-    if head_of is closed and count:
-        more = [feature_tools.stored(known, base, side, view=number, seed=seed)[:] for number in range(1, 1 + count)]
+    if head_of is logistic and count:
+        more = [stored(known, base, side, view=number, seed=seed)[:] for number in range(1, 1 + count)]
         head = heads.logistic_head(np.concatenate([table, *more]), np.tile(y_known, 1 + count), len(class_names))
     else:
         head = head_of(table, rows, seed)

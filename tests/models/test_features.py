@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from tutorial_utils.data import images, layouts, pipeline
-from tutorial_utils.models import backbones, feature_store, features, heads, litert
+from tutorial_utils.models import backbones, feature_store, features, freezing, litert
 
 
 @pytest.fixture(scope="module")
@@ -196,7 +196,7 @@ def test_a_flipped_byte_in_a_converted_network_is_noticed(borrowed, tmp_path):
     path.write_bytes(data)
     function, _ = litert.fastest_function(model, "key")
     np.testing.assert_array_equal(function(image), expected)
-    assert heads.find_cuts(borrowed.base)["block2_add"] > 46
+    assert freezing.find_cuts(borrowed.base)["block2_add"] > 46
 
 
 def test_pooled_features_are_the_means_over_the_places():

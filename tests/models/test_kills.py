@@ -18,8 +18,8 @@ KILLS, EPOCHS = 20, 12
 TRAIN = """
 import hashlib, json, pathlib, sys
 import keras
-from tutorial_utils.data import folders, pipeline, splits
-from tutorial_utils.models import backbones, training, transfer
+from tutorial_utils.data import layouts, pipeline, splits
+from tutorial_utils.models import backbones, heads, training
 
 class Tell(keras.callbacks.Callback):
     only_watches = True
@@ -34,7 +34,7 @@ keras.utils.set_random_seed(seed)
 photos = splits.split(layouts.load_folder(folder), seed=seed)
 train, validation, _ = (splits.subset(photos, name) for name in splits.NAMES)
 lite0 = backbones.get("efficientnet_lite0")
-model = heads.build_classifier(lite0, transfer.dense_head(1280, 2, seed=seed), 32)
+model = heads.build_classifier(lite0, heads.dense_head(1280, 2, seed=seed), 32)
 change = pipeline.augmentation(seed)
 batches = pipeline.batches(train, 32, batch_size=4, shuffle=True, augmentation=change, seed=seed)
 run.mkdir(exist_ok=True)

@@ -7,7 +7,7 @@ import sys
 import keras
 import pytest
 
-from tutorial_utils.models import backbones, heads, settings
+from tutorial_utils.models import backbones, freezing, heads, settings
 
 
 def scaled_relu(x):
@@ -245,7 +245,7 @@ def test_the_trained_layers_of_a_frozen_base_and_its_settings_are_told_in_a_word
     """A borrowed base has some hundred layers: they are told of together, so that the file stays small."""
 
     def joined(base, last, dropout=0.2):
-        heads.unfreeze(base, last)
+        freezing.unfreeze(base, last)
         borrowed = backbones.Backbone("tiny", "tiny", base, lambda images: images / 127.5 - 1, "", "", "", "")
         model = heads.build_classifier(borrowed, heads.dense_head(4, 2, units=3, dropout=dropout), 32)
         model.compile("sgd", loss="sparse_categorical_crossentropy")

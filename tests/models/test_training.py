@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 from tutorial_utils.data import layouts, pipeline, splits
-from tutorial_utils.models import backbones, features, heads, training
+from tutorial_utils.models import backbones, features, freezing, heads, training
 
 
 @pytest.fixture
@@ -56,7 +56,7 @@ def test_fine_tuning_moves_the_base_but_no_statistics(parts):
     train, validation, _ = parts
     lite0 = backbones.get("efficientnet_lite0")
     model, _ = training.train_frozen(lite0, train, validation, 32)
-    statistics = heads.batch_norm_statistics(lite0.base)
+    statistics = freezing.batch_norm_statistics(lite0.base)
 
     def kernel():
         return lite0.base.get_layer("stem_conv").get_weights()[0]
@@ -66,7 +66,7 @@ def test_fine_tuning_moves_the_base_but_no_statistics(parts):
     note = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: kernels.append(kernel()))
     history = training.fine_tune(model, lite0.base, augmented, pipeline.batches(validation, 32), 2, callbacks=[note])
     assert history.index.tolist() == [0, 1, 2]
-    after = heads.batch_norm_statistics(lite0.base)
+    after = freezing.batch_norm_statistics(lite0.base)
     assert len(statistics) == 2 * 49
     for old, new in zip(statistics, after, strict=True):
         np.testing.assert_array_equal(old, new)
@@ -197,10 +197,10 @@ def test_fine_tuning_on_stored_activations_changes_the_joined_model(parts):
     """Suffix and joined model share their layers: what one learned, the other says."""
     train, validation, test = parts
     lite0 = backbones.get("efficientnet_lite0")
-    _, last = heads.nearest_cut(lite0.base, 50)
+    _, last = freezing.nearest_cut(lite0.base, 50)
     head = heads.dense_head(1280, 2)
     model = heads.build_classifier(lite0, head, 64)
-    statistics = heads.batch_norm_statistics(lite0.base)
+    statistics = freezing.batch_norm_statistics(lite0.base)
     first, late = (lite0.base.get_layer(name).get_weights()[0] for name in ("block10_expand_conv", "top_conv"))
     before = model.predict(pipeline.batches(test, 64), verbose=0)
     history = training.fine_tune_stored(lite0, head, train, validation, 64, views=2, epochs=2, learning_rate=1e-3)
@@ -208,10 +208,10 @@ def test_fine_tuning_on_stored_activations_changes_the_joined_model(parts):
     np.testing.assert_array_equal(first, lite0.base.get_layer("block10_expand_conv").get_weights()[0])
     assert history["val_loss"].iloc[1:].min() < history["val_loss"].iloc[0]  # so a later epoch was kept
     assert not np.array_equal(late, lite0.base.get_layer("top_conv").get_weights()[0])
-    for old, new in zip(statistics, heads.batch_norm_statistics(lite0.base), strict=True):
+    for old, new in zip(statistics, freezing.batch_norm_statistics(lite0.base), strict=True):
         np.testing.assert_array_equal(old, new)
-    name, _ = heads.nearest_cut(lite0.base, last)
-    suffix = heads.build_suffix_classifier(lite0.base, head, name)
+    name, _ = freezing.nearest_cut(lite0.base, last)
+    suffix = freezing.build_suffix_classifier(lite0.base, head, name)
     said = suffix.predict(features.stored(test, lite0, 64, cut=name)[:], verbose=0)
     after = model.predict(pipeline.batches(test, 64), verbose=0)
     np.testing.assert_allclose(after, said, atol=1e-5)
@@ -220,7 +220,7 @@ def test_fine_tuning_on_stored_activations_changes_the_joined_model(parts):
 
 def epoch(model, base, batches, last):
     """Train one epoch by plain gradient descent; return the weights of the base's last layers and the head."""
-    heads.unfreeze(base, last)
+    freezing.unfreeze(base, last)
     model.compile(optimizer=keras.optimizers.SGD(0.05), loss="sparse_categorical_crossentropy")
     model.fit(batches, epochs=1, shuffle=False, verbose=0)
     return [weight for layer in base.layers[-last:] for weight in layer.get_weights()]
@@ -232,11 +232,11 @@ def test_one_epoch_on_stored_activations_is_one_epoch_of_the_whole_model(parts):
     ends = []
     for stored in (False, True):
         lite0 = backbones.get("efficientnet_lite0")
-        name, last = heads.nearest_cut(lite0.base, 50)
+        name, last = freezing.nearest_cut(lite0.base, 50)
         head = heads.dense_head(1280, 2, dropout=0)
         start = lite0.base.get_layer("top_conv").get_weights()[0]
         if stored:
-            model = heads.build_suffix_classifier(lite0.base, head, name)
+            model = freezing.build_suffix_classifier(lite0.base, head, name)
             rows = features.stored(train, lite0, 64, cut=name)
             batches = features.batches([rows], pipeline.labels(train), batch_size=4, shuffle=True, seed=3)
         else:

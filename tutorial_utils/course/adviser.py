@@ -34,7 +34,7 @@ class Advice(NamedTuple):
     strategy: str  # a key of STRATEGIES
     sure: bool  # whether the others are worse by more than chance explains
     expected: pandas.DataFrame  # indexed by strategy: accuracy, low, high, as fractions
-    learning_rate: float | None  # at its height; None for a head, which is solved for
+    learning_rate: float | None  # at its height; None for the logistic head, which has none
     reasons: str
     collect: list[str]  # the two classes of which more photos would help most; [] if none stands out
     signals: dict  # what the trials found

@@ -9,7 +9,7 @@ import sklearn.metrics
 from ..data import pipeline, shortcuts
 from ..data.images import sample
 from ..evaluation import metrics
-from ..models import features, heads, training
+from ..models import features, freezing, heads, training
 from . import checkup
 
 MOST = 400  # photos that are tried out; more would take more than a minute
@@ -47,7 +47,7 @@ def run_trials(photos, backbone, image_size, seed=0, progress=True):
         found["all"], found["all_loss"] = (float(change) for change in np.mean(changes, axis=0))
     finally:
         backbone.base.set_weights(borrowed)
-        heads.freeze(backbone.base)
+        freezing.freeze(backbone.base)
     return found | {"seconds": round(time.perf_counter() - started, 1)}, said
 
 
@@ -84,7 +84,7 @@ def _halves(photos, seed):
 
 def _fine_tune(learn, ask, backbone, image_size, seed):
     """Return by how much a short fine-tuning changes the accuracy and the loss of the photos that are asked about."""
-    heads.freeze(backbone.base)
+    freezing.freeze(backbone.base)
     rows, asked_rows = (features.stored(each, backbone, image_size, progress=False)[:] for each in (learn, ask))
     head = heads.logistic_head(rows, pipeline.labels(learn), len(learn["label"].cat.categories))
     before = _scores(pipeline.labels(ask), head.predict(asked_rows, verbose=0))

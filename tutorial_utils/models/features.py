@@ -11,7 +11,7 @@ import tqdm.auto
 from .. import _check, _machine
 from ..data import pipeline
 from ..data.images import FITS, VERSION, read_image
-from . import feature_store, heads, litert
+from . import feature_store, freezing, litert
 
 PRECISIONS = ("float32", "float16")
 
@@ -19,7 +19,7 @@ PRECISIONS = ("float32", "float16")
 def extractor(backbone, image_size, cut=None):
     """Return the model from pixels to activations: preprocessing, then the base up to the layer `cut` (chapter 1).
 
-    backbone : from backbones.get; cut : a layer's name, from heads.find_cuts; None is the end of the base
+    backbone : from backbones.get; cut : a layer's name, from freezing.find_cuts; None is the end of the base
     Takes float (batch, image_size, image_size, 3), 0-255. Returns the cut layer's output (batch, h, w, channels);
     at the end of the base the mean of each channel, (batch, channels): the features.
     """
@@ -27,7 +27,7 @@ def extractor(backbone, image_size, cut=None):
     if cut is None:
         maps = backbone.base(backbone.preprocess(images), training=False)  # (batch, h, w, channels)
         return keras.Model(images, keras.layers.GlobalAveragePooling2D()(maps), name="extractor")
-    prefix, _ = heads.split_base(backbone.base, cut)
+    prefix, _ = freezing.split_base(backbone.base, cut)
     return keras.Model(images, prefix(backbone.preprocess(images), training=False), name="extractor")
 
 

@@ -10,7 +10,7 @@ import tqdm.keras
 
 from .. import _check
 from ..data import pipeline
-from . import checkpoints, features, head_epochs, heads, settings
+from . import checkpoints, features, freezing, head_epochs, heads, settings
 
 STEPS = 100  # of fine-tuning, at least
 BAR = functools.partial(tqdm.auto.trange, desc="epochs")
@@ -20,11 +20,11 @@ def train_frozen(backbone, train, validation, image_size, head="logistic", epoch
     """Phase 1: return (model, history): a head on the frozen base; the base sees each photo once (chapter 3).
 
     backbone : from backbones.get; train, validation : photos tables
-    head : "logistic" (logistic regression, solved for) or "dense" (Dense(128), trained for `epochs`)
+    head : "logistic" (logistic regression, fitted by scikit-learn) or "dense" (Dense(128), trained for `epochs`)
     Returns the joined model, pixels to probabilities, and a DataFrame with one row an epoch
     (`accuracy`, `loss`, `val_accuracy`, `val_loss`); one row for the logistic head.
     """
-    heads.freeze(backbone.base)
+    freezing.freeze(backbone.base)
     tables = [
         (features.stored(table, backbone, image_size)[:], pipeline.labels(table)) for table in (train, validation)
     ]
@@ -84,7 +84,7 @@ def fine_tune(model, base, train, validation, epochs=None, learning_rate=3e-4, l
             "give a tf.data.Dataset its number with tf.data.experimental.assert_cardinality."
         )
     epochs = epochs_for(steps) if epochs is None else epochs
-    heads.unfreeze(base, last)
+    freezing.unfreeze(base, last)
     _compile(model, _warm_up_and_decay(learning_rate, epochs * steps) if decay else learning_rate)
     return fit(model, train, validation, epochs, rule="accuracy" if validation is not None else "last", **others)
 
@@ -114,11 +114,11 @@ def fine_tune_stored(
     """
     _check.integer("views", views, 1, 100)
     base = backbone.base
-    name, last = heads.nearest_cut(base, last)
-    heads.freeze(base)
+    name, last = freezing.nearest_cut(base, last)
+    freezing.freeze(base)
     kept = dict(backbone=backbone, image_size=image_size, cut=name, seed=seed, dtype=dtype)
     versions = [features.stored(train, view=number or None, upright=upright, **kept) for number in range(views)]
-    suffix = heads.build_suffix_classifier(base, head, name)
+    suffix = freezing.build_suffix_classifier(base, head, name)
     batches = features.batches(versions, pipeline.labels(train), batch_size(len(train)), shuffle=True, seed=seed)
     val_batches = features.batches([features.stored(validation, **kept)], pipeline.labels(validation))
     return fine_tune(suffix, base, batches, val_batches, epochs, learning_rate, last, decay, **others)

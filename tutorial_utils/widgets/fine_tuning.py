@@ -7,7 +7,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from ..evaluation import plots
-from ..models import heads
+from ..models import freezing
 from . import clickable
 from .controls import WIDE, live_view
 
@@ -33,7 +33,7 @@ def explore_unfreezing(base, start=50):
 def learning_shares(base):
     """Return, for 0 ... all last layers unfrozen, the share of the base's weights that learn (layers + 1,)."""
     flags = [layer.trainable for layer in base.layers]
-    heads.unfreeze(base)
+    freezing.unfreeze(base)
     counts = [sum(int(np.prod(w.shape)) for w in layer.trainable_weights) for layer in base.layers]
     for layer, flag in zip(base.layers, flags, strict=True):
         layer.trainable = flag
