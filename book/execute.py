@@ -1,15 +1,11 @@
 """The chapters with their outputs, executed anew only where something that they compute with has changed.
 
-An executed chapter is kept in book/_executed with a key made of its code, the parameters, the package, the tables and
-cards that it reads, the libraries' versions, whether MobileNetV2's weights are there, and the keys of the chapters
-whose runs it uses. Prose is not part of it: outputs are laid into the notebook as it is now. The run folders are
-book/_runs, so no other run is touched.
+An executed chapter is kept in book/_executed with its execution.fingerprint, to which belong the parameters,
+MobileNetV2's weights and the chapters whose runs it uses. Prose does not: outputs are laid into the notebook as it is
+now. The run folders are book/_runs, so no other run is touched.
 """
 
 import concurrent.futures
-import functools
-import hashlib
-import importlib.metadata
 import json
 import multiprocessing
 import os
@@ -22,9 +18,7 @@ from tutorial_utils.course import execution
 
 BOOK = pathlib.Path(__file__).resolve().parent
 ROOT = BOOK.parent
-_READ = [*(f"tutorial_utils/**/*.{kind}" for kind in ("py", "js", "css", "txt")), "datasets/*.yaml", "benchmarks/*.csv"]
-_LIBRARIES = ("tensorflow-cpu", "tensorflow", "keras", "numpy", "pandas", "matplotlib", "ipywidgets", "anywidget")
-_USES = re.compile(r'run_folder\.find\(\s*run,\s*"(\w+)"')
+_USES = re.compile(r'run_folder\.find_run\(\s*run,\s*"(\w+)"')
 
 
 def chapters(parameters=None, kept=BOOK / "_executed", run_dir=BOOK / "_runs", notebooks=None, at_once=1):
@@ -72,27 +66,17 @@ def _pool(at_once):
 
 
 def _keys(notebooks, parameters):
-    """Return {chapter: key} of {path: notebook}, in reading order."""
+    """Return {chapter: key} of {path: notebook}, in reading order: what the outputs depend on."""
     keys = {}
     for path, notebook in notebooks.items():
-        keys[path.stem] = key_of(notebook, parameters, keys)
+        used = [keys.get(chapter) for chapter in sorted(_used(notebook))]
+        keys[path.stem] = execution.fingerprint(notebook, parameters, used, _weights())
     return keys
-
-
-def key_of(notebook, parameters, keys):
-    """Return what the outputs depend on as a sha256. keys : {chapter: key} of the chapters before."""
-    used = [keys.get(chapter) for chapter in sorted(_used(notebook))]
-    parts = [_code(notebook), sorted(parameters.items()), used, _surroundings(), _weights()]
-    return hashlib.sha256(json.dumps(parts, default=str).encode()).hexdigest()
-
-
-def _code(notebook):
-    return [cell.source for cell in notebook.cells if cell.cell_type == "code"]
 
 
 def _used(notebook):
     """Return the names of the chapters whose runs a chapter looks for (set)."""
-    return set(_USES.findall("\n".join(_code(notebook))))
+    return {name for cell in notebook.cells if cell.cell_type == "code" for name in _USES.findall(cell.source)}
 
 
 def _weights():
@@ -100,23 +84,6 @@ def _weights():
     home = os.environ.get("KERAS_HOME")
     folder = pathlib.Path(home).expanduser() if home else pathlib.Path.home() / ".keras"
     return sorted(path.name for path in (folder / "models").glob("mobilenet_v2_*"))
-
-
-@functools.cache
-def _surroundings():
-    """Return a sha256 of every file that a chapter computes with, and the libraries' versions."""
-    digest = hashlib.sha256()
-    for path in sorted(path for pattern in _READ for path in ROOT.glob(pattern) if path.is_file()):
-        if path.name != "chapters.csv":  # minutes are prose
-            digest.update(f"{path.relative_to(ROOT)}\n".encode() + path.read_bytes())
-    return [digest.hexdigest(), [_version(name) for name in _LIBRARIES]]
-
-
-def _version(name):
-    try:
-        return importlib.metadata.version(name)
-    except importlib.metadata.PackageNotFoundError:
-        return None  # one of tensorflow and tensorflow-cpu is not there
 
 
 def _kept(path, key):

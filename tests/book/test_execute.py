@@ -42,7 +42,8 @@ def course(tmp_path, monkeypatch):
             (run_dir / path.stem).mkdir(parents=True, exist_ok=True)
             nbformat.write(made, run_dir / path.stem / path.name)
 
-    monkeypatch.setattr(execute.execution, "execute", run)
+    monkeypatch.setattr(execute.execution, "execute_chapters", run)
+    monkeypatch.setattr(execute.execution, "_package_digest", lambda: "as it is")
     course.write("01_one", code="x = 1")
     course.write("02_two", code='earlier = run_folder.find_run(run, "01_one", photos=photos)')
     return course
@@ -89,7 +90,7 @@ def test_other_parameters_are_kept_apart(course):
 
 def test_a_changed_package_runs_all(course, monkeypatch):
     course.chapters()
-    monkeypatch.setattr(execute, "_surroundings", lambda: ["another"])
+    monkeypatch.setattr(execute.execution, "_package_digest", lambda: "another")
     course.chapters()
     assert course.ran == ["01_one", "02_two"]
 

@@ -1,8 +1,11 @@
-"""Execute chapters with papermill, one after the other, and say where everything is."""
+"""Notebooks executed with papermill, the chapters or runs of a grid; and "has what they depend on changed since?"."""
 
+import hashlib
+import importlib.metadata
 import json
 import os
 import pathlib
+import sys
 import tempfile
 import time
 
@@ -10,6 +13,9 @@ import papermill
 import traitlets.config
 
 from .. import _files
+
+LIBRARIES = ("tensorflow-cpu", "tensorflow", "keras", "numpy", "scikit-learn", "pandas", "pillow")
+LIBRARIES += ("matplotlib", "ipywidgets", "anywidget")
 
 
 def chapters(folder=None):
@@ -21,30 +27,22 @@ def chapters(folder=None):
     return found
 
 
-def execute_chapters(notebooks, run_dir="runs", parameters=None):
-    """Execute notebooks with a progress bar each; return one dict a chapter (`chapter`, `seconds`, metrics).
+def run_notebook(notebook, output, parameters, progress=True):
+    """Execute a notebook with papermill, in its own folder and kernel; leave it with its outputs at the path `output`.
 
-    Each leaves its run folder at `run_dir`/<chapter>, the executed notebook inside it.
-    parameters : dict for every notebook's parameters cell. A cell that fails raises
-    papermill.PapermillExecutionError; the notebook as far as it ran is kept.
+    parameters : dict for the notebook's parameters cell; progress : whether to show a bar over its cells
+    Raises papermill.PapermillExecutionError if a cell fails; the notebook as far as it ran is kept.
     """
-    rows = []
-    for notebook in notebooks:
-        run = _files.run_path(pathlib.Path(run_dir) / notebook.stem)
-        run.mkdir(parents=True, exist_ok=True)
-        print(notebook.stem, flush=True)
-        started = time.perf_counter()
-        with tempfile.TemporaryDirectory() as sockets:
-            papermill.execute_notebook(
-                str(notebook),
-                str(run / notebook.name),
-                parameters={"run_dir": str(run), **(parameters or {})},
-                kernel_name="python3",
-                cwd=str(notebook.parent),
-                config=_private_transport(sockets),
-            )
-        rows.append({"chapter": notebook.stem, "seconds": time.perf_counter() - started, **_metrics(run)})
-    return rows
+    with tempfile.TemporaryDirectory() as sockets:
+        papermill.execute_notebook(
+            str(notebook),
+            str(output),
+            parameters=parameters,
+            kernel_name="python3",
+            cwd=str(pathlib.Path(notebook).parent),
+            progress_bar=progress,
+            config=_private_transport(sockets),
+        )
 
 
 def _private_transport(folder):
@@ -55,9 +53,28 @@ def _private_transport(folder):
     return traitlets.config.Config({"KernelManager": private})
 
 
-def _metrics(run):
+def execute_chapters(notebooks, run_dir="runs", parameters=None):
+    """Execute notebooks one after the other; return one dict a chapter (`chapter`, `seconds`, metrics).
+
+    Each leaves its run folder at `run_dir`/<chapter>, the executed notebook inside it.
+    parameters, errors : as for `run_notebook`
+    """
+    rows = []
+    for notebook in notebooks:
+        run = _files.run_path(pathlib.Path(run_dir) / notebook.stem)
+        run.mkdir(parents=True, exist_ok=True)
+        print(notebook.stem, flush=True)
+        started = time.perf_counter()
+        run_notebook(notebook, run / notebook.name, {"run_dir": str(run), **(parameters or {})})
+        rows.append({"chapter": notebook.stem, "seconds": time.perf_counter() - started, **read_metrics(run)})
+    return rows
+
+
+def read_metrics(run):
+    """Return what a run folder's metrics.json holds, {"metrics_<name>": value}; {} where there is none."""
     path = run / "metrics.json"
-    return {f"metrics_{k}": v for k, v in json.loads(path.read_text()).items()} if path.is_file() else {}
+    found = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    return {f"metrics_{name}": value for name, value in found.items()}
 
 
 def summarize(rows, run_dir="runs"):
@@ -79,3 +96,37 @@ def summarize(rows, run_dir="runs"):
         "  metrics.json      its numbers                model.keras   its model, where it trains one",
     ]
     return "\n".join(lines)
+
+
+def fingerprint(notebook, *others):
+    """Return what a notebook's outputs depend on as 64 hex digits: if they change, it has to be executed again.
+
+    notebook : from nbformat; its code counts, and its prose does not
+    others : plain values that its outputs depend on too, such as its parameters
+    Counted as well: the package, the cards and tables that it reads, and the versions of LIBRARIES.
+    """
+    code = [cell.source for cell in notebook.cells if cell.cell_type == "code"]
+    parts = [code, others, _package_digest(), [_version(name) for name in LIBRARIES]]
+    return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def _package_digest():
+    """Return a sha256 of the files of the package, of the data sets' cards and of the kept tables."""
+    package = [path for path in _files.PACKAGE.rglob("*") if path.is_file() and "__pycache__" not in path.parts]
+    tables = [path for path in _files.measured_folder().glob("*.csv") if path.name != "chapters.csv"]  # minutes: prose
+    digest = hashlib.sha256()
+    for path in sorted({*package, *tables, *_files.cards_folder().glob("*.yaml")}):
+        digest.update(f"{path.name} {_files.sha256(path)}\n".encode())
+    return digest.hexdigest()
+
+
+def _version(name):
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return None  # one of tensorflow and tensorflow-cpu is not there
+
+
+if __name__ == "__main__":  # `experiments` starts each run so, to be able to end it
+    given = pathlib.Path(sys.argv[3])
+    run_notebook(*sys.argv[1:3], json.loads(given.read_text(encoding="utf-8")), progress=False)

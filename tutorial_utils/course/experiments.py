@@ -17,20 +17,20 @@ import nbformat
 import pandas
 import papermill
 import tqdm.auto
-import yaml
 
 from .. import _files, _machine
+from . import execution
 
 OUTPUT = "executed.ipynb"  # the notebook of a run, as far as it ran
 ENDS = ("ok", "reason", "run_seconds")  # what is told of how a run ended
 _ENDED = "ended.json"  # written last: how a run ended
 _ASKED = "asked.json"  # what it was asked for
-_ORDER = "order.json"  # of a grid: the names of its runs, as they were first asked for
+_ORDER = "order.json"  # of a grid: its runs as they were first asked for, and the fingerprint of what each executed
 _THREADS = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
 def run_grid(notebook, folder, vary, seeds=(0,), fixed=None, workers=None, client=None):
-    """Run a notebook for every combination of values and seeds; return `read(folder)`, those of this call only.
+    """Run a notebook for every combination of values and seeds; return those of `read_runs(folder)` asked for here.
 
     notebook : path of a notebook with a cell tagged `parameters`, `seed` and `run_dir` among them
     folder : where each run gets a folder of its own, named by what it was asked for
@@ -39,16 +39,19 @@ def run_grid(notebook, folder, vary, seeds=(0,), fixed=None, workers=None, clien
         depend on how many there are
     client : a dask.distributed.Client: the runs are spread over its workers, which must see the same folders and have
         tutorial_utils installed
-    A finished run is not run again; a failed one is, and so is one whose notebook or parameters have changed. A failed
-    run stops no other: its notebook and one line of reason are kept. After Ctrl-C the same call goes on.
+    A finished run is not run again; a failed one is, and so is one whose parameters or whose code, the package's
+    included, have changed (execution.fingerprint). A failed run stops no other: its notebook and one line of reason are
+    kept. After Ctrl-C the same call goes on.
     Raises ValueError before anything starts for a parameter that the notebook does not have, or of another type.
     """
-    notebook, folder, fixed = pathlib.Path(notebook), _files.run_path(folder), fixed or {}
+    notebook, folder, fixed = pathlib.Path(notebook).resolve(), _files.run_path(folder), fixed or {}
     settings = _settings(vary, seeds, fixed)
     _check_parameters(notebook, settings)
-    asked = {_name(notebook, each): each for each in settings}
+    latest = execution.fingerprint(nbformat.read(notebook, as_version=4))
+    asked = {_name(latest, each): each for each in settings}
     left = {name: each for name, each in asked.items() if not _finished(folder / name)}
-    _files.write_json(folder / _ORDER, list(dict.fromkeys([*_order(folder), *asked])))
+    _, earlier = _order(folder)
+    _files.write_json(folder / _ORDER, {"latest": latest, "runs": earlier | dict.fromkeys(asked, latest)})
     with tqdm.auto.tqdm(total=len(asked), initial=len(asked) - len(left), unit="run") as bar:
         spread = _on_dask(client) if client is not None else _here(workers)
         for _ in spread([(notebook, folder / name, each) for name, each in left.items()]):
@@ -57,9 +60,9 @@ def run_grid(notebook, folder, vary, seeds=(0,), fixed=None, workers=None, clien
 
 
 def plan_grid(notebook, vary, seeds=(0,), fixed=None):
-    """Return what `run` would run, a DataFrame with one row a run: its parameters. Nothing is started.
+    """Return what `run_grid` would run, a DataFrame with one row a run: its parameters. Nothing is started.
 
-    Arguments and errors as for `run`.
+    Arguments and errors as for `run_grid`.
     """
     settings = _settings(vary, seeds, fixed or {})
     _check_parameters(pathlib.Path(notebook), settings)
@@ -71,20 +74,19 @@ def read_runs(folder):
 
     They come in the order in which they were first asked for, so a comparison's baseline is what was named first.
     Columns: the parameters; `ok` (bool), `reason` (why it failed, else ""), `run_seconds`; and the numbers and words
-    of each run's metrics.json, with "metrics_" before. Runs that have not ended are not among them.
+    of each run's metrics.json, with "metrics_" before. Runs that have not ended are not among them, and neither are
+    those of an earlier state of the notebook or the package than the latest call ran: a line says how many there are.
     """
     folder, rows = _files.run_path(folder), {}
-    ended_runs = sorted(ended.parent.name for ended in folder.glob(f"*/{_ENDED}"))
-    for run in (folder / name for name in dict.fromkeys([*_order(folder), *ended_runs])):
-        ended = run / _ENDED
-        if not ended.is_file():
-            continue
-        row = json.loads((run / _ASKED).read_text(encoding="utf-8")) | json.loads(ended.read_text(encoding="utf-8"))
-        metrics = run / "metrics.json"
-        if row["ok"] and metrics.is_file():
-            found = json.loads(metrics.read_text(encoding="utf-8"))
-            row |= {f"metrics_{name}": value for name, value in found.items()}
-        rows[run.name] = row
+    latest, order = _order(folder)
+    ended = sorted(path.parent.name for path in folder.glob(f"*/{_ENDED}"))
+    for name in dict.fromkeys([*order, *ended]):
+        if name in ended and order.get(name) == latest:
+            row = _read_json(folder / name / _ASKED) | _read_json(folder / name / _ENDED)
+            row.pop("run_dir", None)  # where it ran, which the folder says
+            rows[name] = row | (execution.read_metrics(folder / name) if row["ok"] else {})
+    if len(rows) < len(ended):
+        print(f"{len(ended) - len(rows)} runs of an earlier state of the notebook or the package are left out.")
     return pandas.DataFrame.from_dict(rows, orient="index")
 
 
@@ -136,22 +138,26 @@ def _literal(text):
         return None  # a default that is computed: any type may be meant
 
 
-def _name(notebook, setting):
-    """Return a run's name: it changes with the notebook's cells and with every parameter."""
-    cells = [cell.source for cell in nbformat.read(notebook, as_version=4).cells]
-    asked = json.dumps([cells, setting], sort_keys=True, default=str)
+def _name(code, setting):
+    """Return a run's name: it changes with the fingerprint of its code and with every parameter."""
+    asked = json.dumps([code, setting], sort_keys=True, default=str)
     return f"seed{setting['seed']}-{hashlib.sha256(asked.encode()).hexdigest()[:12]}"
 
 
 def _order(folder):
-    """Return the names of a grid's runs as they were first asked for; [] where no grid was run."""
-    kept = folder / _ORDER
-    return json.loads(kept.read_text(encoding="utf-8")) if kept.is_file() else []
+    """Return (latest, {run: fingerprint}) of a grid, in the order in which runs were first asked for; or (None, {})."""
+    kept = _read_json(folder / _ORDER) if (folder / _ORDER).is_file() else []
+    if isinstance(kept, list):  # the names alone, as they were kept before
+        return None, dict.fromkeys(kept)
+    return kept["latest"], kept["runs"]
 
 
 def _finished(run):
-    ended = run / _ENDED
-    return ended.is_file() and json.loads(ended.read_text(encoding="utf-8"))["ok"]
+    return (run / _ENDED).is_file() and _read_json(run / _ENDED)["ok"]
+
+
+def _read_json(path):
+    return json.loads(path.read_text(encoding="utf-8"))
 
 
 def _here(workers):
@@ -160,7 +166,7 @@ def _here(workers):
     def spread(jobs):
         stop = threading.Event()
         with concurrent.futures.ThreadPoolExecutor(workers or _machine.cores()) as pool:
-            coming = [pool.submit(one, *job, stop=stop) for job in jobs]
+            coming = [pool.submit(run_once, *job, stop=stop) for job in jobs]
             try:
                 for future in concurrent.futures.as_completed(coming):
                     yield future.result()
@@ -177,7 +183,7 @@ def _on_dask(client):
     def spread(jobs):
         import dask.distributed
 
-        coming = [client.submit(one, *job, pure=False, retries=3) for job in jobs]
+        coming = [client.submit(run_once, *job, pure=False, retries=3) for job in jobs]
         try:
             for future in dask.distributed.as_completed(coming):
                 yield future.result()
@@ -187,22 +193,20 @@ def _on_dask(client):
     return spread
 
 
-def one(notebook, run, setting, stop=None):
+def run_once(notebook, run, setting, stop=None):
     """Run a notebook once, in a process of its own, into the folder `run`; return whether it ended well.
 
     stop : threading.Event; once it is set, the process is ended and nothing is written of how
     """
     run.mkdir(parents=True, exist_ok=True)
     (run / _ENDED).unlink(missing_ok=True)
-    _files.write_json(run / _ASKED, setting)
-    _files.write_text(run / "parameters.yaml", yaml.safe_dump({**setting, "run_dir": str(run)}))
-    command = [sys.executable, "-m", "papermill", str(notebook), str(run / OUTPUT), "-f", str(run / "parameters.yaml")]
+    _files.write_json(run / _ASKED, {**setting, "run_dir": str(run)})
+    command = [sys.executable, "-m", execution.__name__, *map(str, (notebook, run / OUTPUT, run / _ASKED))]
     started = time.perf_counter()
     with open(run / "log.txt", "w", encoding="utf-8") as log:
         process = subprocess.Popen(
-            [*command, "--no-progress-bar", "--kernel", "python3"], cwd=notebook.parent, stdout=log, stderr=log,
-            env=os.environ | dict.fromkeys(_THREADS, "1"), start_new_session=True,
-        )  # fmt: skip
+            command, stdout=log, stderr=log, env=os.environ | dict.fromkeys(_THREADS, "1"), start_new_session=True
+        )
         code = _wait(process, stop)
     if code is None:
         return False
