@@ -3,7 +3,7 @@
     python -m benchmarks.heat [--seeds 2] [--image-size 128]
 
 For each backbone and seed: a head on the frozen base, and the base fine-tuned; the fine-tuned model with shuffled
-weights; and a head that learned from photos whose corners give the class away (data.planted). Each is asked for the
+weights; and a head that learned from photos whose corners give the class away (leaves.lessons). Each is asked for the
 heat of the true class, on the test photos whose lesions cover less than a quarter; occlusion, which is slow, on one
 photo of each plant. Writes benchmarks/heat.csv.
 """
@@ -52,12 +52,12 @@ def measure(photos, set, backbone, image_size, seed):
 def _planted(photos, test, folder, seed):
     """Return ((train, validation) on boards, {kind of photos: test table}); the boards are written to `folder`."""
     from tutorial_utils.data import pipeline, splits
-    from tutorial_utils.leaves import planted
+    from tutorial_utils.leaves import lessons
 
-    boards = planted.add_watermarks(photos, f"{folder}/own")
+    boards = lessons.add_watermarks(photos, f"{folder}/own")
     classes = len(photos["label"].cat.categories)
     others = np.random.default_rng(seed).integers(1, classes, size=len(test))
-    exchanged = planted.add_watermarks(test, f"{folder}/exchanged", (pipeline.labels(test) + others) % classes)
+    exchanged = lessons.add_watermarks(test, f"{folder}/exchanged", (pipeline.labels(test) + others) % classes)
     learn, check, own = (splits.subset(boards, name) for name in splits.NAMES)
     return (learn, check), {"plain": test, "boards": own, "exchanged": exchanged}
 
@@ -84,8 +84,8 @@ def score(name, model, kind, table, image_size, maps=(CHOSEN,)):
         asked = np.full(len(some), True) if each != "occlusion" else ~some["group"].duplicated().to_numpy()
         found, groups = _heat(model, images[asked], labels[here][asked], each), some["group"][asked]
         columns = _columns(heat.score_maps(found, masks[here][asked], groups))
-        if "mark" in some:
-            signs = heat.score_maps(found, _masks(some["mark"][asked], image_size), groups)
+        if "watermark_mask" in some:
+            signs = heat.score_maps(found, _masks(some["watermark_mask"][asked], image_size), groups)
             columns |= _value_and_ends("signs, times random", signs.loc[("heat inside", "times random")])
         rows.append(row | {"map": each} | columns)
     return rows

@@ -18,7 +18,7 @@ import pandas
 import scipy.special
 
 from tutorial_utils.evaluation import ood
-from tutorial_utils.leaves import strangers
+from tutorial_utils.leaves import lessons
 
 from . import results, trust
 
@@ -34,7 +34,7 @@ def some(photos):
 @functools.cache
 def made(kind, image_size):
     """Return strangers that need no photos, float32 (MOST, image_size, image_size, 3)."""
-    return strangers.ood_images(kind, MOST, image_size).astype("float32")
+    return lessons.ood_images(kind, MOST, image_size).astype("float32")
 
 
 def frozen(where, others, seed, image_size):
@@ -52,7 +52,7 @@ def frozen(where, others, seed, image_size):
         rows[trust.name(other)] = trust.features(other, image_size, "efficientnet_lite0")[places]
     keras.utils.clear_session()
     base = features.extractor(backbones.get("efficientnet_lite0", fallback=None), image_size)
-    rows |= {kind: base.predict(made(kind, image_size), verbose=0) for kind in strangers.KINDS}
+    rows |= {kind: base.predict(made(kind, image_size), verbose=0) for kind in lessons.OOD_KINDS}
     return with_scores, {name: (each, trust.logits(solved, each)) for name, each in rows.items()}
 
 
@@ -65,7 +65,7 @@ def fine_tuned(where, others, seed, image_size):
         rows, logits = trust.asked(model, pipeline.batches(photos, image_size))
         with_scores.append((trust.part(photos, rows), logits))
     images = {trust.name(other): pipeline.batches(some(trust.table(other)), image_size) for other in others}
-    images |= {kind: made(kind, image_size) for kind in strangers.KINDS}
+    images |= {kind: made(kind, image_size) for kind in lessons.OOD_KINDS}
     return with_scores, {name: trust.asked(model, each) for name, each in images.items()}
 
 
