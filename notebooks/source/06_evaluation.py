@@ -91,10 +91,8 @@ image_size = model.input_shape[1]
 # yours does not fit, photos outside the test set may show it:
 
 # %%
-from tutorial_utils.models import foreign_check
-
 if model_path is not None:
-    doubts = foreign_check.check_import(model, pipeline.batches(train, image_size), class_names, train["group"])
+    doubts = import_model.check_import(model, pipeline.batches(train, image_size), class_names, train["group"])
     print("\n".join(doubts) or "Nothing speaks against what was said of pixels, answers and classes.")
 
 # %% [markdown]
@@ -460,11 +458,11 @@ if known_where:
 # %%
 import tempfile
 
-from tutorial_utils.leaves import planted
+from tutorial_utils.leaves import lessons
 
 if known_where:
     with tempfile.TemporaryDirectory() as folder:
-        marked = planted.add_watermarks(photos, folder)
+        marked = lessons.add_watermarks(photos, folder)
         learn, check, seen = (splits.subset(marked, name) for name in splits.NAMES)
         cheat, _ = training.train_frozen(borrowed, learn, check, image_size)
         both = {"with signs": check, "the same photos without": validation}
@@ -510,10 +508,10 @@ if as_told:
 # nearest of them). Strangers that need no download: noise, blank cards, and surfaces with nothing on them.
 
 # %%
-from tutorial_utils.leaves import strangers
+from tutorial_utils.leaves import lessons
 from tutorial_utils.evaluation import ood
 
-kinds = {name: strangers.ood_images(name, 64, image_size, seed) for name in strangers.KINDS}
+kinds = {name: lessons.ood_images(name, 64, image_size, seed) for name in lessons.OOD_KINDS}
 strange = {"test photos": ood.knn_distance(test_features, train_features)}
 strange |= {name: ood.knn_distance(features_of([images]), train_features) for name, images in kinds.items()}
 limit = ood.score_threshold(ood.knn_distance(val_features, train_features))  # lets 95 % of such photos pass
@@ -546,7 +544,7 @@ print(f"how sure the model is of its answers on noise, on average: {sure_of_nois
 # %%
 kept, caption = benchmark_tables.read_table("unknown")
 kept = kept[(kept["model"] == "frozen") & (kept["score"] == f"distance, k = {ood.NEAREST}")]
-real = kept.pivot_table(index="set", columns="strangers", values="auc").drop(columns=list(strangers.KINDS))
+real = kept.pivot_table(index="set", columns="strangers", values="auc").drop(columns=list(lessons.OOD_KINDS))
 assert real.loc[["leaves", "plantvillage_tomato"], "clothing"].min() > 0.95
 assert real.min().min() == real.loc["leaves", "plantvillage_tomato"]
 real.style.format(precision=3, na_rep="").set_caption(caption)

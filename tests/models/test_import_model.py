@@ -10,7 +10,8 @@ import pytest
 
 from tutorial_utils.data import layouts, pipeline
 from tutorial_utils.evaluation import metrics, saliency
-from tutorial_utils.models import foreign_check, heads, import_model
+from tutorial_utils.models import heads, import_model
+from tutorial_utils.models.import_model import check_import, load_model
 
 NAMES = ["dark", "middle", "bright"]
 SCRIPT = '''
@@ -93,7 +94,7 @@ def flat(*values, side=8):
 )
 def test_the_same_model_in_five_forms_says_the_same(folder, tmp_path, name, declared):
     """Brightness 0.2, 0.5, 0.9 of 1: logits 0, 20 (b - 1/3), 40 (b - 1/2), done by hand."""
-    model = import_model.load_model(folder / name, NAMES, **declared)
+    model = load_model(folder / name, NAMES, **declared)
     side = declared.get("image_size", 8)
     assert model.input_shape == (None, side, side, 3)
     logits = np.array([[0, -8 / 3, -12], [0, 10 / 3, 0], [0, 34 / 3, 16]])
@@ -108,7 +109,7 @@ def test_the_same_model_in_five_forms_says_the_same(folder, tmp_path, name, decl
 @pytest.mark.parametrize(("name", "output"), [("sigmoid.keras", "probabilities"), ("one_logit.keras", "logits")])
 def test_one_unit_is_the_second_of_two_classes(folder, name, output):
     """Brightness 0.6 is a logit of 20 (0.6 - 0.5) = 2, and the sigmoid of 2 is 0.8808."""
-    model = import_model.load_model(folder / name, ["dark", "bright"], pixels="0-1", output=output)
+    model = load_model(folder / name, ["dark", "bright"], pixels="0-1", output=output)
     said = model.predict(flat(153, 0), verbose=0)
     np.testing.assert_allclose(said, [[0.1192, 0.8808], [1, 0]], atol=1e-4)
 
@@ -134,22 +135,22 @@ def test_one_unit_is_the_second_of_two_classes(folder, name, output):
 )
 def test_what_cannot_be_used_is_refused_in_a_sentence(folder, name, message):
     with pytest.raises(ValueError, match=message):
-        import_model.load_model(folder / name, NAMES)
+        load_model(folder / name, NAMES)
 
 
 def test_files_that_are_not_what_they_are_called(folder, tmp_path):
     (tmp_path / "text.keras").write_text("hello")
     with pytest.raises(ValueError, match=r"called \.keras but is no such file.*b'hello'.*Fetch it again"):
-        import_model.load_model(tmp_path / "text.keras", NAMES)
+        load_model(tmp_path / "text.keras", NAMES)
     (tmp_path / "old.keras").write_bytes((folder / "unit.h5").read_bytes())
     with pytest.raises(ValueError, match=r"HDF5 file: rename it to old\.h5"):
-        import_model.load_model(tmp_path / "old.keras", NAMES)
+        load_model(tmp_path / "old.keras", NAMES)
     (tmp_path / "half.keras").write_bytes((folder / "unit.keras").read_bytes()[:2000])
     with pytest.raises(ValueError, match=r"half\.keras cannot be loaded by Keras"):
-        import_model.load_model(tmp_path / "half.keras", NAMES)
+        load_model(tmp_path / "half.keras", NAMES)
     (tmp_path / "model.pt").write_bytes(b"PK")
     with pytest.raises(ValueError, match=r"Expected a model file, \.keras or \.h5; got model\.pt"):
-        import_model.load_model(tmp_path / "model.pt", NAMES)
+        load_model(tmp_path / "model.pt", NAMES)
 
 
 @pytest.mark.parametrize(
@@ -169,13 +170,13 @@ def test_files_that_are_not_what_they_are_called(folder, tmp_path):
 )
 def test_a_wrong_declaration_is_named(folder, name, declared, message):
     with pytest.raises(ValueError, match=message):
-        import_model.load_model(folder / name, **{"class_names": NAMES, **declared})
+        load_model(folder / name, **{"class_names": NAMES, **declared})
 
 
 def test_names_from_a_file(folder, tmp_path):
     (tmp_path / "labels.txt").write_text("\ufeffdark\n middle \n\nbright\n", encoding="utf-8")
     assert import_model.read_class_names(tmp_path / "labels.txt") == NAMES
-    assert import_model.load_model(folder / "inside.keras", str(tmp_path / "labels.txt")).output_shape == (None, 3)
+    assert load_model(folder / "inside.keras", str(tmp_path / "labels.txt")).output_shape == (None, 3)
 
 
 def test_photos_are_put_into_the_models_order():
@@ -195,19 +196,18 @@ def test_a_folder_of_photos_from_end_to_end(folder, tmp_path, make_photo):
         for number in range(4):
             make_photo(tmp_path / "photos" / name / f"{number}.png", (gray + number,) * 3)
     photos = import_model.align_classes(layouts.load_folder(tmp_path / "photos"), NAMES)
-    model = import_model.load_model(folder / "any_size.keras", NAMES, pixels="0-1", image_size=32)
+    model = load_model(folder / "any_size.keras", NAMES, pixels="0-1", image_size=32)
     batches = pipeline.batches(photos, model.input_shape[1])
     labels, probabilities = metrics.predict(model, batches)
     np.testing.assert_array_equal(probabilities.argmax(axis=1), labels)
-    assert foreign_check.check_import(model, batches, NAMES, photos["group"]) == []
-    (said, _) = foreign_check.check_import(
-        import_model.load_model(folder / "any_size.keras", NAMES, image_size=32), batches, NAMES, photos["group"]
-    )
+    assert check_import(model, batches, NAMES, photos["group"]) == []
+    mistaken = load_model(folder / "any_size.keras", NAMES, image_size=32)
+    (said, _) = check_import(mistaken, batches, NAMES, photos["group"])
     assert 'Load it again with pixels="0-1"' in said
 
 
 def test_heat_maps_and_temperatures_take_such_a_model(folder):
-    model = import_model.load_model(folder / "convolved.keras", ["dark", "bright"])
+    model = load_model(folder / "convolved.keras", ["dark", "bright"])
     photos = np.random.default_rng(0).uniform(0, 255, (2, 8, 8, 3)).astype("float32")
     said = model.predict(photos, verbose=0)
     maps, rest = saliency.split_model(model)
@@ -218,4 +218,81 @@ def test_heat_maps_and_temperatures_take_such_a_model(folder):
 
 
 def test_the_size_in_the_file_counts(folder):
-    assert import_model.load_model(folder / "inside.keras", NAMES, image_size=224).input_shape[1] == 8
+    assert load_model(folder / "inside.keras", NAMES, image_size=224).input_shape[1] == 8
+
+
+def photos(count=30, classes=3):
+    """Return batches of photos, equally many of each brightness: (images, labels) of ten each."""
+    labels = np.arange(count) % classes
+    images = flat(*(255 * (labels + 0.5) / classes))
+    return [(images[at : at + 10], labels[at : at + 10]) for at in range(0, count, 10)]
+
+
+def test_nothing_is_said_of_a_model_that_was_declared_as_it_is(folder):
+    assert check_import(load_model(folder / "unit.keras", NAMES, pixels="0-1"), photos(), NAMES) == []
+
+
+def test_wrong_pixels_are_noticed_and_the_right_ones_named(folder):
+    """Taken as 0-255, every photo is far above two thirds: a third is right, and all answers are "bright"."""
+    scaled, same = check_import(load_model(folder / "unit.keras", NAMES), photos(), NAMES)
+    assert 'with pixels="0-1" the model is right on 100.0% of these 30 photos' in scaled
+    assert 'with pixels="0-255", as it was loaded, on 33.3%' in scaled
+    assert "one and the same answer, bright, for all of these 30 photos of 3 classes" in same
+    (scaled,) = check_import(load_model(folder / "unit.keras", NAMES, pixels="-1..1"), photos(), NAMES)
+    assert 'Load it again with pixels="0-1"' in scaled
+
+
+def test_photos_of_few_groups_tell_nothing(folder):
+    """Two of three photos gain. In six groups of one plant each, 6 to 0 has chance 2 / 2**6 = 0.031, above 0.025."""
+    model = load_model(folder / "unit.keras", NAMES)
+    assert not any("scaled" in said for said in check_import(model, photos(), NAMES, np.arange(30) // 5))
+    eight = np.arange(30) // 4  # 2 / 2**8 = 0.008
+    assert any("scaled" in said for said in check_import(model, photos(), NAMES, eight))
+
+
+def test_another_order_of_the_names_is_noticed(folder):
+    """The model's first output is "dark", but is called "bright": the middle third is still right."""
+    names = NAMES[::-1]
+    batches = [(images, 2 - labels) for images, labels in photos(60)]
+    (said,) = check_import(load_model(folder / "unit.keras", names, pixels="0-1"), batches, names)
+    assert "in another order: as dark, middle, bright they fit 100.0% of the photos, as they were given 33.3%" in said
+
+
+def test_a_model_that_guesses_is_not_called_badly_declared(folder):
+    """Labels by lot: of 40 draws few get a sentence, as each kind of sentence has a chance of one in twenty."""
+    model, fired = load_model(folder / "unit.keras", NAMES, pixels="0-1"), 0
+    for seed in range(40):
+        rng = np.random.default_rng(seed)
+        batch = flat(*rng.uniform(0, 255, 60)), rng.integers(0, 3, 60)
+        fired += bool(check_import(model, [batch], NAMES))
+    assert fired <= 6
+
+
+@pytest.mark.parametrize(
+    ("name", "declared", "expected"),
+    [
+        ("sigmoid.keras", {"pixels": "0-1"}, []),
+        ("sigmoid.keras", {}, ['pixels="0-1"', "one and the same answer"]),
+        ("sigmoid.keras", {"pixels": "0-1", "output": "logits"}, ["one and the same answer", "between 0 and 1"]),
+        ("one_logit.keras", {"pixels": "0-1", "output": "logits"}, []),
+    ],
+)
+def test_one_unit_is_checked_too(folder, name, declared, expected):
+    names = ["dark", "bright"]
+    said = check_import(load_model(folder / name, names, **declared), photos(classes=2), names)
+    assert len(said) == len(expected)
+    assert all(part in sentence for part, sentence in zip(expected, said, strict=True))
+
+
+def test_what_does_not_fit_the_model_is_refused(folder):
+    model = load_model(folder / "unit.keras", NAMES, pixels="0-1")
+    with pytest.raises(ValueError, match=r"Expected a model from import_model\.load_model"):
+        check_import(keras.models.load_model(folder / "unit.keras", compile=False), photos(), NAMES)
+    with pytest.raises(ValueError, match="tells 3 classes apart; got 2"):
+        check_import(model, photos(), ["a", "b"])
+    with pytest.raises(ValueError, match="at least one batch"):
+        check_import(model, [], NAMES)
+    with pytest.raises(ValueError, match=r"labels 0 \.\.\. 2; got 0 \.\.\. 3"):
+        check_import(model, photos(classes=4), NAMES)
+    with pytest.raises(ValueError, match="a group for each of 30 photos"):
+        check_import(model, photos(), NAMES, groups=[1, 2])

@@ -1,7 +1,7 @@
-"""A model of any origin, brought into the course's form: pixels 0-255 in, probabilities out (chapter 6).
+"""Import a saved Keras model of any origin: pixels 0-255 in, probabilities out (chapter 6).
 
-A saved model does not say how it wants its pixels scaled, what its outputs are, or which class each output means. So
-whoever brings it says so; foreign_check.check_import says on a few photos whether that can be right.
+A model file does not say how its pixels are scaled, what its outputs are, or which class each output means. So the
+caller says so, and `check_import` tells from a few labeled photos whether that can be right.
 """
 
 import pathlib
@@ -9,6 +9,8 @@ import re
 
 import keras
 import numpy as np
+import scipy.optimize
+import scipy.stats
 
 from .. import _check
 
@@ -16,20 +18,22 @@ PIXELS = {"0-255": (1.0, 0.0), "0-1": (1 / 255, 0.0), "-1..1": (1 / 127.5, -1.0)
 OUTPUTS = ("probabilities", "logits")
 _STARTS = {".keras": b"PK", ".h5": b"\x89HDF", ".hdf5": b"\x89HDF"}  # suffix: how such a file begins
 _AS_KERAS = 'save it again where it was made, with model.save("model.keras"), and give that file'
+LEVEL = 0.05  # chance of a warning where nothing is wrong, for each kind of warning
+FEWEST = 7  # groups that must differ before a sign test can say anything at LEVEL, with two scalings to try
 
 
 def load_model(path, class_names, pixels="0-255", output="probabilities", image_size=None):
     """Return a saved Keras model in the course's form: pixels 0-255 (batch, h, w, 3) to probabilities (batch, classes).
 
     path : a whole model, .keras or .h5. A SavedModel folder is refused: it is a program, run without any check
-    class_names : list of str, or the path of a labels.txt with one name a line, in the order of the model's outputs
-    pixels : what the model was taught with: "0-255" (also if it rescales inside), "0-1" or "-1..1"; RGB
-    output : what it gives: "probabilities", or "logits" if softmax (one unit: sigmoid) is still to come
-    image_size : side of its photos in pixels, for a model that takes any size; where the file says a size, that
-        counts. Afterwards it is `model.input_shape[1]`
+    class_names : list of str, or the path of a labels.txt with one name per line, in the order of the model's outputs
+    pixels : what the model was trained on: "0-255" (also if it rescales inside), "0-1" or "-1..1"; RGB
+    output : "probabilities", or "logits" if softmax (one unit: sigmoid) is still to come
+    image_size : side of its photos in pixels, for a model that takes any size; a size in the file counts more.
+        Afterwards it is `model.input_shape[1]`
     A model of two classes may have one unit: the probability (or logit) of the second class.
-    No code from the file is run: Lambda layers and layers of one's own are refused. Preprocessing that no scaling can
-    say, such as BGR minus a mean, has to be put inside the model where it was made.
+    No code from the file is run: Lambda and custom layers are refused. Preprocessing that no scaling can express, such
+    as BGR minus a mean, has to be put inside the model where it was made.
     Raises ValueError that says what was expected, what came and what to do.
     """
     _check.choice("pixels", pixels, tuple(PIXELS))
@@ -43,11 +47,11 @@ def load_model(path, class_names, pixels="0-255", output="probabilities", image_
     factor, offset = PIXELS[pixels]
     x = images if pixels == "0-255" else keras.layers.Rescaling(factor, offset, name="rescaled")(images)
     scores = loaded(x, training=False)  # (batch, units)
-    return keras.Model(images, _probabilities(scores, units, output), name="foreign_classifier")
+    return keras.Model(images, _probabilities(scores, units, output), name="imported_classifier")
 
 
 def read_class_names(class_names):
-    """Return class names as a list of str, from a list or from the path of a file with one name a line.
+    """Return class names as a list of str, from a list or from the path of a file with one name per line.
 
     Raises ValueError for no such file, fewer than two names, or a name that comes twice.
     """
@@ -66,7 +70,7 @@ def read_class_names(class_names):
 def align_classes(photos, class_names):
     """Return the photos table with the classes in the model's order, so that label numbers mean its outputs.
 
-    photos : photos table; class_names : as for `load`, the same names as the table's classes in any order
+    photos : photos table; class_names : as for `load_model`, the same names as the table's classes in any order
     Raises ValueError that names the classes which only one of the two has.
     """
     _check.columns(photos, ["label"])
@@ -79,6 +83,31 @@ def align_classes(photos, class_names):
             "photos, or write class_names as the folders are called, in the order of the model's outputs."
         )
     return photos.assign(label=photos["label"].cat.reorder_categories(names))
+
+
+def check_import(model, batches, class_names, groups=None):
+    """Return what is probably wrong with the arguments that `load_model` was given, as sentences; [] if nothing is.
+
+    model : from `load_model`; class_names : as for that
+    batches : yields (images, labels), pixels 0-255 (batch, h, w, 3) and int (batch,) in the model's order: as
+        pipeline.batches makes them, not shuffled, from a table that `align_classes` has ordered
+    groups : (photos,), photos of one plant share theirs, in the order of the batches; or None
+    The labels are used. Give it validation photos: a scaling that is chosen on the test photos makes their score too
+    good. It tries the three scalings and another order of the names. A sentence comes where the groups that gain
+    outnumber those that lose by more than chance explains (sign test); with few photos silence says little.
+    Raises ValueError for a model that is not from `load_model`, for no photos, or labels or groups that do not fit.
+    """
+    names, (loaded, declared, logits) = read_class_names(class_names), _declared(model)
+    if model.output_shape[1] != len(names):
+        raise ValueError(f"The model tells {model.output_shape[1]} classes apart; got {len(names)} class_names.")
+    scores, labels = _scores_at_each(loaded, batches)
+    group_of = _group_numbers(groups, labels, names)
+    answers = {pixels: _answers(given, logits) for pixels, given in scores.items()}
+    found = [_scaling(answers, declared, labels, group_of), _all_of_one(answers[declared], labels, names)]
+    if not any(found):
+        found.append(_order(answers[declared], labels, group_of, names))
+    found.append(_no_logits(scores[declared]) if logits else None)
+    return [sentence for sentence in found if sentence]
 
 
 def _read(path):
@@ -103,7 +132,7 @@ def _read(path):
 
 
 def _why_not(path, text):
-    """Return what is the matter with a model file, in a sentence, from what Keras says."""
+    """Return what is wrong with a model file, in a sentence, from the text of Keras's error."""
     unsafe = re.search(r"deserialization of a `(\w+)`", text)
     if unsafe:
         return (
@@ -149,7 +178,7 @@ def _side(shape, image_size, path):
             f"keras.layers.Resizing({shape[1]}, {shape[2]}) after an input of another size, and {_AS_KERAS}."
         )
     if image_size is None and not fixed:
-        raise ValueError(f"{path} takes photos of any size. Say which it was taught with: image_size=224, for example.")
+        raise ValueError(f"{path} takes photos of any size. Say which it was trained on: image_size=224, for example.")
     return fixed.pop() if fixed else _check.image_size(image_size)
 
 
@@ -165,7 +194,7 @@ def _units(shape, classes, path):
 
 
 def _check_output(loaded, side, pixels, output, path):
-    """Raise ValueError if `output` cannot be what the model gives: asked with random pixels, no photo is needed."""
+    """Raise ValueError if `output` cannot be what the model gives: it predicts random pixels, no photo is needed."""
     factor, offset = PIXELS[pixels]
     images = np.random.default_rng(0).uniform(0, 255, (4, side, side, 3)) * factor + offset
     scores = np.asarray(loaded(images.astype("float32"), training=False), np.float64)
@@ -203,3 +232,92 @@ def _lines(path):
             f"read ({error.__class__.__name__})."
         ) from None
     return [line.strip() for line in lines if line.strip()]
+
+
+def _declared(model):
+    """Return (loaded, pixels, logits): the model inside one from `load_model`, its scaling, whether it gives logits."""
+    layers = {layer.name: layer for layer in getattr(model, "layers", [])}
+    if "loaded" not in layers or "raw_pixels" not in layers:
+        raise ValueError("Expected a model from import_model.load_model; got another. Save it and load it with that.")
+    factor = layers["rescaled"].scale if "rescaled" in layers else 1.0
+    pixels = min(PIXELS, key=lambda name: abs(PIXELS[name][0] - factor))
+    return layers["loaded"], pixels, "softmax" in layers
+
+
+def _answers(scores, logits):
+    """Return the class that comes first, int (photos,), from scores (photos, units)."""
+    one_unit = scores.shape[1] == 1
+    return (scores[:, 0] > (0.0 if logits else 0.5)).astype(int) if one_unit else scores.argmax(axis=1)
+
+
+def _no_logits(scores):
+    """Return a sentence if one unit that should give logits gives none below 0 or above 1."""
+    if scores.shape[1] > 1 or len(scores) < FEWEST or scores.min() < 0 or scores.max() > 1:
+        return None
+    return 'Every output lies between 0 and 1, as probabilities do. Load it again with output="probabilities".'
+
+
+def _scores_at_each(loaded, batches):
+    """Return ({pixels: scores (photos, units)}, labels (photos,)), all from one pass."""
+    scores, labels = {pixels: [] for pixels in PIXELS}, []
+    for images, some in batches:
+        labels.append(np.asarray(some))
+        for pixels, (factor, offset) in PIXELS.items():
+            scaled = np.asarray(images, np.float32) * np.float32(factor) + np.float32(offset)
+            scores[pixels].append(np.asarray(loaded.predict_on_batch(scaled)))
+    if not labels:
+        raise ValueError("Expected at least one batch of (images, labels); got none. Is the split empty?")
+    return {pixels: np.concatenate(parts) for pixels, parts in scores.items()}, np.concatenate(labels).astype(int)
+
+
+def _group_numbers(groups, labels, names):
+    if labels.min() < 0 or labels.max() >= len(names):
+        found = f"{labels.min()} ... {labels.max()}"
+        raise ValueError(f"Expected labels 0 ... {len(names) - 1}; got {found}. Use import_model.align_classes.")
+    groups = np.arange(len(labels)) if groups is None else np.asarray(groups)
+    if groups.shape != labels.shape:
+        raise ValueError(f"Expected a group for each of {len(labels)} photos; got shape {groups.shape}.")
+    return np.unique(groups, return_inverse=True)[1]
+
+
+def _surely_better(right, declared, group_of, chance):
+    """Return whether more groups gain than lose by `right` over `declared`, bool (photos,), than chance explains."""
+    gains = np.bincount(group_of, weights=right.astype(int) - declared)
+    won, lost = int((gains > 0).sum()), int((gains < 0).sum())
+    return won > lost and scipy.stats.binomtest(won, won + lost).pvalue < chance
+
+
+def _scaling(answers, declared, labels, group_of):
+    right = {pixels: given == labels for pixels, given in answers.items()}
+    best = max(right, key=lambda pixels: (right[pixels].mean(), pixels == declared))
+    if best == declared or not _surely_better(right[best], right[declared], group_of, LEVEL / (len(PIXELS) - 1)):
+        return None
+    return (
+        f'The pixels are probably scaled wrongly: with pixels="{best}" the model is right on {right[best].mean():.1%} '
+        f'of these {len(labels)} photos, with pixels="{declared}", as it was loaded, on {right[declared].mean():.1%}. '
+        f'Load it again with pixels="{best}".'
+    )
+
+
+def _all_of_one(answers, labels, names):
+    if len(labels) < FEWEST or len(set(answers.tolist())) > 1 or len(set(labels.tolist())) == 1:
+        return None
+    return (
+        f"The model gives one and the same answer, {names[answers[0]]}, for all of these {len(labels)} photos of "
+        f"{len(set(labels.tolist()))} classes. Are pixels and output what it was trained on?"
+    )
+
+
+def _order(answers, labels, group_of, names):
+    """Return a sentence if another order of the names fits: chosen on every other group, judged on the rest."""
+    half, size = group_of % 2 == 0, len(names)
+    counts = np.bincount(answers[half] * size + labels[half], minlength=size**2).reshape(size, size)  # said, true
+    _, meant = scipy.optimize.linear_sum_assignment(-counts)
+    ours, others = answers[~half] == labels[~half], meant[answers[~half]] == labels[~half]
+    if not len(ours) or not _surely_better(others, ours, group_of[~half], LEVEL):
+        return None
+    return (
+        f"The names are probably in another order: as {', '.join(names[number] for number in meant)} they fit "
+        f"{others.mean():.1%} of the photos, as they were given {ours.mean():.1%}. Look up in which order the model "
+        "was trained on its classes."
+    )
