@@ -1,4 +1,5 @@
 import json
+import os
 
 import pytest
 
@@ -26,6 +27,14 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path):
         _files.replace_with(path, half)
     assert json.loads(path.read_text()) == {"n": 1}
     assert [file.name for file in tmp_path.iterdir()] == ["metrics.json"]
+
+
+def test_a_new_file_has_the_permissions_of_any_new_file_and_the_umask_is_left_alone(tmp_path, monkeypatch):
+    """A thread that reads the umask by setting it opens the files that others make meanwhile to everybody."""
+    (tmp_path / "any").touch()
+    monkeypatch.setattr(os, "umask", lambda mask: pytest.fail("the umask was set"))
+    path = _files.write_text(tmp_path / "new", "text")
+    assert path.stat().st_mode == (tmp_path / "any").stat().st_mode
 
 
 def test_run_paths(tmp_path, monkeypatch, root):

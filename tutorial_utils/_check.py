@@ -1,13 +1,14 @@
 """Argument checks: each raises one sentence that names the argument and says what to do."""
 
+import numbers
 import re
 
 
 def integer(name, value, low, high):
-    """Return `value` if it is a whole number from `low` to `high`; raise ValueError otherwise."""
-    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+    """Return `value` as an int if it is a whole number from `low` to `high`; raise ValueError otherwise."""
+    if isinstance(value, bool) or not isinstance(value, numbers.Integral) or not low <= value <= high:
         raise ValueError(f"{name} must be a whole number from {low} to {high}; got {value!r}.")
-    return value
+    return int(value)
 
 
 def choice(name, value, allowed):

@@ -6,8 +6,8 @@ import hashlib
 import json
 import os
 import pathlib
-import tempfile
 import time
+import uuid
 
 _FORGOTTEN = 3600  # seconds after which a temporary file is no one's any more
 PACKAGE = pathlib.Path(__file__).resolve().parent
@@ -75,23 +75,20 @@ def replace_with(path, write, durable=False):
     """
     path = pathlib.Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=".part-", suffix=path.suffix, dir=path.parent)
-    os.close(handle)
+    part = path.with_name(f".part-{uuid.uuid4().hex}{path.suffix}")
     try:
-        write(pathlib.Path(name))
+        part.touch(exist_ok=False)  # with the permissions of any new file, which tempfile's files do not have
+        write(part)
         if durable:
-            with open(name, "rb+") as file:
+            with open(part, "rb+") as file:
                 os.fsync(file.fileno())
-        umask = os.umask(0)
-        os.umask(umask)
-        os.chmod(name, 0o666 & ~umask)  # mkstemp makes files that only their owner can read
-        os.replace(name, path)
+        os.replace(part, path)
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise OSError(error.errno, "the disk is full; make room and run this again", str(path)) from None
         raise
     finally:
-        pathlib.Path(name).unlink(missing_ok=True)
+        part.unlink(missing_ok=True)
     return path
 
 

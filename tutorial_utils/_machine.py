@@ -1,9 +1,14 @@
-"""What this machine has to compute with."""
+"""What this machine has to compute with, and whether it may use the network."""
 
 import contextlib
 import os
 
 _LIMIT = []  # of cores, the latest last
+
+
+def is_offline():
+    """Return whether TUTORIAL_OFFLINE forbids downloads: set to anything but "", 0, false or no, in any case."""
+    return os.environ.get("TUTORIAL_OFFLINE", "").strip().lower() not in ("", "0", "false", "no")
 
 
 def cores():
