@@ -43,7 +43,7 @@ book: $(STAMP)
 	$(BIN)/python -m book.build
 
 notebooks: $(STAMP)
-	$(BIN)/python notebooks/derive.py
+	$(BIN)/python notebooks/source/derive.py
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

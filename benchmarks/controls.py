@@ -17,6 +17,7 @@ import tempfile
 import nbformat
 import pandas
 
+from notebooks.source import derive
 from tests.browser import hands, lab, moved
 from tests.notebooks import solved
 
@@ -40,7 +41,7 @@ def main():
 
 def measure(server, page, chapter, moves):
     """Return the rows of a chapter: the median of the seconds that each control took."""
-    nbformat.write(solved.derive(ROOT).derive(solved.source(ROOT, chapter)), server.notebooks / f"{chapter}.ipynb")
+    nbformat.write(derive.derive(solved.source(ROOT, chapter)), server.notebooks / f"{chapter}.ipynb")
     notebook = lab.Notebook(page, server, f"{chapter}.ipynb")
     errors = notebook.run_all(seconds=900)
     if errors:

@@ -12,6 +12,7 @@ import re
 import nbformat
 import pytest
 
+from notebooks.source import derive
 from tests.browser import hands, lab, moved
 from tests.notebooks import solved
 
@@ -72,7 +73,7 @@ class Nothing:
 
 def opened(server, page, chapter):
     """Return a chapter, with few and small photos, open in a page."""
-    made = solved.derive(ROOT).derive(solved.source(ROOT, chapter))
+    made = derive.derive(solved.source(ROOT, chapter))
     solved.given(made, **solved.small(chapter))
     nbformat.write(made, server.notebooks / f"{chapter}.ipynb")
     return lab.Notebook(page, server, f"{chapter}.ipynb")
@@ -201,7 +202,7 @@ ipywidgets.VBox([slider, widgets.view(show, number=slider)])"""
 
 
 def test_an_error_stands_in_the_place_of_the_picture_and_the_control_lives_on(server, page):
-    kernel = {"kernelspec": solved.derive(ROOT).KERNEL}
+    kernel = {"kernelspec": derive.KERNEL}
     made = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(FAILING)], metadata=kernel)
     nbformat.write(made, server.notebooks / "failing.ipynb")
     notebook = lab.Notebook(page(), server, "failing.ipynb")

@@ -1,11 +1,12 @@
 """The chapters with every exercise answered, and a question of our own after each check: did it say what it should?"""
 
 import ast
-import importlib.util
 import inspect
 
 import jupytext
 import nbformat
+
+from notebooks.source import derive
 
 SMALL = {"photos_per_class": 12, "image_size": 96}  # what every chapter takes
 SHORT = {  # and what some take besides
@@ -19,14 +20,6 @@ SHORT = {  # and what some take besides
 def small(chapter):
     """Return the parameters of a chapter that make it quick: few and small photos, few epochs."""
     return SMALL | SHORT.get(chapter, {})
-
-
-def derive(root):
-    """Return notebooks/derive.py as a module."""
-    spec = importlib.util.spec_from_file_location("derive", root / "notebooks" / "derive.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def given(notebook, **parameters):
@@ -129,7 +122,7 @@ def asked(code):
 def notebook(root, chapter):
     """Return a chapter (nbformat) with every solution filled in and a probe after each cell that checks."""
     path = source(root, chapter)
-    made, answers = derive(root).derive(path), iter(solutions(path))
+    made, answers = derive.derive(path), iter(solutions(path))
     cells = []
     for cell in made.cells:
         if "exercise" in cell.metadata.get("tags", []):

@@ -7,6 +7,7 @@ That the solutions are right and that each wrong answer gets its message is seen
 import nbformat
 import pytest
 
+from notebooks.source import derive
 from tests.notebooks import solved
 from tests.notebooks.test_chapters import CHAPTERS
 
@@ -83,7 +84,7 @@ def test_a_probe_fails_where_a_check_does_not_answer_as_written(code, said):
 def test_the_solved_notebook_is_the_chapter_with_its_solutions(root):
     """One probe after each cell that checks; nothing else differs but the cells to write in."""
     chapter = CHAPTERS[-1]
-    plain = solved.derive(root).derive(solved.source(root, chapter))
+    plain = derive.derive(solved.source(root, chapter))
     made = solved.notebook(root, chapter)
     nbformat.validate(made)
     kept = [cell for cell in made.cells if not cell.id.endswith("-probe")]

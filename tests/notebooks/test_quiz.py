@@ -5,7 +5,7 @@ import html.parser
 import pytest
 import yaml
 
-from notebooks import quiz
+from notebooks.source import quiz
 
 
 def questions(count=quiz.QUESTIONS, **changed):

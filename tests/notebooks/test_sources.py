@@ -1,20 +1,13 @@
 """The learner's notebooks are in step with their sources, and keep to the rules that every chapter has."""
 
 import ast
-import importlib.util
 import json
 
 import pytest
 
+from notebooks.source import derive
+
 ROOT_PARAMETERS = ["dataset", "backbone", "image_size", "seed", "photos_per_class", "full", "run_dir"]
-
-
-@pytest.fixture
-def derive(root):
-    spec = importlib.util.spec_from_file_location("derive", root / "notebooks" / "derive.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def notebooks(root):
@@ -27,7 +20,7 @@ def code_cells(notebook):
     return [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
 
 
-def test_notebooks_are_in_step_with_their_sources(derive, root, tmp_path):
+def test_notebooks_are_in_step_with_their_sources(root, tmp_path):
     derive.main(tmp_path)
     for path, _ in notebooks(root):
         fresh = (tmp_path / path.name).read_bytes()
@@ -35,12 +28,16 @@ def test_notebooks_are_in_step_with_their_sources(derive, root, tmp_path):
     assert len(list(tmp_path.iterdir())) == len(notebooks(root))
 
 
-def test_deriving_twice_gives_the_same_bytes(derive, tmp_path):
+def test_deriving_twice_gives_the_same_bytes(tmp_path):
     for name in ("one", "two"):
         (tmp_path / name).mkdir()
         derive.main(tmp_path / name)
     for path in (tmp_path / "one").iterdir():
         assert path.read_bytes() == (tmp_path / "two" / path.name).read_bytes()
+
+
+def test_readers_see_notebooks_only(root):
+    assert not list((root / "notebooks").glob("*.py"))
 
 
 def test_notebooks_are_committed_without_outputs(root):
@@ -84,7 +81,7 @@ def test_chapter_4_trains_from_scratch_as_the_benchmark_does(root):
     assert f"for filters in {strategies.LAYERS}:" in text
 
 
-def test_badge_and_install_cell_name_the_repository_of_pyproject(derive, root):
+def test_badge_and_install_cell_name_the_repository_of_pyproject(root):
     address = derive.project()["urls"]["Repository"]
     for path, notebook in notebooks(root):
         title = "".join(notebook["cells"][0]["source"])
@@ -93,7 +90,16 @@ def test_badge_and_install_cell_name_the_repository_of_pyproject(derive, root):
         assert f"git+{address}" in "".join(code_cells(notebook)[0]["source"])
 
 
-def test_a_solution_becomes_a_place_to_write_and_a_folded_hint(derive):
+def test_the_install_cell_follows_the_dependencies(monkeypatch):
+    """What is new among them is installed, unless it is listed as there; nothing is listed that is no dependency."""
+    assert derive.lacking() == ["anywidget", "papermill", "pooch"]
+    assert "%pip install --quiet anywidget papermill pooch\n" in derive.install_cell()
+    assert set(derive.ON_COLAB.split() + derive.NOT_NEEDED.split()) < set(derive.dependencies())
+    monkeypatch.setattr(derive, "dependencies", lambda: {"numpy": "numpy>=2.4", "zarr": "zarr>=3"})
+    assert derive.lacking() == ["zarr"]
+
+
+def test_a_solution_becomes_a_place_to_write_and_a_folded_hint():
     source = "# hint: Count them.\nanswer = len(photos)\n\n\ndef double(x):\n    return 2 * x"
     code, folded = derive.exercise(source)
     assert code.splitlines()[0] == "answer = ...  # your answer"
@@ -106,6 +112,6 @@ def test_a_solution_becomes_a_place_to_write_and_a_folded_hint(derive):
     assert "answer = len(photos)" in folded
 
 
-def test_a_solution_without_a_hint_is_refused(derive):
+def test_a_solution_without_a_hint_is_refused():
     with pytest.raises(ValueError, match="# hint:"):
         derive.exercise("answer = 1")

