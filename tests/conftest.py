@@ -1,7 +1,9 @@
 """What every test shares: no downloads, run folders away from the checkout, real photos where they are."""
 
+import http.server
 import os
 import pathlib
+import threading
 
 import matplotlib
 import numpy as np
@@ -61,6 +63,31 @@ def class_folders(tmp_path, make_photo):
             shade = tuple(min(255, value + 5 * number) for value in color)
             make_photo(tmp_path / "photos" / name / f"{number}.png", shade, seed=place)
     return tmp_path / "photos"
+
+
+@pytest.fixture
+def serve():
+    """Return a function that starts a server on this machine, for whose requests it calls `answer(request)`.
+
+    It returns the server's address; `request` is an http.server.BaseHTTPRequestHandler.
+    """
+    servers = []
+
+    def start(answer):
+        class Handler(http.server.BaseHTTPRequestHandler):
+            do_GET = do_HEAD = answer
+
+            def log_message(self, *_):
+                pass
+
+        servers.append(http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler))
+        threading.Thread(target=servers[-1].serve_forever, daemon=True).start()
+        return f"http://127.0.0.1:{servers[-1].server_port}"
+
+    yield start
+    for server in servers:
+        server.shutdown()
+        server.server_close()
 
 
 def _mutated(content, rng):

@@ -1,6 +1,7 @@
-"""Archives that lie, climb, link, repeat and explode."""
+"""Downloads that fail, lie and lead elsewhere; archives that lie, climb, link, repeat and explode."""
 
 import collections
+import hashlib
 import io
 import multiprocessing
 import pathlib
@@ -14,7 +15,7 @@ import numpy as np
 import pytest
 
 from tutorial_utils.data import archives
-from tutorial_utils.data.archives import ArchiveError
+from tutorial_utils.data.archives import ArchiveError, DownloadError
 
 FILES = {"set/rust/1.jpg": b"one", "set/rust/2.jpg": b"two" * 1000, "set/healthy/1.jpg": bytes(5000)}
 
@@ -103,6 +104,108 @@ def everything(folder):
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
+CONTENT = np.random.default_rng(0).bytes(300_000)
+SHA256 = hashlib.sha256(CONTENT).hexdigest()
+
+
+@pytest.fixture
+def address(serve, tmp_path, monkeypatch):
+    """The address of a server that does what the first part of a path says."""
+    monkeypatch.setenv("TUTORIAL_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("TUTORIAL_OFFLINE", "")
+
+    def answer(request):
+        way = request.path.split("/")[1]
+        request.send_response({"refuses": 503, "leads_elsewhere": 302}.get(way, 200))
+        request.send_header("Content-Length", str(len(CONTENT)))
+        if way == "leads_elsewhere":
+            request.send_header("Location", "http://example.org/photos.zip")
+        request.end_headers()
+        request.wfile.write({"wrong": bytes(len(CONTENT)), "breaks": CONTENT[:1000]}.get(way, CONTENT))
+
+    return serve(answer)
+
+
+@pytest.fixture
+def path(tmp_path):
+    """Where the file is kept."""
+    path = tmp_path / "cache" / "downloads" / f"{SHA256[:16]}-photos.zip"
+    path.parent.mkdir(parents=True)
+    return path
+
+
+def test_a_file_is_downloaded_once(address, path):
+    assert archives.fetch(f"{address}/right/photos.zip", SHA256) == path
+    assert path.read_bytes() == CONTENT
+    assert archives.fetch(f"{address}/refuses/photos.zip", SHA256) == path
+    assert list(path.parent.iterdir()) == [path]
+
+
+@pytest.mark.parametrize(
+    ("way", "words"),
+    [
+        ("refuses", "503"),
+        ("wrong", "does not match"),
+        ("breaks", "1000 bytes read, 299000 more expected"),
+        ("leads_elsewhere", "http://example.org/photos.zip is not an https address"),
+    ],
+)
+def test_what_is_not_the_file_is_not_kept_and_the_way_by_hand_is_told(address, path, way, words):
+    with pytest.raises(DownloadError, match=words) as caught:
+        archives.fetch(f"{address}/{way}/photos.zip", SHA256)
+    assert f"download {address}/{way}/photos.zip and save it as {path}" in str(caught.value)
+    assert not list(path.parent.iterdir())
+
+
+def test_a_machine_without_a_network_gets_a_plain_sentence(address, path):
+    with pytest.raises(DownloadError) as caught:
+        archives.fetch("https://127.0.0.1:9/photos.zip", SHA256)
+    assert str(caught.value) == (
+        "photos.zip could not be downloaded: the server does not answer; check the network. "
+        f"To do it by hand, download https://127.0.0.1:9/photos.zip and save it as {path}"
+    )
+
+
+@pytest.mark.parametrize("offline", ["1", "true"])
+def test_offline_only_a_file_saved_by_hand_is_used(address, path, monkeypatch, offline):
+    monkeypatch.setenv("TUTORIAL_OFFLINE", offline)
+    url = f"{address}/right/photos.zip"
+    with pytest.raises(DownloadError, match="is not on this machine, and TUTORIAL_OFFLINE forbids"):
+        archives.fetch(url, SHA256)
+    path.write_text("<html>")
+    with pytest.raises(DownloadError, match="sha256 is wrong"):
+        archives.fetch(url, SHA256)
+    path.write_bytes(CONTENT)
+    assert archives.fetch(url, SHA256) == path
+
+
+def test_a_wrong_file_saved_by_hand_is_replaced(address, path):
+    path.write_text("<html>")
+    assert archives.fetch(f"{address}/right/photos.zip", SHA256).read_bytes() == CONTENT
+
+
+def test_plain_http_is_refused(address):
+    with pytest.raises(DownloadError, match="not an https address"):
+        archives.fetch("http://example.org/photos.zip", SHA256)
+
+
+def in_processes(count, function, *arguments):
+    """Call a function in so many processes at once."""
+    context = multiprocessing.get_context("fork")
+    workers = [context.Process(target=function, args=arguments) for _ in range(count)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join(timeout=60)
+        assert worker.exitcode == 0
+
+
+def test_two_processes_download_the_same_file(address, path):
+    in_processes(2, archives.fetch, f"{address}/right/photos.zip", SHA256)
+    assert path.read_bytes() == CONTENT
+    assert list(path.parent.iterdir()) == [path]
+
+
 @pytest.mark.parametrize("name", WHOLE)
 def test_whole_archives(tmp_path, name):
     (tmp_path / "archive").write_bytes(WHOLE[name])
@@ -120,14 +223,7 @@ def test_a_folder_that_is_there_stays(tmp_path):
 
 def test_two_processes_unpack_the_same_archive(tmp_path):
     (tmp_path / "archive").write_bytes(WHOLE["tar.gz"])
-    context = multiprocessing.get_context("fork")
-    arguments = (tmp_path / "archive", tmp_path / "out")
-    workers = [context.Process(target=archives.unpack, args=arguments) for _ in range(4)]
-    for worker in workers:
-        worker.start()
-    for worker in workers:
-        worker.join(timeout=30)
-        assert worker.exitcode == 0
+    in_processes(4, archives.unpack, tmp_path / "archive", tmp_path / "out")
     assert everything(tmp_path / "out") == FILES
     assert {path.name for path in tmp_path.iterdir()} == {"archive", "out"}
 

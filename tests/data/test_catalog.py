@@ -3,9 +3,7 @@ import importlib.util
 import io
 import pathlib
 import re
-import threading
 import zipfile
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
@@ -73,10 +71,18 @@ def test_four_sets_are_fetched_and_their_cards_say_that_they_were_not_run():
 
 
 @pytest.fixture
-def served(tmp_path, monkeypatch, make_photo):
+def served(tmp_path, monkeypatch, make_photo, serve):
     """A card of two archives at a server of our own, which brings its split; return the addresses asked for."""
-    asked, archives = [], []
-    (tmp_path / "served").mkdir()
+    asked, archives, contents = [], [], {}
+
+    def answer(request):
+        asked.append(request.path)
+        request.send_response(200)
+        request.send_header("Content-Length", str(len(contents[request.path])))
+        request.end_headers()
+        request.wfile.write(contents[request.path])
+
+    address = serve(answer)
     for split, count in [("train", 6), ("validation", 2), ("test", 3)]:
         buffer = io.BytesIO()
         with zipfile.ZipFile(buffer, "w") as archive:
@@ -86,33 +92,19 @@ def served(tmp_path, monkeypatch, make_photo):
                     archive.write(photo, f"{split}/{label}/{number}.jpg")
             archive.writestr(f"{split}/rust/notes.png", b"no photo of the set")
             archive.writestr("__MACOSX/._rust", b"")
-        (tmp_path / "served" / f"{split}.zip").write_bytes(buffer.getvalue())
-        archives.append({"sha256": hashlib.sha256(buffer.getvalue()).hexdigest(), "bytes": len(buffer.getvalue())})
-        archives[-1] |= {"url": f"/{split}.zip", "folder": split, "split": {"validation": "val"}.get(split, split)}
-
-    class Handler(SimpleHTTPRequestHandler):
-        def __init__(self, *arguments):
-            super().__init__(*arguments, directory=str(tmp_path / "served"))
-
-        def log_message(self, _form, request, *_):
-            asked.append(request)
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    for archive in archives:
-        archive["url"] = f"http://127.0.0.1:{server.server_port}{archive['url']}"
+        contents[f"/{split}.zip"] = buffer.getvalue()
+        archives.append({"url": f"{address}/{split}.zip", "sha256": hashlib.sha256(buffer.getvalue()).hexdigest()})
+        archives[-1] |= {"folder": split, "split": {"validation": "val"}.get(split, split)}
     card = {"name": "small", "classes": {"rust": "", "healthy": ""}, "suffix": ".jpg", "archives": archives}
     monkeypatch.setattr(catalog, "cards", lambda: {"small": card})
     monkeypatch.setenv("TUTORIAL_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("TUTORIAL_OFFLINE", "0")
-    yield asked
-    server.shutdown()
-    server.server_close()
+    return asked
 
 
 def test_a_set_is_fetched_once_and_then_needs_no_network(served, monkeypatch, capfd):
     photos = catalog.load_photos("small")
-    assert "Fetching small" in capfd.readouterr().err
+    assert "100%" in capfd.readouterr().err  # a progress bar
     assert photos.groupby(["split", "label"], observed=True).size().to_dict() == {
         (split, label): count
         for split, count in [("train", 6), ("val", 2), ("test", 3)]
@@ -130,7 +122,7 @@ def test_a_set_is_fetched_once_and_then_needs_no_network(served, monkeypatch, ca
 
 def test_a_set_that_is_not_here_and_cannot_be_fetched(served, monkeypatch):
     monkeypatch.setenv("TUTORIAL_OFFLINE", "1")
-    with pytest.raises(OSError, match=r"train.zip is not here yet.*By hand: fetch http.*train.zip and save it as"):
+    with pytest.raises(OSError, match=r"train.zip is not on this machine.*download http.*train.zip and save it as"):
         catalog.load_photos("small")
 
 

@@ -1,6 +1,7 @@
-"""Unpack a zip or tar archive that nobody has to trust: inside its folder, no links, bounded, all of it or nothing."""
+"""Download an archive; unpack it without trusting it: inside its folder, no links, bounded, all of it or nothing."""
 
 import contextlib
+import functools
 import gzip
 import pathlib
 import re
@@ -8,9 +9,12 @@ import shutil
 import stat
 import struct
 import tarfile
+import urllib.parse
 import uuid
 import zipfile
 import zlib
+
+from .. import _files, _machine
 
 MOST_FILES = 100_000
 MOST_BYTES = 4 * 2**30  # of all files together, unpacked
@@ -20,8 +24,56 @@ _BROKEN = (zipfile.BadZipFile, tarfile.TarError, zlib.error, struct.error, EOFEr
 _BROKEN += (NotImplementedError, RuntimeError, ValueError, IndexError, OverflowError, MemoryError)
 
 
+class DownloadError(OSError):
+    """A file that could not be downloaded; says why, and how to get it by hand."""
+
+
 class ArchiveError(ValueError):
     """An archive that is damaged, or that would do what photos have no need of; says which entry and why."""
+
+
+def fetch(url, sha256):
+    """Return the path of a file from the network, downloaded once into `downloads/` of the cache folder.
+
+    url : https; sha256 : 64 hex digits, which the file's bytes must have
+    A file that was saved there by hand counts if its sha256 is right. Two processes may fetch the same file.
+    Raises DownloadError, with the address and what to do by hand.
+    """
+    name = pathlib.PurePosixPath(urllib.parse.urlsplit(url).path).name
+    path = _files.cache_folder() / "downloads" / f"{sha256[:16]}-{name}"
+    if path.is_file() and _files.sha256(path) == sha256:
+        return path
+    by_hand = f"To do it by hand, download {url} and save it as {path}"
+    if _machine.is_offline():
+        here = "is damaged (its sha256 is wrong)" if path.is_file() else "is not on this machine"
+        raise DownloadError(f"{name} {here}, and TUTORIAL_OFFLINE forbids downloads. {by_hand}")
+    try:
+        _download(url, sha256, path)
+    except (OSError, ValueError) as error:
+        raise DownloadError(f"{name} could not be downloaded: {str(error).rstrip('.')}. {by_hand}") from error
+    return path
+
+
+def _download(url, sha256, path):
+    import pooch  # here: half a second, which only a download is worth
+    import requests
+
+    def check_redirect(response, **_):
+        _check_address(urllib.parse.urljoin(response.url, response.headers.get("Location", "")))
+
+    _check_address(url)
+    options = {"chunk_size": 2**18, "timeout": (5, 30), "hooks": {"response": check_redirect}}  # seconds: connect, read
+    try:
+        pooch.retrieve(url, sha256, path.name, path.parent, downloader=pooch.HTTPDownloader(True, **options))
+    except (requests.ConnectionError, requests.Timeout) as error:
+        raise OSError("the server does not answer; check the network") from error
+
+
+def _check_address(url):
+    """Raise ValueError unless an address is https, or on this machine, so that nothing of it crosses a network."""
+    parts = urllib.parse.urlsplit(url)
+    if parts.scheme != "https" and parts.hostname != "127.0.0.1":
+        raise ValueError(f"{url} is not an https address")
 
 
 def unpack(archive, folder, most_files=MOST_FILES, most_bytes=MOST_BYTES):
@@ -53,14 +105,14 @@ def _write_all(archive, staged, most_files, most_bytes):
     seen, left = set(), most_bytes
     try:
         with _open(archive, most_bytes) as entries:
-            for number, (name, problem, content) in enumerate(entries):
+            for number, (name, problem, start) in enumerate(entries):
                 if number >= most_files:
                     raise ArchiveError(f"{archive} has more than {most_files:,} entries; it is not unpacked.")
-                problem = problem or _problem_of_name(name, seen, content is None)
+                problem = problem or _problem_of_name(name, seen, start is None)
                 if problem:
                     raise ArchiveError(f"{archive}: the entry {name!r} {problem}. Nothing of it is unpacked.")
-                if content is not None:
-                    left -= _copy(content, staged / name, left)
+                if start is not None:
+                    left -= _copy(start, staged / name, left)
                 if left < 0:
                     raise ArchiveError(f"{archive} unpacks to more than {most_bytes:,} bytes; it is not unpacked.")
     except ArchiveError:
@@ -87,11 +139,11 @@ def _problem_of_name(name, seen, is_folder):
     return None
 
 
-def _copy(content, path, most):
-    """Write the stream `content` to the new file `path`, not much more than `most` bytes; return how many."""
+def _copy(start, path, most):
+    """Write what `start()` opens to the new file `path`, not much more than `most` bytes; return how many."""
     path.parent.mkdir(parents=True, exist_ok=True)
     written = 0
-    with content as source, open(path, "xb") as target:
+    with start() as source, open(path, "xb") as target:
         while written <= most and (block := source.read(_MOST_AT_ONCE)):
             written += len(block)
             target.write(block)
@@ -100,7 +152,7 @@ def _copy(content, path, most):
 
 @contextlib.contextmanager
 def _open(archive, most_bytes):
-    """Give an iterator over (name, problem or None, stream or None) of an archive's entries."""
+    """Give an iterator over (name, problem or None, function that opens a file's stream) of an archive's entries."""
     with open(archive, "rb") as file:
         begin = file.read(2)
     if begin == b"PK":
@@ -124,31 +176,17 @@ def _zip_entries(opened):
             problem = "is encrypted"
         elif entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
             problem = "is packed in a way that can fill the memory"
-        yield entry.filename, problem, None if entry.is_dir() or problem else _Later(opened, entry)
+        yield entry.filename, problem, None if entry.is_dir() else functools.partial(opened.open, entry)
 
 
 def _tar_entries(opened):
     while entry := opened.next():
         opened.members = []  # tarfile would keep every header
         problem = None if entry.isreg() or entry.isdir() else "is a link or a device"
-        yield entry.name, problem, opened.extractfile(entry) if entry.isreg() else None
+        yield entry.name, problem, functools.partial(opened.extractfile, entry) if entry.isreg() else None
     opened.fileobj.seek(opened.offset)  # tarfile takes a header that it cannot read for the end
     if opened.fileobj.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):
         raise ArchiveError("The archive breaks off, or a header in it is damaged.")
-
-
-class _Later(contextlib.AbstractContextManager):
-    """A file of a zip archive, opened once its name is known to be good."""
-
-    def __init__(self, archive, entry):
-        self.archive, self.entry = archive, entry
-
-    def __enter__(self):
-        self.stream = self.archive.open(self.entry)
-        return self.stream
-
-    def __exit__(self, *_):
-        self.stream.close()
 
 
 class _Bounded:

@@ -1,17 +1,16 @@
 """Load photos by name: a card in `datasets/` becomes the photos table; any folder works too."""
 
+import hashlib
 import importlib.util
 import pathlib
 import re
 
 import pandas
-import tqdm
 import yaml
 
-from .. import _download, _files
+from .. import _check, _files
 from ..leaves import dataset
-from . import archives, layouts
-from .images import sample
+from . import archives, layouts, splits
 
 
 def cards():
@@ -22,7 +21,7 @@ def cards():
 
 
 def names():
-    """Return the names that `load` knows, in alphabetical order."""
+    """Return the names that `load_photos` knows, in alphabetical order."""
     return [name for name, card in cards().items() if name in _LOADERS or "archives" in card]
 
 
@@ -32,10 +31,10 @@ def load_photos(dataset, seed=0, photos_per_class=None, check_photos=True):
     dataset : a name among `cards()`, or the path of a folder
     photos_per_class : None for all, else a smaller sample, drawn by `seed`
     check_photos : False to list a folder's files whatever they are, for data.audit to look at
-    A set that is fetched is kept under the cache folder (TUTORIAL_CACHE moves it): `datasets/<name>/`. One that brings
+    A set that is downloaded is kept in the cache folder (TUTORIAL_CACHE moves it): `datasets/<name>/`. One that brings
     its own split has the column `split` too, unless it is sampled.
-    Raises ValueError for an unknown name and for everything that `layouts.load_folder` refuses; OSError, with what to do by
-    hand, for a set that cannot be fetched.
+    Raises ValueError for an unknown name and for everything that `layouts.load_folder` refuses; OSError, with what to
+    do by hand, for a set that cannot be downloaded.
     """
     check_dataset(dataset)
     if dataset in _LOADERS:
@@ -46,7 +45,7 @@ def load_photos(dataset, seed=0, photos_per_class=None, check_photos=True):
         photos = layouts.load_folder(dataset, check_photos)
     if photos_per_class is None:
         return photos
-    return sample(photos, photos_per_class, seed).drop(columns="split", errors="ignore")
+    return splits.sample_per_class(photos, photos_per_class, seed).drop(columns="split", errors="ignore")
 
 
 def check_dataset(dataset):
@@ -60,6 +59,17 @@ def check_dataset(dataset):
             layouts.find_folder(dataset)
         except ValueError as error:
             raise ValueError(f"{error} Names that are known: {', '.join(names())}.") from None
+
+
+def fingerprint(photos):
+    """Return a sha256 (hex) over every photo's label, file name, group and bytes, whatever the rows' order."""
+    _check.columns(photos, ["path", "label", "group"])
+    named = photos["group"].where(photos["group"] != photos["path"], "")
+    rows = sorted(
+        f"{label}\t{pathlib.Path(path).name}\t{group}\t{_files.sha256(path)}"
+        for path, label, group in zip(photos["path"], photos["label"], named, strict=True)
+    )
+    return hashlib.sha256("\n".join(rows).encode()).hexdigest()
 
 
 def _fetched(card, check_photos):
@@ -93,13 +103,10 @@ def _group(path, pattern):
 
 
 def _unpacked(card, archive):
-    """Return the folder of one archive's files; with a progress bar while it is fetched."""
+    """Return the folder of one archive's files; with a progress bar while it is downloaded."""
     folder = _files.cache_folder() / "datasets" / card["name"] / archive["sha256"][:16]
     if not folder.is_dir():
-        url, size = archive["url"], archive["bytes"]
-        with tqdm.tqdm(total=size, unit="B", unit_scale=True, desc=f"Fetching {card['name']}", leave=False) as bar:
-            path = _download.fetch(url, archive["sha256"], size, lambda there: bar.update(there - bar.n))
-        archives.unpack(path, folder)
+        archives.unpack(archives.fetch(archive["url"], archive["sha256"]), folder)
     return folder
 
 
