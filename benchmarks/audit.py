@@ -65,14 +65,14 @@ def near_copies(table, seed=0):
     A pair is right if it joins a copy to its own original, or to a photo that was found to be a near-copy of it
     before; the pairs of the set's own photos are not counted, for no one knows which of them are right.
     """
-    images = [images.decode(path)[0] for path in table["path"]]
-    chosen = np.random.default_rng(seed).choice(len(images), min(ALTERED, len(images)), replace=False)
-    own = [duplicates.thumbnail(image) for image in images]
+    whole = [images.decode(path)[0] for path in table["path"]]
+    chosen = np.random.default_rng(seed).choice(len(whole), min(ALTERED, len(whole)), replace=False)
+    own = [image_stats.thumbnail(image) for image in whole]
     known = duplicates.find_near_duplicates(np.stack(own), progress=False)[["first", "second"]].to_numpy()
     known = {*map(tuple, known), *map(tuple, known[:, ::-1]), *((place, place) for place in chosen)}
     found = {}
     for name, alter in alterations(seed).items():
-        altered = [duplicates.thumbnail(alter(images[place])) for place in chosen]
+        altered = [image_stats.thumbnail(alter(whole[place])) for place in chosen]
         pairs = duplicates.find_near_duplicates(np.stack(own + altered), progress=False)
         pairs = pairs[(pairs["first"] < len(own)) & (pairs["second"] >= len(own))]
         original = chosen[pairs["second"].to_numpy() - len(own)]
@@ -87,17 +87,17 @@ def wrong_labels(table, rows, seed=0):
 
     rows : features of the photos
     """
-    from tutorial_utils.course import checkup
+    from tutorial_utils.models import heads
 
     rng = np.random.default_rng(seed)
     codes, classes = table["label"].cat.codes.to_numpy(), len(table["label"].cat.categories)
-    before, _ = audit.find_label_issues(codes, checkup.cross_val_probabilities(table, rows, seed))
+    before, _ = audit.find_label_issues(codes, heads.cross_val_probabilities(table, rows, seed))
     planted = rng.choice(len(table), round(WRONG * len(table)), replace=False)
     changed = codes.copy()
     changed[planted] = (codes[planted] + rng.integers(1, classes, len(planted))) % classes
     names = table["label"].cat.categories
     relabelled = table.assign(label=names[changed].astype(table["label"].dtype))
-    suspects, _ = audit.find_label_issues(changed, checkup.cross_val_probabilities(relabelled, rows, seed))
+    suspects, _ = audit.find_label_issues(changed, heads.cross_val_probabilities(relabelled, rows, seed))
     hit, first = np.isin(suspects, planted), np.isin(suspects[: len(planted)], planted)
     return {
         "planted": len(planted),
@@ -214,8 +214,8 @@ def main():
     if arguments.speed_only:  # in a process of its own, for the sake of its memory
         print(json.dumps(speed(catalog.load_photos(arguments.folders[0]), arguments.photos)))
         return
-    from tutorial_utils.course import checkup
-    from tutorial_utils.models import backbones, features
+    from tutorial_utils.course import prepare
+    from tutorial_utils.models import backbones, features, heads
 
     backbone = backbones.get("efficientnet_lite0")
     found = {"backbone": backbone.name, "image_size": arguments.image_size, "sets": {}}
@@ -224,7 +224,7 @@ def main():
         stats = image_stats.compute_stats(table)
         grouped = table.assign(group=duplicates.merge_groups(table["group"], duplicates.find_duplicates(stats)))
         rows = features.stored(grouped, backbone, arguments.image_size)[:]
-        cues = checkup.shortcut_table(grouped, stats, checkup.cross_val_probabilities(grouped, rows))
+        cues = prepare.shortcut_table(grouped, stats, heads.cross_val_probabilities(grouped, rows))
         found["sets"][pathlib.Path(name).name] = {
             "near_copies": near_copies(table),
             "wrong_labels": wrong_labels(grouped, rows),

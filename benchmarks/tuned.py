@@ -22,7 +22,7 @@ QUARTERED = ("solar_cells",)
 
 def rounds(name, photos, seed):
     """Yield (train, validation, test), photos tables, for each round that is pooled into one score."""
-    from tutorial_utils.data import image_stats, shortcuts, splits
+    from tutorial_utils.data import image_stats, splits
 
     if name not in (*FOLDED, *QUARTERED):
         assigned = splits.split(photos, seed=seed, stats=image_stats.compute_stats(photos, progress=False))
@@ -32,12 +32,12 @@ def rounds(name, photos, seed):
     def take(table, rows):
         return table.iloc[rows].reset_index(drop=True)
 
-    outer = shortcuts.by_group(photos, 5 if name in FOLDED else 4, seed)
+    outer = splits.group_k_fold(photos, 5 if name in FOLDED else 4, seed)
     for place, (rest, asked) in enumerate(outer.split(photos, photos["label"], photos["group"])):
         if name in QUARTERED and place:
             return
         left = take(photos, rest)
-        learn, check = next(shortcuts.by_group(left, 7, seed).split(left, left["label"], left["group"]))
+        learn, check = next(splits.group_k_fold(left, 7, seed).split(left, left["label"], left["group"]))
         yield take(left, learn), take(left, check), take(photos, asked)
 
 

@@ -141,9 +141,9 @@ print(f"weights from {borrowed.source} ({borrowed.license})")
 # and by its pixels, shrunk to 16 × 16.
 
 # %%
-from tutorial_utils.data.images import sample
+from tutorial_utils.data import splits
 
-few = sample(photos, 60, seed=seed)
+few = splits.sample_per_class(photos, 60, seed=seed)
 print(f"{len(few)} photos of {few['group'].nunique()} groups")
 
 # %%
@@ -169,7 +169,7 @@ import sklearn.pipeline
 import sklearn.preprocessing
 
 classifier = sklearn.pipeline.make_pipeline(
-    sklearn.preprocessing.StandardScaler(), sklearn.linear_model.LogisticRegression(C=0.01, max_iter=1000)
+    sklearn.preprocessing.StandardScaler(), sklearn.linear_model.LogisticRegression(C=0.03, max_iter=2000)
 )
 folds = sklearn.model_selection.StratifiedGroupKFold(n_splits=3, shuffle=True, random_state=seed)
 labels = few["label"].cat.codes.to_numpy()
@@ -215,7 +215,7 @@ assert not as_told or gain.low > 0
 # comes of it.
 
 # %%
-fewer = sample(few, 20, seed=seed)
+fewer = splits.sample_per_class(few, 20, seed=seed)
 here = few["path"].isin(fewer["path"]).to_numpy()
 careless_maps = borrowed.base(images / 255, training=False)  # the only difference to the extractor above
 careless = keras.Model(images, keras.layers.GlobalAveragePooling2D()(careless_maps))

@@ -64,15 +64,14 @@ import pathlib
 import shutil
 
 import PIL.Image
-from tutorial_utils.data import image_stats
-from tutorial_utils.data.images import sample
+from tutorial_utils.data import image_stats, splits
 from tutorial_utils.data.images import read_image
 
 stats = image_stats.compute_stats(photos)  # looks at every photo once; more of this below
 whole = photos[(stats["problem"] == "").to_numpy()]
 practice = run / "practice"
 shutil.rmtree(practice, ignore_errors=True)
-for row in sample(whole, 6, seed=seed).itertuples():
+for row in splits.sample_per_class(whole, 6, seed=seed).itertuples():
     (practice / row.label).mkdir(parents=True, exist_ok=True)
     shutil.copy(row.path, practice / row.label)
 
@@ -96,13 +95,13 @@ other_picture.resize((40, 40)).save(another / "tiny.png")
 # what it means and what to do, the worst first:
 
 # %%
-from tutorial_utils.course import checkup
+from tutorial_utils.course import prepare
 from tutorial_utils.data import audit
 from tutorial_utils.evaluation import plots
 
 spoiled = catalog.load_photos(practice, check_photos=False)
 found = audit.audit_photos(spoiled, progress=False)
-figure = checkup.plot_findings(found, spoiled, title="What the audit found in the practice folder")
+figure = prepare.plot_findings(found, spoiled, title="What the audit found in the practice folder")
 plots.show(figure, "The spoiled photos, each with what was found", run / "figures" / "practice.png")
 
 # %%
@@ -136,8 +135,9 @@ print(f"{len(kept)} of {len(spoiled)} photos are kept")
 pandas.read_csv(practice / "dropped.csv")[["kind", "meaning"]]
 
 # %% [markdown]
-# Now the same for this chapter's photos. `image_stats.compute_stats`, above, has looked at every photo once and kept what it saw: sizes,
-# brightness, sharpness, a thumbnail to compare. The rest of the chapter uses it again.
+# Now the same for this chapter's photos. `image_stats.compute_stats`, above, has looked at every photo once and kept
+# what it saw: sizes, brightness, sharpness, a thumbnail to compare. The rest of the chapter uses it again, and so do
+# the chapters after it, as long as the files stay as they are.
 
 # %%
 findings = audit.audit_photos(photos, stats)
@@ -149,7 +149,7 @@ assert not as_told or not (findings["severity"] == "error").any()
 
 # %%
 if (findings["path"] != "").any():
-    figure = checkup.plot_findings(findings, photos, title="What the audit found in this chapter's photos")
+    figure = prepare.plot_findings(findings, photos, title="What the audit found in this chapter's photos")
     plots.show(figure, "Photos that the audit names, each with what was found", run / "figures" / "findings.png")
 
 # %%
@@ -216,20 +216,13 @@ plots.show(figure, "Photos of one group of each of two classes, side by side", r
 #
 # A network takes all photos of a batch in one size. `read_image` is the one way in which this course reads pixels,
 # in training and later in use: it turns photos upright (cameras often only note that they were held sideways),
-# converts colors, and resizes. The photo is *stretched* to the square; the other choice, `fit="pad"`, keeps its
-# shape and fills the rest with black.
+# converts colors, and resizes. The whole photo is *stretched* to the square.
 
 # %%
 path = photos["path"].iloc[int(np.argmax(np.maximum(width, height) / np.minimum(width, height)))]
-views = [read_image(path), read_image(path, image_size), read_image(path, image_size, fit="pad")]
-figure = plots.photo_grid(
-    views, titles=["as it is", "stretched", "padded"], columns=3, title="One photo, three ways", size=2.2
-)
-plots.show(
-    figure,
-    "The most elongated photo as it is, stretched to a square, and padded to a square",
-    run / "figures" / "fit.png",
-)
+views = [read_image(path), read_image(path, image_size)]
+figure = plots.photo_grid(views, titles=["as it is", "stretched"], columns=2, title="The most elongated photo", size=2.2)
+plots.show(figure, "The most elongated photo as it is, and stretched to a square", run / "figures" / "fit.png")
 
 # %% [markdown]
 # How small may it be? The smaller the photo, the faster everything that follows: half the side is a quarter of the
@@ -344,7 +337,7 @@ import sklearn.preprocessing
 
 labels = looked_at["label"].cat.codes.to_numpy()
 classifier = sklearn.pipeline.make_pipeline(
-    sklearn.preprocessing.StandardScaler(), sklearn.linear_model.LogisticRegression(C=0.01, max_iter=1000)
+    sklearn.preprocessing.StandardScaler(), sklearn.linear_model.LogisticRegression(C=0.03, max_iter=2000)
 )
 
 
@@ -444,7 +437,7 @@ assert np.array_equal(augment(one, training=False), one)  # outside training, ph
 # that was turned a little?
 
 # %%
-to_change = [read_image(path, image_size) for path in sample(train, 3, seed=seed)["path"]]
+to_change = [read_image(path, image_size) for path in splits.sample_per_class(train, 3, seed=seed)["path"]]
 data_preparation.explore_augmentation(to_change, seed)
 
 # %%
@@ -613,9 +606,10 @@ print(weights)
 
 # %%
 from tutorial_utils.data import shortcuts
+from tutorial_utils.models import heads
 
-probabilities = checkup.cross_val_probabilities(looked_at, x, seed)
-cues = checkup.shortcut_table(looked_at, looked_part, probabilities, seed)
+probabilities = heads.cross_val_probabilities(looked_at, x, seed)
+cues = prepare.shortcut_table(looked_at, looked_part, probabilities, seed)
 cues.assign(cue=cues["cue"].map(shortcuts.CUES)).round(3)
 
 # %%
@@ -642,7 +636,7 @@ def lay_on_table(number, row):
     return str(path)
 
 
-few_photos = sample(looked_at, 30, seed=seed)
+few_photos = splits.sample_per_class(looked_at, 30, seed=seed)
 few_photos["path"] = [lay_on_table(number, row) for number, row in enumerate(few_photos.itertuples())]
 
 # %%

@@ -43,7 +43,6 @@ as_told = as_told and backbone in ("mobilenet_v2", "efficientnet_lite0") and scr
 
 # %%
 from tutorial_utils.data import catalog, image_stats, pipeline, splits
-from tutorial_utils.data.images import sample
 
 photos = catalog.load_photos(dataset, seed=seed, photos_per_class=photos_per_class)
 photos = splits.split(photos, seed=seed, stats=image_stats.compute_stats(photos))
@@ -150,7 +149,7 @@ print(f"first call {once_seconds:.1f} s, the same call again {again_seconds:.1f}
 # %%
 from tutorial_utils.widgets import setup
 
-on_map = sample(train, max(3, 400 // len(class_names)), seed=seed)
+on_map = splits.sample_per_class(train, max(3, 400 // len(class_names)), seed=seed)
 features_on_map = features.stored(on_map, borrowed, image_size)[:]
 places = setup.neighbor_map(features_on_map, seed)  # (photos, 2)
 setup.browse_map(places, pipeline.labels(on_map), class_names, on_map["path"].to_numpy())

@@ -42,7 +42,6 @@ as_told = as_told and backbone in ("mobilenet_v2", "efficientnet_lite0")
 
 # %%
 from tutorial_utils.data import catalog, image_stats, pipeline, splits
-from tutorial_utils.data.images import sample
 
 photos = catalog.load_photos(dataset, seed=seed, photos_per_class=photos_per_class)
 photos = splits.split(photos, seed=seed, stats=image_stats.compute_stats(photos))
@@ -150,7 +149,7 @@ import numpy as np
 from tutorial_utils.models import features
 
 side = 96  # small photos, so that this takes seconds
-few = sample(train, 40, seed=seed)
+few = splits.sample_per_class(train, 40, seed=seed)
 few_labels = pipeline.labels(few)
 
 
@@ -567,7 +566,7 @@ assert not as_told or same[3e-5].value > same[3e-4].value > same[3e-3].value
 # %%
 import pandas
 
-mapped = sample(train, 100, seed=seed)  # at most 100 a class, so that a large folder takes no longer
+mapped = splits.sample_per_class(train, 100, seed=seed)  # at most 100 a class, so that a large folder takes no longer
 model.set_weights(start)
 small_model, _ = training.train_frozen(borrowed, mapped, validation, side)  # on the same base
 small_start = small_model.get_weights()
@@ -757,10 +756,10 @@ means.style.format(precision=1).set_caption("Right (%), frozen and fine-tuned, a
 # versions.
 
 # %%
-from tutorial_utils.course import trials
+from tutorial_utils.course import adviser
 
 mine = pandas.concat([train, validation], ignore_index=True).drop(columns="split")
-mine = sample(mine, 60, seed=seed)
+mine = splits.sample_per_class(mine, 60, seed=seed)
 other = "leaves" if dataset == "solar_cells" else "solar_cells"
 
 
@@ -829,7 +828,7 @@ def noise(number=64):
 
 model.set_weights(start)
 for title, table in ({**tables, "random pixels": noise()} if full else {}).items():
-    far = trials.distance(table, borrowed, 224, seed)  # not a number for a base without BatchNormalization
+    far = adviser.domain_distance(table, borrowed, 224, seed)  # not a number for a base without BatchNormalization
     print(f"{title}: {f'{far:.2f} standard deviations' if np.isfinite(far) else 'an unknown way'} from ImageNet")
 
 # %% [markdown]
@@ -866,13 +865,12 @@ def scratch(learn, choose, draw, name):
 
 
 # %%
-from tutorial_utils.data import shortcuts
 
 
 def measure(number, draw):
     """Return {strategy: accuracy on the validation photos} of one draw of `number` training photos a class."""
-    drawn = sample(train, number, seed=draw)
-    folds = shortcuts.by_group(drawn, 5, draw).split(drawn, drawn["label"], drawn["group"])
+    drawn = splits.sample_per_class(train, number, seed=draw)
+    folds = splits.group_k_fold(drawn, 5, draw).split(drawn, drawn["label"], drawn["group"])
     learn, choose = (drawn.iloc[rows].reset_index(drop=True) for rows in next(folds))  # a fifth chooses the epoch
     model.set_weights(start)
     each, _ = training.train_frozen(borrowed, learn, choose, image_size)

@@ -64,7 +64,7 @@ from tutorial_utils.course import prepare
 fit = prepare.prepare_photos(dataset, run, seed, photos_per_class)
 photos = fit.photos
 print(f"{len(photos):,} photos in {photos['group'].nunique():,} groups can be used, {fit.taken_out:,} are left out")
-prepare.summary(fit.findings)
+prepare.summarize_findings(fit.findings)
 
 # %%
 import pandas
@@ -78,12 +78,11 @@ pandas.crosstab(photos["label"], photos["split"])
 # The test photos are put away now, and nothing below looks at them until they are opened.
 
 # %%
-from tutorial_utils.course import checkup
 from tutorial_utils.evaluation import plots
 
 if fit.findings["path"].ne("").any():
     whole = pandas.concat([photos, fit.findings[["path"]].assign(label="left out")]).drop_duplicates("path")
-    figure = checkup.plot_findings(fit.findings, whole, title="What was found, the worst first")
+    figure = prepare.plot_findings(fit.findings, whole, title="What was found, the worst first")
     plots.show(figure, "Photos of which something was found, the worst first", run / "figures" / "findings.png")
 else:
     print("Nothing was found that could be shown.")
@@ -97,13 +96,13 @@ else:
 
 # %%
 from tutorial_utils.data import shortcuts
-from tutorial_utils.models import backbones, features
+from tutorial_utils.models import backbones, features, heads
 
 borrowed = backbones.get(backbone)
 open_rows = (photos["split"] != "test").to_numpy()
 known = photos[open_rows].reset_index(drop=True)
-said = checkup.cross_val_probabilities(known, features.stored(known, borrowed, image_size)[:], seed)
-cues = checkup.shortcut_table(known, fit.stats[open_rows].reset_index(drop=True), said, seed)
+said = heads.cross_val_probabilities(known, features.stored(known, borrowed, image_size)[:], seed)
+cues = prepare.shortcut_table(known, fit.stats[open_rows].reset_index(drop=True), said, seed)
 fires = [shortcuts.CUES[cue] for cue in cues.loc[cues["fires"], "cue"]]
 named = f"By themselves, these tell much of the class: {', '.join(fires)}." if fires else "No shortcut was found."
 print(named)
@@ -178,11 +177,10 @@ print(f"as they are, against upside down: {fall}")
 # are close, chance decides.
 
 # %%
-from tutorial_utils.data.images import sample
 
 side = min(image_size, 128)
-few = sample(known, max(4, 400 // len(class_names)), seed=seed)
-half, other = next(shortcuts.by_group(few, 2, seed).split(few, few["label"], few["group"]))
+few = splits.sample_per_class(known, max(4, 400 // len(class_names)), seed=seed)
+half, other = next(splits.group_k_fold(few, 2, seed).split(few, few["label"], few["group"]))
 learn, ask = few.iloc[half].reset_index(drop=True), few.iloc[other].reset_index(drop=True)
 
 
@@ -294,15 +292,13 @@ print(f"answer when at least {threshold:.0%} sure" if np.isfinite(threshold) els
 # ## Open the test set, once
 
 # %%
-from tutorial_utils.evaluation import scores
-
 y_test, probabilities = metrics.predict(model, pipeline.batches(test, image_size))
 predicted = probabilities.argmax(axis=1)
 score = metrics.accuracy(y_test, predicted, test["group"])
 majority = float((y_test == train["label"].cat.codes.mode()[0]).mean())
 print(score)
 print(f"always naming the most frequent class: {majority:.1%}")
-by_class = scores.class_table(y_test, predicted, class_names, test["group"])
+by_class = metrics.class_table(y_test, predicted, class_names, test["group"])
 by_class.round(3)
 
 # %% [markdown]
@@ -329,8 +325,7 @@ plots.show(axes.figure, alt, run / "figures" / "confusion.png")
 # The surest mistakes, with what spoke for the answer, and the training photos most like them (chapter 6):
 
 # %%
-from tutorial_utils.evaluation import error_analysis
-from tutorial_utils.evaluation import saliency
+from tutorial_utils.evaluation import diagnostic_plots, error_analysis, saliency
 
 stages = saliency.split_model(model)  # pixels to the last feature map, that to probabilities
 features_of = features.pooled(stages[0])  # (photos, channels): the map's mean over its places
@@ -339,31 +334,29 @@ train_features, val_features, test_features = (features_of(pipeline.batches(each
 images = np.stack([read_image(path, image_size) for path in test["path"]])  # (photos, side, side, 3)
 
 
-def heat_of(places):
+def saliency_of(places):
     """Return what spoke for the predicted class in some test photos, (photos, height, width), 0 to 1."""
     return saliency.grad_cam(stages, images[places], predicted[places])
 
 
 # %%
-found = error_analysis.find_errors(test, y_test, probabilities, train, test_features, train_features, heat_of)
+found = error_analysis.find_errors(test, y_test, probabilities, train, test_features, train_features, saliency_of)
 if len(found.table):
-    figure = error_analysis.figure(found, most=4)
-    alt = "The surest mistakes, each with its heat map and the training photos most like it"
+    figure = diagnostic_plots.plot_errors(found, read_image, most=4, title="The surest mistakes")
+    alt = "The surest mistakes, each with its saliency map and the training photos most like it"
     plots.show(figure, alt, run / "figures" / "mistakes.png")
 else:
     print("No test photo is wrong.")
 
 # %%
-from tutorial_utils.evaluation import heat_plots
-
 one_of_each = [np.flatnonzero(y_test == label)[0] for label in np.unique(y_test)][:5]
-heats = saliency.grad_cam(saliency.split_model(model, places=8), images[one_of_each], predicted[one_of_each], True)
+maps = saliency.hires_cam(saliency.split_model(model, places=8), images[one_of_each], predicted[one_of_each])
 titles = [f"{class_names[y_test[i]]}\nsays {class_names[predicted[i]]}" for i in one_of_each]
-figure = heat_plots.plot_saliency(images[one_of_each], {"what speaks for its answer": heats}, titles)
-plots.show(figure, "A test photo of each class and what in it speaks for the answer", run / "figures" / "heat.png")
+figure = diagnostic_plots.plot_saliency(images[one_of_each], {"what speaks for its answer": maps}, titles)
+plots.show(figure, "A test photo of each class and what in it speaks for the answer", run / "figures" / "saliency.png")
 
 # %% [markdown]
-# Heat maps convince too easily, so here is a number beside them. The middle of every test photo is covered with the
+# Saliency maps convince too easily, so here is a number beside them. The middle of every test photo is covered with the
 # photo's mean color, and only a frame of an eighth of its side is left. How often is the model still right?
 
 # %%
@@ -396,13 +389,13 @@ print(looks)
 # the answer should be "I don't know".
 
 # %%
-from tutorial_utils.leaves import strangers
+from tutorial_utils.leaves import lessons
 from tutorial_utils.evaluation import ood
 
 limit = ood.score_threshold(ood.knn_distance(val_features, train_features))
 passing = ood.acceptance_rate(ood.knn_distance(test_features, train_features), limit, test["group"])
 print(f"test photos: {passing}")
-kinds = {name: strangers.ood_images(name, 32, image_size, seed) for name in strangers.KINDS}
+kinds = {name: lessons.ood_images(name, 32, image_size, seed) for name in lessons.OOD_KINDS}
 still = {name: ood.knn_distance(features_of([some]), train_features) <= limit for name, some in kinds.items()}
 for name, taken in still.items():
     print(f"{name}: {taken.mean():.0%} taken for known")
@@ -479,9 +472,9 @@ def number(value):
     return float(value) if np.isfinite(value) else None
 
 
-pairs = scores.confused_pairs(y_test, predicted, class_names, test["group"])
+pairs = metrics.confused_pairs(y_test, predicted, class_names, test["group"])
 summary = {"n_test": score.n, **with_ends("test_accuracy", score), "accuracy_majority": majority}
-summary |= {"enough_groups": not scores.too_few_groups(test["group"]), "strategy": adviser.STRATEGIES[chosen]}
+summary |= {"enough_groups": not metrics.too_few_groups(test["group"]), "strategy": adviser.STRATEGIES[chosen]}
 summary |= {"most_confused": f"{pairs.iloc[0]['first']} / {pairs.iloc[0]['second']}" if len(pairs) else "none"}
 summary |= {"most_confused_share_low": number(pairs.iloc[0]["low"]) if len(pairs) else None}
 summary |= {"lowest_recall": str(by_class["recall"].idxmin()), "lowest_recall_value": float(by_class["recall"].min())}
@@ -540,7 +533,7 @@ parts = {
     "history": ("How it learned", ""),
     "confusion": ("Every answer, counted", ""),
     "mistakes": ("Mistakes, the surest first", "Beside each: what spoke for the answer, and training photos like it."),
-    "heat": ("What it looks at", looks),
+    "saliency": ("What it looks at", looks),
     "exports": ("Four forms of one model", ""),
     "findings": ("What was found in the photos", named),
 }

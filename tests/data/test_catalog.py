@@ -5,6 +5,7 @@ import pathlib
 import re
 import zipfile
 
+import pandas
 import pytest
 
 from tutorial_utils.data import catalog, splits
@@ -41,6 +42,17 @@ def test_solar_cells_as_published():
 
 def test_a_folder_is_a_data_set(class_folders):
     assert len(catalog.load_photos(str(class_folders), photos_per_class=6)) == 12
+
+
+def test_fingerprint_knows_bytes_labels_and_groups_but_not_order(tmp_path, make_photo):
+    paths = [str(make_photo(tmp_path / f"{number}.png", seed=number)) for number in range(4)]
+    photos = pandas.DataFrame({"path": paths, "label": pandas.Categorical(list("aabb")), "group": paths})
+    mark = catalog.fingerprint(photos)
+    assert catalog.fingerprint(photos.iloc[::-1]) == mark
+    assert catalog.fingerprint(photos.assign(label=pandas.Categorical(list("abab")))) != mark
+    assert catalog.fingerprint(photos.assign(group=["p", "p", "q", "q"])) != mark
+    make_photo(tmp_path / "0.png", seed=9)
+    assert catalog.fingerprint(photos) != mark
 
 
 @pytest.mark.parametrize("name", ["leafs", "../nowhere"])

@@ -3,7 +3,7 @@ import numpy as np
 import PIL.Image
 import pytest
 
-from tutorial_utils.data import duplicates
+from tutorial_utils.data import duplicates, image_stats
 
 ALTERED = {
     "turned": lambda image: image.transpose(PIL.Image.Transpose.ROTATE_90),
@@ -18,7 +18,7 @@ ALTERED = {
 def test_finds_a_photo_that_was(way):
     pictures = [hostile.picture(seed=seed) for seed in range(30)]
     pictures.append(ALTERED[way](pictures[7]))
-    found = duplicates.find_near_duplicates([duplicates.thumbnail(picture) for picture in pictures], progress=False)
+    found = duplicates.find_near_duplicates([image_stats.thumbnail(picture) for picture in pictures], progress=False)
     assert found[["first", "second"]].to_numpy().tolist() == [[7, 30]]
     assert found["similarity"].between(duplicates.THRESHOLD, 1).all()
 
@@ -30,9 +30,9 @@ def test_plain_pictures_are_no_copies_of_each_other():
 
 
 def test_two_photos_alone_are_compared_too():
-    one = duplicates.thumbnail(hostile.picture(seed=1))
+    one = image_stats.thumbnail(hostile.picture(seed=1))
     assert len(duplicates.find_near_duplicates([one, one], progress=False)) == 1
-    assert duplicates.find_near_duplicates([one, duplicates.thumbnail(hostile.picture(seed=2))], progress=False).empty
+    assert duplicates.find_near_duplicates([one, image_stats.thumbnail(hostile.picture(seed=2))], progress=False).empty
 
 
 def test_groups_that_share_a_pair_become_one():

@@ -11,15 +11,14 @@ import pytest
 COUNT = 20_000
 CODE = """
 import pathlib, sys
-from tutorial_utils.data import photos
+from tutorial_utils.data import images
 
 root, seen = pathlib.Path(sys.argv[1]), {}
 for path in sorted(root.iterdir()):
     try:
-        image = images.read_image(path, 64)
-        assert image.shape == (64, 64, 3)
+        assert images.read_image(path, 64).shape == (64, 64, 3)
         kind = "read"
-    except photos.PhotoError as error:
+    except images.PhotoError as error:
         assert path.name in str(error)
         kind = error.kind
     seen[kind] = seen.get(kind, 0) + 1

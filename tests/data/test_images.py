@@ -3,12 +3,11 @@
 import io
 
 import numpy as np
-import pandas
 import PIL.Image
 import PIL.ImageCms
 import pytest
 
-from tutorial_utils.data import images as room
+from tutorial_utils.data import images
 from tutorial_utils.data.images import PhotoError, read_image
 
 
@@ -67,12 +66,15 @@ def test_converts_an_embedded_color_profile(tmp_path):
     assert read_image(tmp_path / "odd.png")[0, 0].tolist() == [120, 130, 140]
 
 
-def test_stretches_or_pads_to_the_square(tmp_path):
-    PIL.Image.new("RGB", (40, 20), "white").save(tmp_path / "wide.png")
-    assert (read_image(tmp_path / "wide.png", 10) == 255).all()
-    padded = read_image(tmp_path / "wide.png", 10, fit="pad")
-    assert padded[:2].max() == 0
-    assert padded[4:6].min() == 255
+def test_stretches_the_whole_photo_to_the_square(tmp_path):
+    """Left half black, right half white: the same halves of the square, and no bars above and below."""
+    wide = np.zeros((20, 40, 3), np.uint8)
+    wide[:, 20:] = 255
+    PIL.Image.fromarray(wide).save(tmp_path / "wide.png")
+    square = read_image(tmp_path / "wide.png", 10)
+    assert square.shape == (10, 10, 3)
+    assert square[:, :4].max() == 0
+    assert square[:, 6:].min() == 255
 
 
 def test_resizing_averages_fine_detail(tmp_path):
@@ -98,7 +100,7 @@ def test_names_the_file_that_is_no_photo(tmp_path, content, word):
 def test_a_heif_photo_is_read_or_the_package_named(tmp_path, monkeypatch):
     path = tmp_path / "phone.heic"
     path.write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(50))
-    monkeypatch.setattr(room, "_formats", lambda: room.FORMATS)
+    monkeypatch.setattr(images, "_formats", lambda: images.FORMATS)
     with pytest.raises(PhotoError, match="pip install pillow-heif") as caught:
         read_image(path)
     assert caught.value.kind == "heif"
@@ -113,7 +115,7 @@ def test_a_heif_photo_is_read_or_the_package_named(tmp_path, monkeypatch):
 def test_names_a_photo_that_is_cut_short(tmp_path, make_photo):
     path = make_photo(tmp_path / "photo.jpg", size=(64, 64))
     path.write_bytes(path.read_bytes()[:-400])
-    room.check_header(path)  # its header is whole
+    images.check_header(path)  # its header is whole
     with pytest.raises(PhotoError, match="damaged"):
         read_image(path)
 
@@ -124,43 +126,6 @@ def test_refuses_formats_that_are_no_photos(tmp_path):
     (tmp_path / "photo.png").write_bytes(buffer.getvalue())
     with pytest.raises(PhotoError, match="not a photo"):
         read_image(tmp_path / "photo.png")
-
-
-def test_sample_takes_whole_groups_by_seed():
-    photos = pandas.DataFrame(
-        {
-            "path": [f"{number}" for number in range(80)],
-            "label": pandas.Categorical(["a"] * 40 + ["b"] * 40),
-            "group": [f"plant {number // 4}" for number in range(80)],
-        }
-    )
-    few = room.sample(photos, 12, seed=1)
-    assert few["label"].value_counts().to_dict() == {"a": 12, "b": 12}
-    assert (few.groupby("group").size() == 4).all()
-    assert few.equals(room.sample(photos, 12, seed=1))
-    assert not few.equals(room.sample(photos, 12, seed=2))
-
-
-def test_sample_of_large_groups_leaves_one_for_each_split():
-    photos = pandas.DataFrame(
-        {
-            "path": [f"{number}" for number in range(60)],
-            "label": pandas.Categorical(["a"] * 60),
-            "group": [f"plant {number // 20}" for number in range(60)],
-        }
-    )
-    assert room.sample(photos, 12)["group"].nunique() == 3
-
-
-def test_fingerprint_knows_bytes_labels_and_groups_but_not_order(tmp_path, make_photo):
-    paths = [str(make_photo(tmp_path / f"{number}.png", seed=number)) for number in range(4)]
-    photos = pandas.DataFrame({"path": paths, "label": pandas.Categorical(list("aabb")), "group": paths})
-    mark = room.fingerprint(photos)
-    assert room.fingerprint(photos.iloc[::-1]) == mark
-    assert room.fingerprint(photos.assign(label=pandas.Categorical(list("abab")))) != mark
-    assert room.fingerprint(photos.assign(group=["p", "p", "q", "q"])) != mark
-    make_photo(tmp_path / "0.png", seed=9)
-    assert room.fingerprint(photos) != mark
 
 
 def test_refuses_floating_point_pixels(tmp_path):

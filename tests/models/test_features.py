@@ -30,7 +30,7 @@ def borrowed():
 def counted(monkeypatch):
     """A list that gets the path of every photo that is read."""
     read, paths = images.read_image, []
-    monkeypatch.setattr(images, "read_photo", lambda path, *rest: (paths.append(path), read(path, *rest))[1])
+    monkeypatch.setattr(images, "read_image", lambda path, *rest: (paths.append(path), read(path, *rest))[1])
     return paths
 
 
@@ -80,7 +80,6 @@ def test_a_change_of_anything_is_another_address(table, borrowed, counted, make_
     assert fresh() == 0
     assert fresh(image_size=96) == 6
     assert fresh(dtype="float16") == 6
-    assert fresh(fit="pad") == 6
     assert fresh(cut="block10_add") == 6
     assert fresh(view=1) == 6
     assert fresh(view=2) == 6
@@ -127,13 +126,19 @@ def test_too_little_room_is_said_before_any_photo_is_read(table, borrowed, count
         ({"dtype": "float64"}, "dtype must be one of 'float32', 'float16'"),
         ({"cut": "block99"}, "cut must be one of"),
         ({"view": 0}, "view must be a whole number from 1"),
-        ({"fit": "crop"}, "fit must be one of"),
         ({"image_size": 10}, "image_size must be"),
     ],
 )
 def test_bad_arguments(table, borrowed, changes, message):
     with pytest.raises(ValueError, match=message):
         features.stored(**{"photos": table, "backbone": borrowed, "image_size": 64} | changes)
+
+
+def test_every_second_label_of_an_array_is_described_as_its_copy_is(table, borrowed):
+    rows = features.stored(table, borrowed, 64, progress=False)
+    labels = np.repeat(pipeline.labels(table), 2)[::2]
+    strided, whole = (features.batches([rows], each).passes.about() for each in (labels, labels.copy()))
+    assert strided == whole
 
 
 def test_batches_come_in_the_order_of_the_pipeline(table):

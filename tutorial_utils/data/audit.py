@@ -50,7 +50,7 @@ KINDS = {
     "label_conflict": Kind(
         "error", "the same picture stands in another class too", f"decide which is right; {TAKE_OUT}"
     ),
-    "leak": Kind("error", "the same picture stands in another split too", "split again with copies merged"),
+    "leak": Kind("error", "the same picture stands in another split too", "split again; give splits.split the stats"),
     "extension": Kind("note", "the name ends unlike the format of the file", "nothing: it is read by its content"),
     "cmyk": Kind("note", "stored in printing colors", "nothing: it is converted"),
     "palette": Kind("note", "stored with a palette of few colors", "nothing: it is converted"),
@@ -59,7 +59,7 @@ KINDS = {
     "animated": Kind("warning", "holds several pictures; only the first is read", "check that the first is the one"),
     "turned": Kind("note", "stored turned, with a note which way is up", "nothing: it is turned upright"),
     "small": Kind("warning", f"a side is shorter than {SMALL} pixels", "take a larger photo if there is one"),
-    "long": Kind("warning", f"more than {LONG:g} times as long as wide", "crop it, or read photos with fit='pad'"),
+    "long": Kind("warning", f"more than {LONG:g} times as long as wide", "crop it"),
     "dark": Kind("warning", "nearly black", "look at it"),
     "bright": Kind("warning", "nearly white", "look at it"),
     "plain": Kind("warning", "nearly a single color", "look at it"),
@@ -76,11 +76,11 @@ KINDS = {
 def audit_photos(photos, stats=None, probabilities=None, progress=True, pairs=None):
     """Return the findings on a photos table: one row a finding, the worst first; changes no file (chapter 2).
 
-    photos : photos table; with the column `split`, copies across splits are found too
-    stats : its facts, as from image_stats.compute_stats; None looks at the photos now
+    photos : photos table; with the column `split`, duplicates across splits are found too
+    stats : as from image_stats.compute_stats; None looks at the photos now
     probabilities : float (photos, classes) of a model that did not learn from the photo in question; adds photos
         whose label is probably wrong
-    pairs : copies among them, as from duplicates.find_duplicates; None searches for them now
+    pairs : as from duplicates.find_duplicates; None searches for them now
     Returns a DataFrame with the columns `path` ("" for a whole class), `kind` (a key of KINDS), `severity` ("error",
     "warning", "note"), `meaning`, `action` and `other` (the other photo, or the other class).
     """
@@ -88,10 +88,10 @@ def audit_photos(photos, stats=None, probabilities=None, progress=True, pairs=No
     photos = photos.reset_index(drop=True)
     stats = image_stats.compute_stats(photos, progress) if stats is None else stats.reset_index(drop=True)
     pairs = duplicates.find_duplicates(stats, progress) if pairs is None else pairs
-    found = [*_files_of(photos, stats), *_pixels_of(photos, stats), *_copies_of(photos, pairs)]
-    found += _classes_of(photos)
+    found = [*_file_findings(photos, stats), *_pixel_findings(photos, stats), *_duplicate_findings(photos, pairs)]
+    found += _class_findings(photos)
     if probabilities is not None:
-        found += _suspects_of(photos, probabilities)
+        found += _label_findings(photos, probabilities)
     rows = [(path, kind, *KINDS[kind], other) for path, kind, other in found]
     table = pandas.DataFrame(rows, columns=COLUMNS)
     rank = table["severity"].map({name: place for place, name in enumerate(SEVERITIES)})
@@ -172,7 +172,7 @@ def find_label_issues(labels, probabilities):
     return rows, likely[rows]
 
 
-def _files_of(photos, stats):
+def _file_findings(photos, stats):
     """Yield (path, kind, other) for what the files themselves tell."""
     for path, row in zip(photos["path"], stats.itertuples(index=False), strict=True):
         if row.problem:
@@ -194,7 +194,7 @@ def _files_of(photos, stats):
         yield from ((path, kind, "") for kind, true in kinds.items() if true)
 
 
-def _pixels_of(photos, stats):
+def _pixel_findings(photos, stats):
     """Yield (path, kind, other) for what the pixels tell; one of a kind is enough for a photo."""
     middle = stats["sharpness"].median()
     for path, row in zip(photos["path"], stats.itertuples(index=False), strict=True):
@@ -207,8 +207,8 @@ def _pixels_of(photos, stats):
         yield from [(path, kind, "") for kind, true in kinds.items() if not row.problem and true][:1]
 
 
-def _copies_of(photos, pairs):
-    """Yield (path, kind, other) for copies; of one kind each photo once, with the photo that is most like it."""
+def _duplicate_findings(photos, pairs):
+    """Yield (path, kind, other) for duplicates; of one kind each photo once, with the photo that is most like it."""
     path, label = photos["path"].to_numpy(), photos["label"].astype(str).to_numpy()
     split = photos["split"].astype(str).to_numpy() if "split" in photos else np.zeros(len(photos), str)
     found = {}
@@ -224,7 +224,7 @@ def _copies_of(photos, pairs):
     return [(*key, other) for key, other in found.items()]
 
 
-def _classes_of(photos):
+def _class_findings(photos):
     """Yield ("", kind, class) for classes with few photos."""
     counts = photos["label"].value_counts()
     for label, count in counts.items():
@@ -234,7 +234,7 @@ def _classes_of(photos):
             yield "", "uneven", f"{label} ({count})"
 
 
-def _suspects_of(photos, probabilities):
+def _label_findings(photos, probabilities):
     names = list(photos["label"].cat.categories)
     for row, likely in zip(*find_label_issues(photos["label"].cat.codes, probabilities), strict=True):
         yield photos["path"].iloc[row], "suspect_label", names[likely]

@@ -1,19 +1,21 @@
-"""Copies among photos: the same bytes, or the same picture turned, mirrored, resized, re-encoded or lightly cropped.
+"""Duplicates: the same bytes, or the same picture turned, mirrored, resized, re-encoded or lightly cropped.
 
 A picture is summed up by the lowest frequencies of its gray thumbnail (as in the perceptual hash of Zauner 2010, but
 kept as numbers, not as bits). What all photos of a set have in common is taken off first, so that two photos on the
-same kind of background are not copies of each other. Turning and mirroring only swaps these numbers and changes their
-signs, and a crop is a matrix product away, so that each photo is compared in 8 positions and 19 crops.
+same kind of background are not duplicates of each other. Turning and mirroring only swaps these numbers and changes
+their signs, and a crop is a matrix product away, so that each photo is compared in 8 positions and 19 crops.
 """
 
 import numpy as np
 import pandas
-import PIL.Image
 import scipy.fft
 import scipy.sparse
 import tqdm.auto
 
-SIDE = 48  # pixels of a thumbnail's side
+from . import image_stats
+from .image_stats import SIDE
+
+VERSION = 1  # of the pairs that are found; raise it when they change
 KEPT = 8  # frequencies each way; the first of all, the mean brightness, is left out
 THRESHOLD = 0.95  # of the similarity, in -1 ... 1; see benchmarks/audit.md
 _CROPS = (0.95, 0.9)  # shares of the side that a crop leaves
@@ -22,34 +24,42 @@ _TYPICAL = 50  # how many photos the spectrum of an average photo counts for
 _BLOCK = 256
 
 
-def thumbnail(image):
-    """Return the gray thumbnail of a photo, uint8 (SIDE, SIDE). image : a PIL image, upright."""
-    return np.asarray(image.convert("L").resize((SIDE, SIDE), PIL.Image.Resampling.BOX))
-
-
 def find_duplicates(stats, progress=True):
-    """Return the pairs of copies: a DataFrame with `first`, `second` (rows of the facts) and `similarity`, 1 the same.
+    """Return pairs of duplicates: a DataFrame with `first`, `second` (rows of `stats`) and `similarity`, 1 the same.
 
-    stats : facts of the photos, as from image_stats.compute_stats
-    Photos with the same bytes come as (first of them, each other); near-copies as from `similar`.
+    stats : of the photos, as from image_stats.compute_stats
+    Photos with the same bytes come as (first of them, each other); near-duplicates as from `find_near_duplicates`.
+    The pairs of the same photos in the same order are found once, and then read from the cache folder.
     """
     rows = np.flatnonzero(stats["problem"] == "")
-    sums = stats["sha256"].to_numpy()[rows]
-    first_of = dict(zip(sums[::-1], rows[::-1], strict=True))
-    same = [(first_of[each], row, 1.0) for each, row in zip(sums, rows, strict=True) if first_of[each] != row]
-    leaders = np.array(sorted(first_of.values()), int)
-    found = [pandas.DataFrame(same, columns=["first", "second", "similarity"])]
-    if len(leaders):
-        near = find_near_duplicates(np.stack(stats["thumbnail"].iloc[leaders].tolist()), progress=progress)
-        near["similarity"] = np.minimum(near["similarity"], np.nextafter(1, 0))
-        found.append(near.assign(first=leaders[near["first"]], second=leaders[near["second"]]))
-    return pandas.concat([each for each in found if len(each)] or found[:1], ignore_index=True)
+    sums = stats["sha256"].to_numpy(str)[rows]
+    thumbnails = np.array(stats["thumbnail"].iloc[rows].tolist(), np.uint8).reshape(-1, SIDE, SIDE)
+    name = image_stats.cache_name(f"pairs {VERSION} {sums.tolist()}", rows, thumbnails)
+    pairs = image_stats.read_cache(name)
+    if pairs is None:
+        pairs = _find_pairs(rows, sums, thumbnails, progress)
+        image_stats.write_cache(name, **pairs)
+    return pandas.DataFrame(pairs)
+
+
+def _find_pairs(rows, sums, thumbnails, progress):
+    """Return {"first", "second", "similarity"}, (pairs,) each. rows : int (photos,); sums : the files' sha256."""
+    first_of = {}
+    leader = np.array([first_of.setdefault(each, place) for place, each in enumerate(sums)], int)  # has the same bytes
+    copies, leaders = np.flatnonzero(leader != np.arange(len(sums))), np.unique(leader)
+    near = find_near_duplicates(thumbnails[leaders], progress=progress)
+    below_one = np.minimum(near["similarity"], np.nextafter(1, 0))
+    return {
+        "first": rows[np.concatenate([leader[copies], leaders[near["first"]]])],
+        "second": rows[np.concatenate([copies, leaders[near["second"]]])],
+        "similarity": np.concatenate([np.ones(len(copies)), below_one]),
+    }
 
 
 def find_near_duplicates(thumbnails, threshold=THRESHOLD, progress=True):
-    """Return the pairs of near-copies: a DataFrame with `first`, `second` (rows, first < second) and `similarity`.
+    """Return the pairs of near-duplicates: a DataFrame with `first`, `second` (rows, first < second) and `similarity`.
 
-    thumbnails : uint8 (photos, SIDE, SIDE), as from `thumbnail`
+    thumbnails : uint8 (photos, SIDE, SIDE), as from image_stats.thumbnail
     threshold : the least similarity, the cosine of the angle between two descriptions; 1 is the same picture
     Time grows with the square of the number of photos: about 20 s for 10,000 on two cores.
     """

@@ -1,7 +1,6 @@
 """`read_image`: the one way to read pixels, in training, evaluation and prediction alike."""
 
 import functools
-import hashlib
 import importlib.util
 import io
 import pathlib
@@ -15,10 +14,9 @@ import PIL.Image
 import PIL.ImageCms
 import PIL.ImageOps
 
-from .. import _check, _files
+from .. import _check
 
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")  # MPO, which some phones write, opens as JPEG
-FITS = ("stretch", "pad")
 VERSION = 1  # of the pixels that read_image returns; raise it when they change
 HEIF = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")  # what phones by Apple write
 warnings.filterwarnings("ignore", module=r"PIL\..*")  # odd EXIF or TIFF fields: nothing that a reader can act on
@@ -69,19 +67,18 @@ class Header(NamedTuple):
     taken: str | None
 
 
-def read_image(path, size=None, fit="stretch"):
+def read_image(path, size=None):
     """Read a photo as upright sRGB pixels (chapter 2).
 
     path : str or Path; JPEG, PNG, WebP, BMP, GIF (first frame), TIFF or MPO
-    size : side of the square that is returned, in pixels; None keeps the photo's own size
-    fit : "stretch" (the whole photo, its sides stretched to the square) or "pad" (its shape kept, black bars)
+    size : side in pixels of the square that the whole photo is stretched to; None keeps the photo's own size
     Returns uint8 (height, width, 3), 0-255. Resized by bilinear interpolation with antialiasing.
     Raises PhotoError, which names the file, for a file that is missing, damaged or no photo.
     """
-    _check.choice("fit", fit, FITS)
     image, _ = decode(path)
     if size is not None:
-        image = _resize(image, _check.integer("size", size, 1, 4096), fit)
+        side = _check.integer("size", size, 1, 4096)
+        image = image.resize((side, side), PIL.Image.Resampling.BILINEAR)
     return np.asarray(image)
 
 
@@ -105,37 +102,6 @@ def check_header(path):
             pass
     except _FAILURES as error:
         raise _error(path, error) from error
-
-
-def sample(photos, per_class, seed=0):
-    """Return a smaller photos table: at most `per_class` photos a class, whole groups where they fit.
-
-    Groups are taken in an order drawn by `seed`; one group gives at most a third of a class, so that
-    train, validation and test can each have one. Rows keep their order.
-    Raises ValueError unless `per_class` is a whole number of at least 3.
-    """
-    _check.columns(photos, ["path", "label", "group"])
-    _check.integer("photos_per_class", per_class, 3, 10**9)
-    order = np.random.default_rng(_check.seed(seed)).permutation(len(photos))
-    shuffled = photos.iloc[order]
-    first_seen = shuffled.groupby(["label", "group"], observed=True).ngroup()
-    rank = first_seen.map({group: place for place, group in enumerate(dict.fromkeys(first_seen))})
-    within = shuffled.groupby(["label", "group"], observed=True).cumcount()
-    fits = shuffled[within < max(1, per_class // 3)]
-    by_group = fits.assign(_rank=rank).sort_values("_rank", kind="stable")
-    kept = by_group.groupby("label", observed=True).head(per_class).index
-    return photos.loc[photos.index.isin(kept)].reset_index(drop=True)
-
-
-def fingerprint(photos):
-    """Return a sha256 (hex) over every photo's label, file name, group and bytes, whatever the rows' order."""
-    _check.columns(photos, ["path", "label", "group"])
-    named = photos["group"].where(photos["group"] != photos["path"], "")
-    rows = sorted(
-        f"{label}\t{pathlib.Path(path).name}\t{group}\t{_files.sha256(path)}"
-        for path, label, group in zip(photos["path"], photos["label"], named, strict=True)
-    )
-    return hashlib.sha256("\n".join(rows).encode()).hexdigest()
 
 
 def _open(path):
@@ -189,12 +155,6 @@ def _to_srgb(image, profile):
         return PIL.ImageCms.profileToProfile(image, source, _SRGB, outputMode="RGB")
     except (OSError, PIL.ImageCms.PyCMSError):
         return image  # a profile that cannot be used: every viewer shows such a photo as sRGB
-
-
-def _resize(image, size, fit):
-    if fit == "pad":
-        return PIL.ImageOps.pad(image, (size, size), PIL.Image.Resampling.BILINEAR, color="black")
-    return image.resize((size, size), PIL.Image.Resampling.BILINEAR)
 
 
 def _error(path, error):

@@ -6,7 +6,8 @@ import json
 import numpy as np
 
 from .. import _check, _quiet
-from .images import FITS, fingerprint, read_image
+from .catalog import fingerprint
+from .images import read_image
 
 _quiet.import_tensorflow()
 
@@ -17,7 +18,7 @@ VIEWS_VERSION = 1  # of the pixels that view returns; raise it when they change
 _KEEP_BYTES = 2**30  # up to this many bytes of pixels are read once and kept in memory
 
 
-def batches(photos, image_size, batch_size=32, shuffle=False, augmentation=None, fit="stretch", seed=0):
+def batches(photos, image_size, batch_size=32, shuffle=False, augmentation=None, seed=0):
     """Return a tf.data.Dataset of (images, labels) batches (chapter 2).
 
     photos : photos table; one pass goes through every row once
@@ -29,10 +30,9 @@ def batches(photos, image_size, batch_size=32, shuffle=False, augmentation=None,
     _check.columns(photos, ["path", "label"])
     _check.image_size(image_size)
     _check.integer("batch_size", batch_size, 1, 4096)
-    _check.choice("fit", fit, FITS)
-    about = {"image_size": image_size, "fit": fit, "augmentation": augmentation and _described(augmentation)}
+    about = {"image_size": image_size, "augmentation": augmentation and _described(augmentation)}
     passes = Passes(len(photos), shuffle, seed, augmentation, lambda: {"photos": fingerprint(photos), **about})
-    read, classes = _reader(photos["path"].to_numpy(str), image_size, fit), tf.constant(labels(photos))
+    read, classes = _reader(photos["path"].to_numpy(str), image_size), tf.constant(labels(photos))
 
     def load(row):
         image = tf.ensure_shape(tf.numpy_function(read, [row], tf.uint8), (image_size, image_size, 3))
@@ -108,7 +108,7 @@ def labels(photos):
     return photos["label"].cat.codes.to_numpy("int32")
 
 
-def _reader(paths, image_size, fit):
+def _reader(paths, image_size):
     """Return the function from a row's number to its pixels; they are kept in memory if all of them fit."""
     pixels, keep = {}, len(paths) * image_size**2 * 3 <= _KEEP_BYTES
 
@@ -116,7 +116,7 @@ def _reader(paths, image_size, fit):
         row = int(row)
         if row in pixels:
             return pixels[row]
-        image = read_image(str(paths[row]), image_size, fit)
+        image = read_image(str(paths[row]), image_size)
         if keep:
             pixels[row] = image
         return image

@@ -14,6 +14,7 @@ import sklearn.model_selection
 import sklearn.pipeline
 
 from .. import _check
+from . import splits
 
 CUES = {  # name: what it is; the first four must not tell the class, the last two may
     "border": "eight pixels of the border",
@@ -30,7 +31,7 @@ _TREES = 200
 def predict_from_cue(cue, photos, stats, folds=5, seed=0):
     """Return the class that each photo seems to have by one cue alone, int (photos,); None if the cue says nothing.
 
-    cue : a key of CUES; photos : photos table; stats : its facts, as from image_stats.compute_stats, every photo readable
+    cue : a key of CUES; photos : photos table; stats : as from image_stats.compute_stats, every photo readable
     Each photo is predicted by a model that saw neither it nor any photo of its group: a random forest on numbers,
     logistic regression on pieces of names. None where all photos are alike in the cue, or none has it.
     """
@@ -41,23 +42,8 @@ def predict_from_cue(cue, photos, stats, folds=5, seed=0):
     if values is None or len(np.unique(values, axis=0)) < 2:
         return None
     model = _of_names(seed) if cue == "name" else _of_numbers(seed)
-    parts = by_group(photos, folds, seed)
+    parts = splits.group_k_fold(photos, folds, seed)
     return sklearn.model_selection.cross_val_predict(model, values, labels, groups=photos["group"], cv=parts)
-
-
-def by_group(photos, folds=5, seed=0):
-    """Return a scikit-learn splitter that holds back each group once, stratified; fewer folds where groups are few.
-
-    Raises ValueError if a class has one group only: nothing could be learned of it without that group.
-    """
-    groups = photos.groupby("label", observed=True)["group"].nunique()
-    if groups.min() < 2:
-        raise ValueError(
-            f"All photos of the class {groups.idxmin()!r} belong to one group, so no model can be asked about them "
-            "that did not learn from them. Add photos of other plants (or objects)."
-        )
-    number = min(folds, int(groups.min()))
-    return sklearn.model_selection.StratifiedGroupKFold(number, shuffle=True, random_state=_check.seed(seed))
 
 
 def majority_share(photos):

@@ -1,4 +1,4 @@
-"""Train, validation and test: stratified by class, never through a group, kept in splits.csv."""
+"""Train, validation and test, folds and samples: stratified by class, never through a group; kept in splits.csv."""
 
 import pathlib
 
@@ -15,7 +15,7 @@ def split(photos, seed=0, fractions=(0.7, 0.1, 0.2), stats=None):
     """Return a copy of the photos table with the column `split`, by group and stratified by class (chapter 2).
 
     fractions : shares of the photos for train, val and test; positive, sum 1
-    stats : facts of the photos, as from image_stats.compute_stats; copies, near-copies too, then share a group
+    stats : as from image_stats.compute_stats; duplicates and near-duplicates then share a group
     Photos of one group always land in one split. Groups are shuffled by `seed`, then placed largest first,
     each where its classes lack most photos; every class has at least one group in every split. A set that brings its
     own split (beans) keeps it; drop the column to split it anew.
@@ -24,19 +24,13 @@ def split(photos, seed=0, fractions=(0.7, 0.1, 0.2), stats=None):
     _check.columns(photos, ["path", "label", "group"])
     pairs = None if stats is None else duplicates.find_duplicates(stats, progress=False)
     if "split" in photos:
-        return _kept(photos, stats, pairs)
+        return _check_given(photos, pairs)
     if pairs is not None:
         photos = photos.assign(group=duplicates.merge_groups(photos["group"], pairs))
     if len(fractions) != 3 or min(fractions) <= 0 or abs(sum(fractions) - 1) > 1e-9:
         raise ValueError(f"fractions must be three positive shares that sum to 1; got {fractions!r}.")
     counts = pandas.crosstab(photos["group"], photos["label"])  # (groups, classes)
-    try:
-        _check_groups(counts)
-    except ValueError as error:
-        if pairs is None or not len(pairs):
-            raise
-        alike = f"{len(pairs)} pairs of photos are so alike that they count as one group; stats=None keeps them apart."
-        raise ValueError(f"{error} ({alike})") from None
+    _check_groups(counts, pairs)
     rng = np.random.default_rng(_check.seed(seed))
     counts = counts.iloc[rng.permutation(len(counts))]
     counts = counts.iloc[np.argsort(-counts.sum(axis=1).to_numpy(), kind="stable")]
@@ -45,24 +39,60 @@ def split(photos, seed=0, fractions=(0.7, 0.1, 0.2), stats=None):
     split = photos["group"].map(lambda group: NAMES[place_of[group]])
     assigned = photos.assign(split=pandas.Categorical(split, categories=NAMES))
     _check_complete(assigned)
-    _check_apart(assigned, stats, pairs)
+    leak = _find_leak(assigned, pairs)
+    if leak:
+        raise ValueError(f"This split would leak: {leak}. Give photos that belong together one group.")
     return assigned
 
 
-def _kept(photos, stats, pairs):
+def _check_given(photos, pairs):
     """Return a copy of the table with the split that it brought, once it is known to be clean."""
     odd = sorted(set(photos["split"].astype(str)) - set(NAMES))
     if odd:
         raise ValueError(f"The column split may hold {', '.join(NAMES)}; it holds {odd[0]!r}. Rename or drop it.")
     photos = photos.assign(split=pandas.Categorical(photos["split"], categories=NAMES))
     _check_complete(photos)
-    try:
-        _check_apart(photos, stats, pairs)
-    except AssertionError as error:
+    leak = _find_leak(photos, pairs)
+    if leak:
         raise ValueError(
-            f"These photos bring their own split, but {error}. To split them anew: photos.drop(columns='split')."
-        ) from None
+            f"These photos bring their own split, but {leak}. To split them anew: photos.drop(columns='split')."
+        )
     return photos
+
+
+def group_k_fold(photos, folds=5, seed=0):
+    """Return a scikit-learn splitter for cross-validation by group, stratified; fewer folds where groups are few.
+
+    Raises ValueError if a class has one group only: nothing could be learned of it without that group.
+    """
+    import sklearn.model_selection  # here, since loading it takes longer than to split a table
+
+    groups = photos.groupby("label", observed=True)["group"].nunique()
+    if groups.min() < 2:
+        raise ValueError(
+            f"All photos of the class {groups.idxmin()!r} belong to one group, so no model can be asked about them "
+            "that did not learn from them. Add photos of other plants (or objects)."
+        )
+    number = min(folds, int(groups.min()))
+    return sklearn.model_selection.StratifiedGroupKFold(number, shuffle=True, random_state=_check.seed(seed))
+
+
+def sample_per_class(photos, photos_per_class, seed=0):
+    """Return a smaller photos table: at most `photos_per_class` photos a class, whole groups where they fit.
+
+    Groups are taken in an order drawn by `seed`; one group gives at most a third of a class, so that
+    train, validation and test can each have one. Rows keep their order.
+    Raises ValueError unless `photos_per_class` is a whole number of at least 3.
+    """
+    _check.columns(photos, ["path", "label", "group"])
+    _check.integer("photos_per_class", photos_per_class, 3, 10**9)
+    photos = photos.reset_index(drop=True)
+    shuffled = photos.iloc[np.random.default_rng(_check.seed(seed)).permutation(len(photos))]
+    groups = shuffled.groupby(["label", "group"], observed=True)
+    order = pandas.Series(pandas.factorize(groups.ngroup())[0], shuffled.index)  # of the groups, as they were drawn
+    capped = order[groups.cumcount() < photos_per_class // 3].sort_values(kind="stable")
+    kept = photos.loc[capped.index].groupby("label", observed=True).head(photos_per_class)
+    return kept.sort_index().reset_index(drop=True)
 
 
 def uneven_shares(photos, fractions=(0.7, 0.1, 0.2), tolerance=0.05):
@@ -83,18 +113,18 @@ def uneven_shares(photos, fractions=(0.7, 0.1, 0.2), tolerance=0.05):
     return "\n".join(sentences)
 
 
-def _check_apart(photos, stats, pairs):
-    """Raise AssertionError if a path, a group, a file's bytes or a near-copy stands in two splits."""
-    names = {"path": photos["path"], "group": photos["group"]}
-    if stats is not None:
-        readable = (stats["problem"] == "").to_numpy()  # files that are equally broken are no copies of a photo
-        names["bytes"] = np.where(readable, stats["sha256"], photos["path"])
-    for name, values in names.items():
-        splits_of = photos["split"].astype(str).groupby(np.asarray(values, str)).nunique()
-        assert (splits_of == 1).all(), f"the same {name} stands in two splits: {splits_of.idxmax()}"
-    if pairs is not None:
-        split = photos["split"].astype(str).to_numpy()
-        assert (split[pairs["first"]] == split[pairs["second"]]).all(), "near-copies stand in two splits"
+def _find_leak(photos, pairs):
+    """Return in words what stands in two splits: a path, a group or a pair of duplicates; "" if nothing does."""
+    split = photos["split"].astype(str).to_numpy()
+    for name in ("path", "group"):
+        splits_of = pandas.Series(split).groupby(photos[name].to_numpy(str)).nunique()
+        if splits_of.max() > 1:
+            return f"the same {name} stands in two splits: {splits_of.idxmax()}"
+    apart = [] if pairs is None else pairs[split[pairs["first"]] != split[pairs["second"]]]
+    if len(apart):
+        one, other = photos["path"].iloc[[apart["first"].iloc[0], apart["second"].iloc[0]]]
+        return f"duplicates stand in two splits: {one} and {other}"
+    return ""
 
 
 def _place(counts, fractions):
@@ -119,15 +149,19 @@ def _place(counts, fractions):
     return places
 
 
-def _check_groups(counts):
-    for label in counts.columns:
-        groups = int((counts[label] > 0).sum())
-        if groups < len(NAMES):
-            what = f"{int(counts[label].sum())} photo(s) in {groups} group(s)"
-            raise ValueError(
-                f"The class {label!r} has {what}; train, val and test need at least one group each. "
-                "Add photos of other plants (or objects) to this class, or leave it out."
-            )
+def _check_groups(counts, pairs):
+    """Raise ValueError if a class has fewer groups than there are splits. counts : int (groups, classes)."""
+    groups = (counts > 0).sum()
+    if groups.min() < len(NAMES):
+        label = groups.idxmin()
+        message = (
+            f"The class {label!r} has {counts[label].sum()} photo(s) in {groups[label]} group(s); train, val and test "
+            "need at least one group each. Add photos of other plants (or objects) to it, or leave it out."
+        )
+        if pairs is not None and len(pairs):
+            message += f" ({len(pairs)} pairs of photos are so alike that they count as one group; "
+            message += "stats=None keeps them apart.)"
+        raise ValueError(message)
 
 
 def _check_complete(photos):

@@ -9,8 +9,7 @@ import tensorflow as tf
 import tqdm.auto
 
 from .. import _check, _machine
-from ..data import pipeline
-from ..data.images import FITS, VERSION, read_image
+from ..data import images, pipeline
 from . import feature_store, freezing, litert
 
 PRECISIONS = ("float32", "float16")
@@ -40,7 +39,6 @@ def stored(
     upright=False,
     seed=0,
     dtype="float32",
-    fit="stretch",
     progress=True,
 ):
     """Return the activations of a photos table, in its order: those on disk are read, the others computed (chapter 3).
@@ -56,11 +54,10 @@ def stored(
     """
     _check.columns(photos, ["path"])
     _check.choice("dtype", dtype, PRECISIONS)
-    _check.choice("fit", fit, FITS)
     if view is not None:
         _check.integer("view", view, 1, 10**6)
     model = extractor(backbone, image_size, cut)
-    about = _about(model, backbone, image_size, cut, fit)
+    about = _about(model, backbone, image_size, cut)
     function, means = litert.fastest_function(model, about["model"])
     drawn = {} if view is None else {"view": view, "seed": _check.seed(seed), "views": pipeline.VIEWS_VERSION}
     drawn |= {"upright": True} if drawn and upright else {}
@@ -69,7 +66,7 @@ def stored(
     ids = feature_store.photo_ids(paths)
 
     def compute(path, photo):
-        image = read_image(path, image_size, fit)  # uint8 (h, w, 3)
+        image = images.read_image(path, image_size)  # uint8 (h, w, 3)
         if view is not None:
             image = pipeline.view(image, f"{seed}/{view}/{photo}", upright)
         return function(image.astype(np.float32))
@@ -108,7 +105,8 @@ def batches(versions, labels, batch_size=32, shuffle=False, seed=0):
     classes = tf.constant(labels)
 
     def describe():
-        return {"activations": feature_store.digest(versions), "labels": hashlib.sha256(np.asarray(labels)).hexdigest()}
+        summary = hashlib.sha256(np.ascontiguousarray(labels)).hexdigest()
+        return {"activations": feature_store.digest(versions), "labels": summary}
 
     def read(rows):
         turns = (passes.next - 1 + rows) % len(versions)  # which version it is a photo's turn for
@@ -126,7 +124,7 @@ def batches(versions, labels, batch_size=32, shuffle=False, seed=0):
     return pipeline.steady(passes.rows().batch(batch_size).map(load).prefetch(2), passes)
 
 
-def _about(model, backbone, image_size, cut, fit):
+def _about(model, backbone, image_size, cut):
     """Return what the numbers depend on besides the photo; `model` sums up weights, preprocessing, size and cut."""
     digest = hashlib.sha256()
     for weight in model.get_weights():
@@ -135,7 +133,7 @@ def _about(model, backbone, image_size, cut, fit):
     preprocessed = np.asarray(keras.ops.convert_to_numpy(backbone.preprocess(ramp)), np.float32)
     digest.update(np.ascontiguousarray(preprocessed).data)
     digest.update(f"{backbone.name}/{image_size}/{cut}".encode())
-    return {"model": digest.hexdigest(), "fit": fit, "read_photo": VERSION}
+    return {"model": digest.hexdigest(), "fit": "stretch", "read_photo": images.VERSION}  # "fit": older caches stay valid
 
 
 def _fill(kept, path_of, compute, progress):
