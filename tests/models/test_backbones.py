@@ -1,6 +1,8 @@
 import importlib
 import pathlib
 import shutil
+import time
+import urllib.request
 
 import keras
 import numpy as np
@@ -59,7 +61,7 @@ def test_file_names_are_those_that_keras_asks_for(monkeypatch):
         entry = backbones._TABLE[name]
         with pytest.raises(Asked) as caught:
             backbones._build(entry, weights="imagenet")
-        assert caught.value.args == (entry.file, entry.site + entry.file)
+        assert caught.value.args == (backbones.cache_path(name).name, entry.address)
 
 
 def test_weights_that_cannot_be_had_fall_back_with_one_line(monkeypatch, tmp_path, capsys):
@@ -91,9 +93,31 @@ def test_no_fallback_is_an_error(monkeypatch, tmp_path):
         backbones.get("vgg16", fallback=None)
 
 
-def test_a_server_that_does_not_answer_is_found_out_quickly(monkeypatch):
+def test_a_server_that_is_not_there_or_does_not_answer_is_found_out_quickly(monkeypatch, serve):
     monkeypatch.delenv("TUTORIAL_OFFLINE", raising=False)
-    assert backbones._unreachable("https://name.invalid/file.h5", seconds=1)
+    assert backbones._unreachable("https://127.0.0.1:9/file.h5") != ""
+    began = time.perf_counter()
+    silent = serve(lambda request: time.sleep(3))
+    assert backbones._unreachable(f"{silent}/file.h5", seconds=0.5) != ""
+    assert time.perf_counter() - began < 2
+
+
+def test_weights_are_asked_for_through_the_proxy(monkeypatch, serve):
+    """The server's name is known to the proxy alone, as in a network where nothing gets out but through one."""
+    asked = []
+
+    def proxy(request):
+        asked.append((request.command, request.path))
+        request.send_response(200)
+        request.end_headers()
+
+    monkeypatch.delenv("TUTORIAL_OFFLINE", raising=False)
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    monkeypatch.setattr(urllib.request, "_opener", None)  # it keeps the proxies of its first use
+    monkeypatch.setenv("http_proxy", serve(proxy))
+    assert backbones._unreachable("http://weights.invalid/file.h5") == ""
+    assert asked == [("HEAD", "http://weights.invalid/file.h5")]
 
 
 @pytest.mark.parametrize("name", ["mobilenet_v3", "", None])

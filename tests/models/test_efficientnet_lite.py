@@ -1,10 +1,12 @@
+import collections
 import importlib.util
+import pickle
 
 import keras
 import numpy as np
 import pytest
 
-from tutorial_utils.models import efficientnet_lite, torch_files
+from tutorial_utils.models import efficientnet_lite
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +28,7 @@ def test_it_has_49_normalization_layers_with_real_statistics(base):
 
 def test_first_and_last_kernels_are_those_of_the_file(base):
     """Each value stands where the torch layout (out, in, h, w) has it."""
-    state = torch_files.read_torch_file(efficientnet_lite.weights_path())
+    state = efficientnet_lite.read_torch_file(efficientnet_lite.weights_path())
     stem = base.get_layer("stem_conv").get_weights()[0]
     top = base.get_layer("top_conv").get_weights()[0]
     assert stem[2, 1, 0, 5] == state["_conv_stem.weight"][5, 0, 2, 1]
@@ -78,7 +80,7 @@ def test_channels_are_rounded_to_eights(scaled, expected):
 
 def test_the_published_head_is_that_of_the_file(base):
     """A feature alone: the scores are its column of the kernel and the biases; with `base`, all 4,652,008 weights."""
-    state, head = torch_files.read_torch_file(efficientnet_lite.weights_path()), efficientnet_lite.imagenet_head()
+    state, head = efficientnet_lite.read_torch_file(efficientnet_lite.weights_path()), efficientnet_lite.imagenet_head()
     probabilities = head.predict(np.eye(1280, dtype="float32")[7:8], verbose=0)[0]  # (1000,)
     scores = state["_fc.weight"][:, 7] + state["_fc.bias"]
     np.testing.assert_allclose(probabilities, np.exp(scores) / np.exp(scores).sum(), rtol=1e-4)
@@ -99,3 +101,21 @@ def test_a_flipped_byte_is_found(tmp_path):
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(efficientnet_lite.WeightsError, match=r"no weights file .*gone\.pth"):
         efficientnet_lite.load_base(path=tmp_path / "gone.pth")
+
+
+def test_a_file_that_wants_to_run_something_is_refused(tmp_path):
+    class Evil:
+        def __reduce__(self):
+            return print, ("I ran",)
+
+    path = tmp_path / "weights.pth"
+    path.write_bytes(b"".join(pickle.dumps(value, 2) for value in (1, 1001, {}, Evil(), [])))
+    with pytest.raises(pickle.UnpicklingError, match=r"asks for (builtins|__builtin__)\.print"):
+        efficientnet_lite.read_torch_file(path)
+
+
+def test_harmless_names_pass(tmp_path):
+    path = tmp_path / "weights.pth"
+    state = collections.OrderedDict()
+    path.write_bytes(b"".join(pickle.dumps(value, 2) for value in (1, 1001, {}, state, [])))
+    assert efficientnet_lite.read_torch_file(path) == {}

@@ -3,66 +3,51 @@
 import importlib
 import os
 import pathlib
-import socket
+import queue
+import threading
 import typing
-import urllib.parse
+import urllib.error
+import urllib.request
 import warnings
 
 import keras
 import numpy as np
 
-from .. import _check, _files
+from .. import _check, _files, _machine
 from . import efficientnet_lite
-
-_KERAS_SITE = "https://storage.googleapis.com/tensorflow/keras-applications/"
-_KERAS_SITE_B = "https://storage.googleapis.com/keras-applications/"
 
 
 class _Entry(typing.NamedTuple):
     module: str  # of keras.applications
     builder: str
-    file: str  # in the Keras cache
-    site: str
+    address: str  # of the weights; Keras's cache keeps them by the name at its end
     license: str = "Apache-2.0"
 
 
-def _entries():
-    """The architectures of keras.applications that fit: any image size, one input, one feature map."""
-    tail = "weights_tf_dim_ordering_tf_kernels_notop.h5"
-    table = {
-        "mobilenet": _Entry("mobilenet", "MobileNet", "mobilenet_1_0_224_tf_no_top.h5", _KERAS_SITE + "mobilenet/"),
-        "mobilenet_v2": _Entry(
-            "mobilenet_v2",
-            "MobileNetV2",
-            "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0_224_no_top.h5",
-            _KERAS_SITE + "mobilenet_v2/",
-        ),
-    }
-    for depth in (16, 19):
-        name = f"vgg{depth}"
-        table[name] = _Entry(name, f"VGG{depth}", f"{name}_{tail}", f"{_KERAS_SITE}{name}/", "CC-BY-4.0")
-    for depth in (50, 101, 152):
-        table[f"resnet{depth}"] = _Entry(
-            "resnet", f"ResNet{depth}", f"resnet{depth}_{tail}", _KERAS_SITE + "resnet/", "MIT"
-        )
-        table[f"resnet{depth}_v2"] = _Entry(
-            "resnet_v2", f"ResNet{depth}V2", f"resnet{depth}v2_{tail}", _KERAS_SITE + "resnet/", "MIT"
-        )
-    for size in range(8):
-        table[f"efficientnet_b{size}"] = _Entry(
-            "efficientnet", f"EfficientNetB{size}", f"efficientnetb{size}_notop.h5", _KERAS_SITE_B
-        )
-    for size in ("b0", "b1", "b2", "b3", "s", "m", "l"):
-        table[f"efficientnet_v2_{size}"] = _Entry(
-            "efficientnet_v2",
-            f"EfficientNetV2{size.upper()}",
-            f"efficientnetv2-{size}_notop.h5",
-            _KERAS_SITE + "efficientnet_v2/",
-        )
-    return table
+_SITE = "https://storage.googleapis.com/tensorflow/keras-applications/"
+_SITE_B = "https://storage.googleapis.com/keras-applications/"
+_TAIL = "weights_tf_dim_ordering_tf_kernels_notop.h5"
+_MOBILE = f"{_SITE}mobilenet/mobilenet_1_0_224_tf_no_top.h5"
+_MOBILE_V2 = f"{_SITE}mobilenet_v2/mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0_224_no_top.h5"
+# the architectures of keras.applications that fit: any image size, one input, one feature map
+_TABLE = {
+    "mobilenet": _Entry("mobilenet", "MobileNet", _MOBILE),
+    "mobilenet_v2": _Entry("mobilenet_v2", "MobileNetV2", _MOBILE_V2),
+}
+for _size in (16, 19):
+    _address = f"{_SITE}vgg{_size}/vgg{_size}_{_TAIL}"
+    _TABLE[f"vgg{_size}"] = _Entry(f"vgg{_size}", f"VGG{_size}", _address, "CC-BY-4.0")
+for _size in (50, 101, 152):
+    _address = f"{_SITE}resnet/resnet{_size}"
+    _TABLE[f"resnet{_size}"] = _Entry("resnet", f"ResNet{_size}", f"{_address}_{_TAIL}", "MIT")
+    _TABLE[f"resnet{_size}_v2"] = _Entry("resnet_v2", f"ResNet{_size}V2", f"{_address}v2_{_TAIL}", "MIT")
+for _size in range(8):
+    _address = f"{_SITE_B}efficientnetb{_size}_notop.h5"
+    _TABLE[f"efficientnet_b{_size}"] = _Entry("efficientnet", f"EfficientNetB{_size}", _address)
+for _size in ("b0", "b1", "b2", "b3", "s", "m", "l"):
+    _address = f"{_SITE}efficientnet_v2/efficientnetv2-{_size}_notop.h5"
+    _TABLE[f"efficientnet_v2_{_size}"] = _Entry("efficientnet_v2", f"EfficientNetV2{_size.upper()}", _address)
 
-
-_TABLE = _entries()
 OFFLINE = "efficientnet_lite0"
 _LITE = {f"efficientnet_lite{size}": size for size in efficientnet_lite.SIZES}
 NAMES = (*_TABLE, *_LITE)
@@ -132,7 +117,7 @@ def _load(name):
     else:
         entry = _TABLE[name]
         base, path, license = _build_pretrained(name, entry), cache_path(name), entry.license
-        source = entry.site + entry.file
+        source = entry.address
     return Backbone(name, name, base, preprocessing(name), path.name, _files.sha256(path), source, license)
 
 
@@ -158,16 +143,16 @@ def cache_path(name):
     """Return where Keras keeps the weights of the network `name`, whether they are there or not."""
     home = os.environ.get("KERAS_HOME")
     folder = pathlib.Path(home).expanduser() if home else pathlib.Path.home() / ".keras"
-    return folder / "models" / _TABLE[_check.choice("backbone", name, tuple(_TABLE))].file
+    return folder / "models" / _TABLE[_check.choice("backbone", name, tuple(_TABLE))].address.rsplit("/", 1)[1]
 
 
 def _build_pretrained(name, entry):
-    path, address = cache_path(name), entry.site + entry.file
+    path = cache_path(name)
     if not path.is_file():
-        reason = _unreachable(address)
+        reason = _unreachable(entry.address)
         if reason:
             raise WeightsUnavailable(
-                f"The ImageNet weights of {name} ({entry.file}) are not on this machine, and {address} "
+                f"The ImageNet weights of {name} are not on this machine, and {entry.address} "
                 f"cannot be reached ({reason})."
             )
     try:
@@ -188,11 +173,22 @@ def _build(entry, weights):
 
 
 def _unreachable(address, seconds=5):
-    """Return why `address` cannot be reached, or "" if its server answers."""
-    if os.environ.get("TUTORIAL_OFFLINE", "") not in ("", "0"):
+    """Return why `address` cannot be reached, directly or through the machine's proxy, or "" if its server answers."""
+    if _machine.is_offline():
         return "TUTORIAL_OFFLINE is set"
+    found = queue.SimpleQueue()
+    threading.Thread(target=lambda: found.put(_problem(address, seconds)), daemon=True).start()
     try:
-        socket.create_connection((urllib.parse.urlsplit(address).hostname, 443), timeout=seconds).close()
+        return found.get(timeout=seconds)  # a name with many addresses would cost the time-out of each
+    except queue.Empty:
+        return f"no answer within {seconds} seconds"
+
+
+def _problem(address, seconds):
+    try:
+        urllib.request.urlopen(urllib.request.Request(address, method="HEAD"), timeout=seconds).close()
+    except urllib.error.HTTPError:
+        return ""  # it answers; whether it has the file is Keras's question
     except OSError as error:
-        return error.strerror or str(error)
+        return str(getattr(error, "reason", error))
     return ""

