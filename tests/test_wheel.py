@@ -56,7 +56,7 @@ def test_the_wheel_brings_package_and_cards(python, tmp_path):
     assert str(python.parent.parent) in where
     code = "from tutorial_utils.data import catalog; print(sorted(catalog.cards()))"
     assert ask(python, code, tmp_path) == str(sorted(path.stem for path in (ROOT / "datasets").glob("*.yaml")))
-    code = "from tutorial_utils.course import measured; print(benchmark_tables.read_table('leakage')[1])"
+    code = "from tutorial_utils.course import benchmark_tables; print(benchmark_tables.read_table('leakage')[1])"
     assert ask(python, code, tmp_path).endswith("by python -m benchmarks.leakage")
 
 

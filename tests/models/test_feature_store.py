@@ -112,6 +112,14 @@ def test_what_a_killed_process_left_is_swept_after_an_hour(kept):
     assert not old.exists()
 
 
+def test_clearing_leaves_neither_stores_nor_converted_networks(kept, tmp_path):
+    kept.write(["a"], rows_of(["a"]))
+    for folder in ("litert", "datasets"):
+        (tmp_path / "cache" / folder).mkdir()
+    feature_store.clear_cache()
+    assert [path.name for path in (tmp_path / "cache").iterdir()] == ["datasets"]
+
+
 def test_a_shard_holds_at_most_so_many_bytes():
     assert feature_store.FeatureStore({}, (1280,)).shard_rows() == feature_store.SHARD_ROWS
     assert feature_store.FeatureStore({}, (112, 112, 96)).shard_rows() == feature_store.SHARD_BYTES // (
@@ -122,9 +130,9 @@ def test_a_shard_holds_at_most_so_many_bytes():
 
 SCRIPT = """
 import sys
-from tutorial_utils.data import folders
-from tutorial_utils.models import backbones, features, store
-store.SHARD_ROWS = 16
+from tutorial_utils.data import layouts
+from tutorial_utils.models import backbones, feature_store, features
+feature_store.SHARD_ROWS = 16
 photos = layouts.load_folder(sys.argv[1])
 lite0 = backbones.get("efficientnet_lite0")
 features.stored(photos[:1], lite0, 96, progress=False)  # converts the network

@@ -31,8 +31,9 @@ def root():
 
 
 def clear_cache():
-    """Delete every store; whatever is needed again is computed again."""
-    shutil.rmtree(root(), ignore_errors=True)
+    """Delete every store, and the networks that models.litert has converted; what is needed again is made again."""
+    for folder in (root(), _files.cache_folder() / "litert"):
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 class FeatureStore:
@@ -161,7 +162,7 @@ def photo_ids(paths):
 
 
 def digest(versions):
-    """Return the sha256 (hex) of what a list of Rows holds: by photos and by meaning, without reading a row."""
+    """Return the sha256 (hex) of what a list of StoredFeatures holds, by photos and by meaning; no row is read."""
     text = "\n".join(f"{rows.store.folder.name} {_name(rows.ids)}" for rows in versions)
     return hashlib.sha256(text.encode()).hexdigest()
 
