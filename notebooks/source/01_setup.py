@@ -71,11 +71,11 @@ assert checks["ready"].all(), "Do what the last column says, then run this noteb
 # yours works as well. Their cards:
 
 # %%
-from tutorial_utils.widgets import data_preparation
 from tutorial_utils.data import catalog
+from tutorial_utils.widgets import setup
 
 cards = catalog.cards()
-data_preparation.browse_cards(cards)
+setup.browse_cards(cards)
 
 # %% [markdown]
 # The same as a table, for readers of the printed page:
@@ -226,18 +226,16 @@ descriptions = {
 }
 
 # %%
-from tutorial_utils.widgets import setup
-
 as_given = np.stack([read_image(path, image_size) for path in fewer["path"]])  # (photos, h, w, 3), 0-255
-taken = {
+seen = {
     "features": as_given,
-    "features, pixels / 255": setup.taken_for(as_given, lambda pixels: pixels / 255, borrowed.preprocess),
+    "features, pixels / 255": setup.photos_as_seen(as_given, lambda pixels: pixels / 255, borrowed.preprocess),
     "bare pixels": np.stack([read_image(path, 16) for path in fewer["path"]]),
 }
-alike = {name: setup.nearest(rows, fewer["group"]) for name, rows in descriptions.items()}
+nearest = {name: setup.nearest_in_other_groups(rows, fewer["group"]) for name, rows in descriptions.items()}
 fewer_labels = fewer["label"].cat.codes.to_numpy()
 class_names = list(fewer["label"].cat.categories)
-setup.browse_alike(as_given, fewer_labels, class_names, alike, taken)
+setup.browse_nearest(as_given, fewer_labels, class_names, nearest, seen)
 
 # %% [markdown]
 # Move through the photos, then switch the description. The second picture is what the photo is taken for: with its own
@@ -246,12 +244,12 @@ setup.browse_alike(as_given, fewer_labels, class_names, alike, taken)
 # background? One photo by all three:
 
 # %%
-figure, alt = setup.draw_alike(as_given, fewer_labels, class_names, alike, taken, photo=0)
+figure, alt = setup.draw_nearest(as_given, fewer_labels, class_names, nearest, seen, photo=0)
 plots.show(figure, alt, run / "figures" / "alike.png")
 
 # %%
 shared = {}
-for name, near in alike.items():
+for name, near in nearest.items():
     times = near.shape[1]  # how many most alike photos
     own, groups = (np.repeat(each, times) for each in (fewer_labels, fewer["group"].to_numpy()))
     shared[name] = metrics.accuracy(own, fewer_labels[near].ravel(), groups)
@@ -314,18 +312,18 @@ exercises.check(
 
 # %% [markdown]
 # **3. Change one thing, explain.** Above, photos of the same plant were left out of the search. Let them in: give
-# `nearest` the path of each photo in place of its group, so that only the photo itself is left out. For what share of
-# the photos is the *most* alike one, by the features, of the same plant?
+# `nearest_in_other_groups` the path of each photo in place of its group, so that only the photo itself is left out. For
+# what share of the photos is the *most* alike one, by the features, of the same plant?
 
 # %%
 plants = fewer["group"].to_numpy()
 
 # %% tags=["solution"]
-# hint: `feature_widgets.nearest(features[here], fewer["path"], count=1)[:, 0]` is the most alike photo of each.
-same_plant = (plants[setup.nearest(features[here], fewer["path"], count=1)[:, 0]] == plants).mean()
+# hint: `setup.nearest_in_other_groups(features[here], fewer["path"], count=1)[:, 0]` is the most alike photo of each.
+same_plant = (plants[setup.nearest_in_other_groups(features[here], fewer["path"], count=1)[:, 0]] == plants).mean()
 
 # %%
-most_alike = setup.nearest(features[here], fewer["path"], count=1)[:, 0]
+most_alike = setup.nearest_in_other_groups(features[here], fewer["path"], count=1)[:, 0]
 exercises.check(
     "Most alike and of the same plant",
     same_plant,

@@ -147,12 +147,12 @@ print(f"first call {once_seconds:.1f} s, the same call again {again_seconds:.1f}
 # something; how far apart two crowds lie does not.
 
 # %%
-from tutorial_utils.widgets import setup
+from tutorial_utils.widgets import feature_extraction
 
 on_map = splits.sample_per_class(train, max(3, 400 // len(class_names)), seed=seed)
 features_on_map = features.stored(on_map, borrowed, image_size)[:]
-places = setup.neighbor_map(features_on_map, seed)  # (photos, 2)
-setup.browse_map(places, pipeline.labels(on_map), class_names, on_map["path"].to_numpy())
+places = feature_extraction.neighbor_map(features_on_map, seed)  # (photos, 2)
+feature_extraction.browse_map(places, pipeline.labels(on_map), class_names, on_map["path"].to_numpy())
 
 # %% [markdown]
 # For readers of the printed page:
@@ -160,7 +160,7 @@ setup.browse_map(places, pipeline.labels(on_map), class_names, on_map["path"].to
 # %%
 from tutorial_utils.evaluation import plots
 
-axes, alt = setup.draw_map(places, pipeline.labels(on_map), class_names)
+axes, alt = feature_extraction.draw_map(places, pipeline.labels(on_map), class_names)
 plots.show(axes.figure, alt, run / "figures" / "map.png")
 
 # %% [markdown]
@@ -244,8 +244,6 @@ assert not as_told or last["accuracy"] > last["val_accuracy"]
 # differences that you see are larger than it?
 
 # %%
-from tutorial_utils.widgets import feature_extraction
-
 learned_from, asked = (x_train, y_train), (x_val, y_val)
 feature_extraction.explore_head(learned_from, asked, class_names, validation["group"])
 

@@ -157,9 +157,9 @@ print(f"{training_seconds:.1f} s for 8 epochs, {drawing.seconds / training_secon
 # Sixty epochs, a fixed learning rate, and nobody who would stop it: the two callbacks only watch.
 
 # %%
-from tutorial_utils.widgets import live
+from tutorial_utils.widgets import callbacks
 
-live_plot = live.LivePlot("Nobody stops it: 60 epochs at a fixed rate", run / "figures" / "unwatched.png")
+live_plot = callbacks.LivePlot("Nobody stops it: 60 epochs at a fixed rate", run / "figures" / "unwatched.png")
 fixed_movement = Movement()
 unwatched_head, unwatched = train_head(learning_rate=1e-3, epochs=60, callbacks=[live_plot, fixed_movement])
 
@@ -184,8 +184,6 @@ assert not as_told or unwatched["val_loss"].iloc[-1] > unwatched["val_loss"].min
 # raise the minimum delta, and watch which epoch is kept: it need no longer be the lowest.
 
 # %%
-from tutorial_utils.widgets import callbacks
-
 callbacks.explore_callbacks(unwatched, patience=5)
 
 # %%

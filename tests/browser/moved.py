@@ -23,7 +23,7 @@ class Moved(NamedTuple):
 CONTROLS = {
     "01_setup": {
         "browse_cards": [Moved("data set", "menu", TOLD)],
-        "browse_alike": [Moved("photo"), Moved("described by", "menu")],
+        "browse_nearest": [Moved("photo"), Moved("described by", "menu")],
     },
     "02_data_preparation": {
         "browse_findings": [Moved("finding", "menu", BOTH)],
@@ -57,16 +57,17 @@ CONTROLS = {
         ],
     },
     "06_evaluation": {
-        "browse": [Moved("photo"), Moved("mistakes", "menu")],  # this order: of a chosen pair there may be only one
+        # in this order: a pair may have only one
+        "browse_errors": [Moved("photo"), Moved("errors", "menu")],  # in this order: a pair may have only one
         "browse_confusion": [Moved("picture", "picture", TOLD)],
         "explore_threshold": [
             Moved("answer only when at least this sure"),
             Moved("photos", "menu"),
             Moved("class", "menu"),
         ],
-        "explore_heat": [
+        "explore_saliency": [
             Moved("outline of the lesions", "box", ("picture",)),
-            Moved("strength of the heat"),
+            Moved("strength of the map"),
             Moved("photo", "menu"),
         ],
     },
@@ -79,7 +80,7 @@ CONTROLS = {
         ],
     },
     "08_your_own_photos": {
-        "ask": [
+        "explore_predictor": [
             # what it says of another photo, or at another threshold, may be the same
             Moved("answer only when at least this sure", changes=("picture",)),
             Moved("photo", "menu", ("picture",)),

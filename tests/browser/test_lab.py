@@ -192,13 +192,13 @@ def test_an_exercise_answers_wrong_and_then_right(notebook, chapter):
 
 FAILING = """\
 import ipywidgets
-from tutorial_utils.course import widgets
+from tutorial_utils.widgets.controls import live_view
 
 def show(number):
     return f'<p>whole: {6 // number}</p>'
 
 slider = ipywidgets.IntSlider(1, min=0, max=2, description="number", continuous_update=False)
-ipywidgets.VBox([slider, widgets.view(show, number=slider)])"""
+ipywidgets.VBox([slider, live_view(show, number=slider)])"""
 
 
 def test_an_error_stands_in_the_place_of_the_picture_and_the_control_lives_on(server, page):

@@ -11,7 +11,7 @@ from tests.notebooks import solved
 def test_the_table_has_the_controls_of_the_source(root, chapter):
     cells = [cell.source for cell in solved.code_cells(solved.source(root, chapter))]
     names = [moved.maker(code) or "" for code in cells]
-    makers = [(n, cells[n]) for n, name in enumerate(names) if name.startswith(("browse", "explore", "ask"))]
+    makers = [(n, cells[n]) for n, name in enumerate(names) if name.startswith(("browse", "explore"))]
     made, listed = set(moved.named(makers)), set(moved.CONTROLS.get(chapter, ()))
     assert made == listed, f"{chapter}: CONTROLS in tests/browser/moved.py differs in {sorted(made ^ listed)}"
 

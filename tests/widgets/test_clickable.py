@@ -60,16 +60,6 @@ def test_what_is_no_place_is_refused(place):
         clickable.Picture(places=[place])
 
 
-def test_drawn_anew_the_choice_follows_its_text(two):
-    two.chosen = 1
-    _, ax = plt.subplots()
-    two.redraw(ax, [[0.5, 0.5]], ["right"], "one")
-    assert (two.chosen, len(two.places), two.alt) == (0, 1, "one")
-    _, ax = plt.subplots()
-    two.redraw(ax, [[0.5, 0.5]], ["another"], "one")
-    assert two.chosen == -1
-
-
 @pytest.mark.skipif(shutil.which("node") is None, reason="needs node to run the front end's own functions")
 @pytest.mark.parametrize(
     ("call", "expected"),

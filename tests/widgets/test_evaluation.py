@@ -6,14 +6,8 @@ import pytest
 
 from tests.widgets.boxes import find
 from tutorial_utils.data import layouts
+from tutorial_utils.evaluation import error_analysis
 from tutorial_utils.widgets import evaluation
-
-
-@pytest.fixture(autouse=True)
-def _no_figure_is_left():
-    before = plt.get_fignums()  # of other tests
-    yield
-    assert plt.get_fignums() == before
 
 
 def confusion(paths, most=6):
@@ -39,8 +33,6 @@ def test_the_photos_of_a_cell_are_shown(paths):
     assert view.value == "<p>ill, taken for healthy: 0 photos</p>"
     matrix.chosen = 3
     assert 'alt="ill, found: 1 photo"' in view.value
-    matrix.chosen = -1
-    assert "Choose a cell" in view.value
 
 
 def test_the_cells_lie_as_the_matrix_does(paths):
@@ -120,14 +112,14 @@ def test_without_a_threshold_in_use_the_slider_starts_in_the_middle():
 
 
 @pytest.mark.parametrize("masks", [None, np.eye(8, dtype=bool)[None].repeat(2, axis=0)])
-def test_the_heat_follows_the_controls(masks):
-    images, heats = np.full((2, 8, 8, 3), 120.0), np.linspace(0, 1, 32).reshape(2, 4, 4)
-    box = evaluation.explore_heat(images, heats, ["rust", "mosaic"], masks, start=0.5)
+def test_the_saliency_map_follows_the_controls(masks):
+    images, maps = np.full((2, 8, 8, 3), 120.0), np.linspace(0, 1, 32).reshape(2, 4, 4)
+    box = evaluation.explore_saliency(images, maps, ["rust", "mosaic"], masks, start=0.5)
     (menu,), (slider,), (view,) = find(box, "Dropdown"), find(box, "FloatSlider"), find(box, "HTML")
-    assert "rust: the photo, and the photo under its heat map at a strength of 50%" in view.value
+    assert "rust: the photo, and the photo under its saliency map at a strength of 50%" in view.value
     slider.value = 0
     menu.value = 1
-    assert "mosaic: the photo, and the photo under its heat map at a strength of 0%" in view.value
+    assert "mosaic: the photo, and the photo under its saliency map at a strength of 0%" in view.value
     before = view.value
     for tick in find(box, "Checkbox"):
         tick.value = False
@@ -135,9 +127,36 @@ def test_the_heat_follows_the_controls(masks):
     assert bool(find(box, "Checkbox")) == (masks is not None)
 
 
-def test_heat_of_no_strength_is_the_photo():
+def test_a_map_of_no_strength_is_the_photo():
     image = np.random.default_rng(0).integers(0, 255, (8, 8, 3))
-    figure, _ = evaluation.draw_heat(image, np.ones((4, 4)), strength=0)
+    figure, _ = evaluation.draw_saliency(image, np.ones((4, 4)), strength=0)
     assert [each.get_alpha() for each in figure.axes[1].images] == [None, 0]
     np.testing.assert_array_equal(figure.axes[1].images[0].get_array(), image)
     plt.close(figure)
+
+
+def test_the_error_follows_its_pair_and_its_number(class_folders):
+    """Of twenty photos, 0 and 1 are taken for ill, 1 more surely, and 10, the surest of all, for healthy."""
+    photos = layouts.load_folder(class_folders)
+    labels = photos["label"].cat.codes.to_numpy()
+    probabilities = np.where(labels[:, None] == np.arange(2), 0.9, 0.1)
+    probabilities[[0, 1, 10]] = [[0.4, 0.6], [0.2, 0.8], [0.95, 0.05]]
+    rows = np.random.default_rng(0).normal(size=(20, 3))
+    box = evaluation.browse_errors(error_analysis.find_errors(photos, labels, probabilities, photos, rows, rows))
+    (menu,), (slider,), (view,) = find(box, "Dropdown"), find(box, "IntSlider"), find(box, "HTML")
+    assert [text for text, _ in menu.options] == [
+        "all 3 errors", "healthy, taken for ill: 2", "ill, taken for healthy: 1",
+    ]  # fmt: skip
+    assert "Error 1 of 3: ill, taken for healthy, 95% sure" in view.value
+    slider.value = 3
+    assert "Error 3 of 3: healthy, taken for ill, 60% sure" in view.value
+    menu.index = 1
+    assert (slider.value, slider.max) == (1, 2)
+    assert "Error 1 of 2: healthy, taken for ill, 80% sure" in view.value
+
+
+def test_without_an_error_it_says_so(class_folders):
+    photos = layouts.load_folder(class_folders)
+    labels = photos["label"].cat.codes.to_numpy()
+    found = error_analysis.find_errors(photos, labels, np.eye(2)[labels], photos, np.ones((20, 1)), np.ones((20, 1)))
+    assert "Every photo is right" in evaluation.browse_errors(found).value

@@ -1,8 +1,9 @@
+import matplotlib.pyplot as plt
 import pandas
 
-from tests.widgets import boxes
+from tests.widgets.boxes import find
 from tutorial_utils.course import comparison
-from tutorial_utils.widgets import experiments as experiment_controls
+from tutorial_utils.widgets.experiments import draw_runs, explore_runs
 
 
 def runs(**scores):
@@ -19,31 +20,37 @@ FIVE = runs(small=[0.5, 0.6, 0.7, 0.5, 0.6], large=[0.6, 0.7, 0.81, 0.6, 0.7])
 FOUR = runs(none=[0.5, 0.6, 0.7, 0.5], some=[0.6, 0.5, 0.75, 0.45])
 
 
+def said(*arguments, **options):
+    figure, alt = draw_runs(*arguments, **options)
+    plt.close(figure)
+    return alt
+
+
 def test_with_few_runs_a_difference_is_not_supported_that_more_runs_support():
     """0.1, 0.1, 0.11, 0.1, 0.1: certain by any number; 0.1 and -0.1: by none."""
-    _, alt = experiment_controls.draw_runs(FIVE, "size", 3)
+    alt = said(FIVE, "size", 3)
     assert alt.startswith("size: 1 of 1 differences supported by 3 runs each, at 95%. size large is better than size")
-    _, alt = experiment_controls.draw_runs(FOUR, "size", 2)
+    alt = said(FOUR, "size", 2)
     assert alt.startswith("size: 0 of 1 differences supported by 2 runs each, at 95%. The runs do not support that")
 
 
 def test_another_baseline_turns_a_difference_round():
-    _, alt = experiment_controls.draw_runs(FIVE, "size", 5, baseline="large")
+    alt = said(FIVE, "size", 5, baseline="large")
     assert "size small is worse than size large: -10.2 points" in alt
 
 
 def test_a_lower_level_supports_more():
     """0.1, 0.05, 0.15: the mean 0.1 plus or minus t * 0.05 / 3 ** 0.5; t is 4.30 at 95 % and 1.89 at 80 %."""
     three = runs(none=[0.5, 0.5, 0.5], some=[0.6, 0.55, 0.65])
-    assert "0 of 1" in experiment_controls.draw_runs(three, "size", 3)[1]
-    assert "1 of 1" in experiment_controls.draw_runs(three, "size", 3, level=0.8)[1]
+    assert "0 of 1" in said(three, "size", 3)
+    assert "1 of 1" in said(three, "size", 3, level=0.8)
 
 
 def test_the_figure_follows_the_controls():
-    box = experiment_controls.explore_runs({"sizes": FIVE.rename(columns={"size": "sizes"}), "size": FOUR})
-    menus = {menu.description: menu for menu in boxes.find(box, "Dropdown")}
+    box = explore_runs({"sizes": FIVE.rename(columns={"size": "sizes"}), "size": FOUR})
+    menus = {menu.description: menu for menu in find(box, "Dropdown")}
     question, against, level = (menus[name] for name in ("question", "against", "all true with"))
-    (slider,), (view,) = (boxes.find(box, kind) for kind in ("IntSlider", "HTML"))
+    (slider,), (view,) = (find(box, kind) for kind in ("IntSlider", "HTML"))
     assert (slider.min, slider.max, slider.value) == (2, 4, 4)
     assert "sizes: 1 of 1 differences supported by 4 runs each, at 95%" in view.value
     against.value = "large"

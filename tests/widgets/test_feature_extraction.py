@@ -1,35 +1,28 @@
-"""The controls of chapter 3 are moved without a browser: the head is trained anew, and what is shown follows."""
+"""The controls of chapter 3 are moved without a browser: what is shown follows."""
 
 import numpy as np
 import pytest
 
 from tests.widgets.boxes import find
-from tutorial_utils.widgets import feature_extraction
+from tutorial_utils.widgets import controls, feature_extraction
 
 LABELS = np.array([0] * 6 + [1] * 4 + [2] * 2)
 
 
-@pytest.mark.parametrize(
-    ("number", "counts"),
-    [(1, [1, 1, 1]), (3, [3, 3, 2]), (10, [6, 4, 2])],
-)
-def test_as_many_photos_of_each_class(number, counts):
-    rows = feature_extraction.first_of_each(LABELS, number)
-    assert np.bincount(LABELS[rows]).tolist() == counts
-
-
 def test_more_photos_are_the_same_and_some_more():
-    few, more = (set(feature_extraction.first_of_each(LABELS, number, seed=1)) for number in (2, 4))
-    assert few < more
+    few, more = (feature_extraction.sample_rows(LABELS, number, seed=1) for number in (3, 5))
+    assert np.bincount(LABELS[few]).tolist() == [3, 3, 2]
+    assert np.bincount(LABELS[more]).tolist() == [5, 4, 2]
+    assert set(few) < set(more)
 
 
 @pytest.mark.parametrize(
     ("labels", "numbers"),
     [
-        (np.repeat([0, 1], 84), [2, 5, 10, 20, 40, 84]),
-        (np.repeat([0, 1], 500), [2, 5, 10, 20, 40, 200]),  # 400 of both classes
-        (np.repeat(np.arange(100), 9), [2, 4]),
-        (np.repeat([0, 1], 2), [2]),
+        (np.repeat([0, 1], 84), [3, 5, 10, 20, 40, 84]),
+        (np.repeat([0, 1], 500), [3, 5, 10, 20, 40, 200]),  # 400 of both classes
+        (np.repeat(np.arange(100), 9), [3, 4]),
+        (np.repeat([0, 1], 2), [3]),
     ],
 )
 def test_how_many_photos_there_are_to_choose_from(labels, numbers):
@@ -47,12 +40,12 @@ def tables():
 def test_moved_the_head_is_trained_anew(tables):
     box = feature_extraction.explore_head(*tables, ["ill", "well"])
     (view,) = find(box, "HTML")
-    controls = {slider.description: slider for slider in find(box, "SelectionSlider")}
-    assert list(controls) == ["photos a class", "hidden units", "learning rate", "dropout"]
+    sliders = {slider.description: slider for slider in find(box, "SelectionSlider")}
+    assert list(sliders) == ["photos a class", "hidden units", "learning rate", "dropout"]
     assert "10 photos a class, 32 hidden units, rate 0.001, dropout 0.2" in view.value
-    controls["photos a class"].value = 2
-    controls["learning rate"].value = 3e-2
-    assert "2 photos a class, 32 hidden units, rate 0.03, dropout 0.2" in view.value
+    sliders["photos a class"].value = 3
+    sliders["learning rate"].value = 3e-2
+    assert "3 photos a class, 32 hidden units, rate 0.03, dropout 0.2" in view.value
     assert "validation accuracy 100.0 % right" in view.value
     assert "n = 8" in view.value
 
@@ -71,3 +64,32 @@ def test_the_chosen_prediction_is_shown():
     (slider,), (view,) = find(box, "IntSlider"), find(box, "HTML")
     slider.value = 1
     assert "Photo 1 of class well; the model says ill" in view.value
+
+
+@pytest.mark.parametrize("count", [2, 6, 40])
+def test_the_map_keeps_neighbors_together(count):
+    """Two crowds far apart: each photo's nearest on the map is of its own crowd."""
+    rng = np.random.default_rng(0)
+    features = rng.normal(size=(count, 8)) * 0.1
+    features[count // 2 :] += 10
+    places = feature_extraction.neighbor_map(features)
+    assert places.shape == (count, 2)
+    distance = np.linalg.norm(places[:, None] - places, axis=2) + 1e9 * np.eye(count)
+    if count > 2:
+        assert ((distance.argmin(axis=1) < count // 2) == (np.arange(count) < count // 2)).all()
+
+
+def test_a_chosen_point_shows_its_photo(tmp_path, make_photo):
+    paths = [make_photo(tmp_path / f"{number}.png", seed=number) for number in range(3)]
+    box = feature_extraction.browse_map(np.array([[0, 0], [1, 2], [3, 1]]), [0, 1, 1], ["ill", "well"], paths)
+    (picture,), (view,) = find(box, "Picture"), find(box, "HTML")
+    assert 'alt="Photo 0 of the class ill"' in view.value
+    picture.chosen = 2
+    assert 'alt="Photo 2 of the class well"' in view.value
+    picture.chosen = -1
+    assert view.value == controls.NOTHING
+    paths[1].unlink()
+    picture.chosen = 1
+    assert "There is no file" in view.value  # and the control lives on
+    picture.chosen = 0
+    assert 'alt="Photo 0 of the class ill"' in view.value

@@ -7,14 +7,7 @@ import pandas
 import pytest
 
 from tests.widgets.boxes import find
-from tutorial_utils.widgets import fine_tuning
-
-
-@pytest.fixture(autouse=True)
-def _no_figure_is_left():
-    before = plt.get_fignums()  # of other tests
-    yield
-    assert plt.get_fignums() == before
+from tutorial_utils.widgets import controls, fine_tuning
 
 
 @pytest.fixture
@@ -57,7 +50,7 @@ def test_the_chosen_cell_is_set_against_the_frozen_model(curves):
     assert "head only, rate 0.00001: validation loss 0.98" in view.value
     assert "0.02 below frozen; less than the standard error" in view.value
     chart.chosen = -1
-    assert view.value == fine_tuning.NOTHING
+    assert view.value == controls.NOTHING
 
 
 def test_the_map_has_a_box_for_each_cell_row_by_row(curves):
@@ -106,7 +99,7 @@ def test_the_chosen_layer_is_shown_and_the_first_with_its_filters(weights):
 
 def test_the_moves_are_drawn_in_thousandths(weights):
     before, after, _ = weights
-    figure = fine_tuning.draw_moves(before, after, "first", "first")
+    figure = fine_tuning.draw_weight_changes(before, after, "first", "first")
     usual, stronger = (patch.get_data() for patch in figure.axes[0].patches)
     assert usual.values.max() == 0  # none moved
     assert stronger.values.max() == 100  # all by the same

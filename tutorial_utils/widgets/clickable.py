@@ -43,15 +43,6 @@ class Picture(anywidget.AnyWidget):
             raise traitlets.TraitError(f"chosen must be -1 to {len(self.places) - 1}; got {proposal['value']}.")
         return proposal["value"]
 
-    def redraw(self, ax, places, texts, alt):
-        """Show another figure, as `picture` does; what was chosen stays chosen if it has the same text."""
-        old = self.texts[self.chosen] if self.chosen >= 0 else None
-        new = _drawn(ax, places, texts, alt)
-        with self.hold_trait_notifications():
-            self.chosen = new["texts"].index(old) if old in new["texts"] else -1
-            for name, value in new.items():
-                setattr(self, name, value)
-
 
 def picture(ax, places, texts, alt):
     """Return a Picture of the figure that holds `ax`, and close the figure.
@@ -59,11 +50,6 @@ def picture(ax, places, texts, alt):
     places : float (places, 2) of points x, y, or (places, 4) of boxes x0, y0, x1, y1, in the data coordinates of `ax`
     texts : one sentence a place; alt : what the picture shows
     """
-    return Picture(**_drawn(ax, places, texts, alt))
-
-
-def _drawn(ax, places, texts, alt):
-    """Return the traits of a Picture, and close the figure."""
     figure = ax.figure
     figure.canvas.draw()  # settles the layout, and with it where the data coordinates lie
     corners = np.asarray(places, float).reshape(len(places), -1, 2)  # (places, 1 or 2, 2)
@@ -75,9 +61,5 @@ def _drawn(ax, places, texts, alt):
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", bbox_inches=figure.bbox_inches, metadata={"Description": alt})
     plt.close(figure)
-    return {
-        "png": buffer.getvalue(),
-        "alt": alt,
-        "places": shares.reshape(len(places), -1).round(4).tolist(),
-        "texts": [str(text) for text in texts],
-    }
+    shares = shares.reshape(len(places), -1).round(4).tolist()
+    return Picture(png=buffer.getvalue(), alt=alt, places=shares, texts=[str(text) for text in texts])

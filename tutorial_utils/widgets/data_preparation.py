@@ -1,5 +1,6 @@
-"""The controls of chapters 1 and 2: data sets, plants, findings, augmentation, splits."""
+"""The controls of chapter 2: what the audit found, plants, augmentation, splits."""
 
+import functools
 import html
 
 import ipywidgets
@@ -7,56 +8,35 @@ import keras
 import matplotlib.pyplot as plt
 import numpy as np
 
-from ..course import checkup
+from ..course import prepare
 from ..data import pipeline, splits
 from ..data.images import read_image
 from ..evaluation import plots
-from .controls import WIDE, live_view
+from .controls import WIDE, live_box, slider
 
 RULES = ("by plant", "at random")
 SPLITS = {"train": ("blue", "s"), "val": ("orange", "^"), "test": ("black", "o")}  # color and marker of each
 
 
-def browse_cards(cards):
-    """Return a menu of the data sets of the catalog; the chosen card stands below. cards : catalog.cards()."""
-
-    def show(name):
-        card = cards[name]
-        classes = "".join(f"<li><b>{name}</b>: {text}</li>" for name, text in card["classes"].items())
-        facts = f"{card['photos']} photos; groups: {card['groups']}; {card['license']}"
-        return f"<p><b>{card['title']}</b><br>{facts}<br>From: {card['source']}</p><ul>{classes}</ul>"
-
-    start = "leaves" if "leaves" in cards else next(iter(cards))
-    menu = ipywidgets.Dropdown(options=list(cards), value=start, description="data set")
-    return ipywidgets.VBox([menu, live_view(show, name=menu)])
-
-
 def browse_groups(photos, most=6):
     """Return a menu of classes and a slider over their groups (plants), with the group's photos below."""
     label = photos["label"]
-    menu = ipywidgets.Dropdown(options=list(label.cat.categories), description="class")
-    most_groups = _groups_of(photos, menu.value).size
-    slider = ipywidgets.IntSlider(1, min=1, max=most_groups, description="plant", continuous_update=False)
+    groups = {name: photos.loc[label == name, "group"].unique() for name in label.cat.categories}
+    menu = ipywidgets.Dropdown(options=list(groups), description="class")
+    number = slider("plant", 1, 1, groups[menu.value].size)
 
     def follow(change):
-        slider.max = _groups_of(photos, change["new"]).size
+        number.max = groups[change["new"]].size
 
     def show(class_name, number):
-        groups = _groups_of(photos, class_name)
-        group = groups[min(number, groups.size) - 1]
+        group = groups[class_name][min(number, groups[class_name].size) - 1]
         chosen = photos[(photos["group"] == group) & (label == class_name)].head(most)
-        figure = plots.photo_grid(
-            [read_image(path) for path in chosen["path"]], columns=most, title=f"{class_name}, plant {number}"
-        )
-        return plots.as_html(figure, f"{len(chosen)} photos of plant {number} of the class {class_name}")
+        pictures, title = [read_image(path) for path in chosen["path"]], f"{class_name}, plant {number}"
+        figure = plots.photo_grid(pictures, columns=most, title=title)
+        return figure, f"{len(chosen)} photos of plant {number} of the class {class_name}"
 
     menu.observe(follow, "value")
-    outputs = live_view(show, class_name=menu, number=slider)
-    return ipywidgets.VBox([ipywidgets.HBox([menu, slider]), outputs])
-
-
-def _groups_of(photos, class_name):
-    return photos.loc[photos["label"] == class_name, "group"].unique()
+    return live_box(show, class_name=menu, number=number)
 
 
 def browse_findings(findings, photos):
@@ -74,14 +54,13 @@ def browse_findings(findings, photos):
         if not photographed:
             return text + f"<p>It is about whole classes: {html.escape(', '.join(rows['other']))}</p>"
         title = f"{kind}: {len(rows)} found"
-        return text + plots.as_html(checkup.plot_findings(rows, photos, title=title), f"Photos of the finding {title}")
+        return text + plots.as_html(prepare.plot_findings(rows, photos, title=title), f"Photos of the finding {title}")
 
     counts = findings["kind"].value_counts(sort=False)
     options = [(f"{kind} ({count})", kind) for kind, count in counts.items()]
     of_photos = findings.loc[findings["path"] != "", "kind"].value_counts(sort=False)  # else of whole classes
     start = (of_photos if len(of_photos) else counts).idxmax()
-    menu = ipywidgets.Dropdown(options=options, value=start, description="finding")
-    return ipywidgets.VBox([menu, live_view(show, kind=menu)])
+    return live_box(show, kind=ipywidgets.Dropdown(options=options, value=start, description="finding"))
 
 
 def explore_augmentation(images, seed=0):
@@ -91,24 +70,22 @@ def explore_augmentation(images, seed=0):
     """
 
     def show(photo, **strengths):
-        figure, alt = draw_augmentation(images[photo], seed=seed, **strengths)
-        return f"<pre>{html.escape(augmentation_code(seed, **strengths))}</pre>" + plots.as_html(figure, alt)
+        code = html.escape(augmentation_code(seed, **strengths))
+        return f"<pre>{code}</pre>" + plots.as_html(*draw_augmentation(images[photo], seed, **strengths))
 
-    options = {"continuous_update": False, "style": WIDE, "layout": {"width": "22em", "flex": "0 0 auto"}}
-    photo = ipywidgets.IntSlider(0, min=0, max=len(images) - 1, description="photo", **options)
-    upright = ipywidgets.Checkbox(False, description="photos have an up and a down", style=WIDE)
-    turn = ipywidgets.IntSlider(0, min=0, max=180, step=5, description="turn (± degrees)", **options)
-    zoom = ipywidgets.IntSlider(0, min=0, max=80, step=5, description="zoom (± %)", **options)
-    light = ipywidgets.IntSlider(0, min=0, max=80, step=5, description="light (± %)", **options)
-    outputs = live_view(show, photo=photo, upright=upright, turn=turn, zoom=zoom, light=light)
-    sliders = ipywidgets.HBox([turn, zoom, light], layout={"flex_flow": "row wrap"})
-    rows = [ipywidgets.HBox([photo, upright]), sliders]
-    return ipywidgets.VBox([*rows, outputs])
+    return live_box(
+        show,
+        photo=slider("photo", 0, 0, len(images) - 1),
+        upright=ipywidgets.Checkbox(False, description="photos have an up and a down", style=WIDE),
+        turn=slider("turn (± degrees)", 0, 0, 180, step=5),
+        zoom=slider("zoom (± %)", 0, 0, 80, step=5),
+        light=slider("light (± %)", 0, 0, 80, step=5),
+    )
 
 
 def draw_augmentation(image, seed=0, upright=False, turn=0, zoom=0, light=0):
-    """Return (Figure, alt text): a photo, uint8 (side, side, 3), and seven versions, by `augmentation`."""
-    change = augmentation(seed, upright, turn, zoom, light)
+    """Return (Figure, alt text): a photo, uint8 (side, side, 3), and seven versions, by `strong_augmentation`."""
+    change = strong_augmentation(seed, upright, turn, zoom, light)
     versions = change(np.repeat(np.float32(image)[None], 7, axis=0), training=True)  # (7, side, side, 3)
     views = [image, *np.clip(np.asarray(versions), 0, 255)]
     named = f"{'mirrored' if upright else 'flipped and turned'}, ± {turn} degrees, zoom ± {zoom} %, light ± {light} %"
@@ -116,21 +93,18 @@ def draw_augmentation(image, seed=0, upright=False, turn=0, zoom=0, light=0):
     return figure, f"One photo as it is and seven versions of it: {named}"
 
 
-def augmentation(seed=0, upright=False, turn=0, zoom=0, light=0):
+def strong_augmentation(seed=0, upright=False, turn=0, zoom=0, light=0):
     """Return Keras layers as `pipeline.augmentation` does, with further random changes: for pipeline.batches.
 
     turn : at most so many degrees each way; zoom, light : at most so many percent each way. 0 leaves a change out
     """
-    further = [layer for strength, layer in _further(seed, turn, zoom, light) if strength]
-    return keras.Sequential([*pipeline.augmentation(seed, upright).layers, *further], name="augmentation")
-
-
-def _further(seed, turn, zoom, light):
-    return [
+    further = [
         (turn, keras.layers.RandomRotation(turn / 360, seed=seed + 3)),
         (zoom, keras.layers.RandomZoom(zoom / 100, seed=seed + 4)),
         (light, keras.layers.RandomBrightness(light / 100, value_range=(0, 255), seed=seed + 5)),
     ]
+    layers = [*pipeline.augmentation(seed, upright).layers, *(layer for strength, layer in further if strength)]
+    return keras.Sequential(layers, name="augmentation")
 
 
 def augmentation_code(seed=0, upright=False, turn=0, zoom=0, light=0):
@@ -149,9 +123,7 @@ def augmentation_code(seed=0, upright=False, turn=0, zoom=0, light=0):
 def explore_split(photos, seed=0):
     """Return a menu of rules and a slider over shuffles, with the split that they give drawn plant by plant below."""
     menu = ipywidgets.Dropdown(options=RULES, value=RULES[1], description="split")
-    slider = ipywidgets.IntSlider(seed, min=seed, max=seed + 9, description="shuffle", continuous_update=False)
-    outputs = live_view(lambda rule, number: plots.as_html(*draw_split(photos, rule, number)), rule=menu, number=slider)
-    return ipywidgets.VBox([ipywidgets.HBox([menu, slider]), outputs])
+    return live_box(functools.partial(draw_split, photos), rule=menu, seed=slider("shuffle", seed, seed, seed + 9))
 
 
 def split_by(photos, rule, seed=0):
@@ -163,8 +135,7 @@ def split_by(photos, rule, seed=0):
 def draw_split(photos, rule, seed=0, ax=None, most=40):
     """Return (Figure, alt text): a column a plant, a mark a photo, by the split it is in; at most `most` plants."""
     split = split_by(photos, rule, seed)
-    of_group = split.groupby(photos["group"])
-    divided = of_group.nunique() > 1  # (groups,)
+    divided = split.groupby(photos["group"]).nunique() > 1  # (groups,)
     twins = photos.loc[split == "test", "group"].isin(set(photos.loc[split == "train", "group"]))
     groups = photos["group"].unique()
     shown = groups[:: -(-len(groups) // most)]

@@ -1,4 +1,4 @@
-"""The controls of chapter 6: the photos of a cell of the confusion matrix, a threshold, the strength of a heat map."""
+"""The controls of chapter 6: the photos of a cell of the confusion matrix, a threshold, a saliency map, the errors."""
 
 import ipywidgets
 import matplotlib.pyplot as plt
@@ -6,9 +6,9 @@ import numpy as np
 from matplotlib.cm import ScalarMappable
 
 from ..data.images import read_image
-from ..evaluation import heat_plots, metrics, plots
+from ..evaluation import diagnostic_plots, metrics, plots
 from . import clickable
-from .controls import WIDE, live_view
+from .controls import confidence_slider, live_box, live_view, slider
 
 SIDE = 160  # pixels of a photo in a figure
 ALL = -1  # in the place of a class: a menu whose value is None shows no choice
@@ -27,8 +27,6 @@ def browse_confusion(paths, labels, predicted, class_names, confidence, most=6):
     matrix = _matrix(counts, class_names)
 
     def show(cell):
-        if cell < 0:
-            return "<p>Choose a cell of the matrix: its photos are shown here.</p>"
         true, said = divmod(cell, len(class_names))
         here = np.flatnonzero((labels == true) & (predicted == said))
         here = here[np.argsort(-confidence[here], kind="stable")]
@@ -38,7 +36,7 @@ def browse_confusion(paths, labels, predicted, class_names, confidence, most=6):
         sure = [f"{confidence[place]:.0%} sure" for place in here[:most]]
         title += f", the {most} surest" if len(here) > most else ""
         photos = [read_image(path, SIDE) for path in paths[here[:most]]]
-        return plots.as_html(plots.photo_grid(photos, sure, columns=most, title=title), title)
+        return plots.photo_grid(photos, sure, columns=most, title=title), title
 
     return ipywidgets.VBox([matrix, live_view(show, cell=matrix)])
 
@@ -66,22 +64,19 @@ def explore_threshold(answers, class_names, chosen):
     answers : {which photos: (labels int (photos,), probabilities float (photos, classes))}, the first shown first
     chosen : the threshold in use, 0-1, where the slider starts; infinite: none
     """
-    start = float(chosen) if np.isfinite(chosen) else 0.5
-    which = ipywidgets.Dropdown(options=list(answers), description="photos")
-    options = [("all classes", ALL), *((name, number) for number, name in enumerate(class_names))]
-    of_class = ipywidgets.Dropdown(options=options, description="class")
-    slider = ipywidgets.FloatSlider(
-        start, min=0, max=1, step=0.01, description="answer only when at least this sure", continuous_update=False,
-        style=WIDE, layout={"width": "36em"},
-    )  # fmt: skip
+    classes = [("all classes", ALL), *((name, number) for number, name in enumerate(class_names))]
 
     def show(which, number, threshold):
         number = None if number == ALL else number
         name = f"{which} photos, {'all classes' if number is None else class_names[number]}"
-        return plots.as_html(*draw_threshold(*answers[which], threshold, chosen, number, name))
+        return draw_threshold(*answers[which], threshold, chosen, number, name)
 
-    view = live_view(show, which=which, number=of_class, threshold=slider)
-    return ipywidgets.VBox([ipywidgets.HBox([which, of_class]), slider, view])
+    return live_box(
+        show,
+        which=ipywidgets.Dropdown(options=list(answers), description="photos"),
+        number=ipywidgets.Dropdown(options=classes, description="class"),
+        threshold=confidence_slider(chosen),
+    )
 
 
 def draw_threshold(labels, probabilities, threshold, chosen, number=None, name="all classes"):
@@ -136,48 +131,71 @@ def _percent(share):
     return f"{share:.0%}" if np.isfinite(share) else "no photo"
 
 
-def explore_heat(images, heats, texts, masks=None, start=0.5):
-    """Return a menu of photos and a slider over how strongly the heat map covers the chosen one.
+def explore_saliency(images, maps, texts, masks=None, start=0.5):
+    """Return a menu of photos and a slider over how strongly the saliency map covers the chosen one.
 
-    images : pixels 0-255 (photos, height, width, 3); heats : float (photos, h, w), 0-1; texts : one a photo
+    images : pixels 0-255 (photos, height, width, 3); maps : float (photos, h, w), 0-1; texts : one a photo
     masks : bool (photos, h, w): a box to tick draws their outlines; None: no such box
     """
+    options = [(text, place) for place, text in enumerate(texts)]
     controls = {
-        "photo": ipywidgets.Dropdown(
-            options=[(text, place) for place, text in enumerate(texts)], description="photo", layout={"width": "26em"}
-        ),
-        "strength": ipywidgets.FloatSlider(
-            start, min=0, max=1, step=0.1, description="strength of the heat", continuous_update=False,
-            style=WIDE, layout={"width": "24em", "flex": "0 0 auto"},
-        ),
-    }  # fmt: skip
+        "photo": ipywidgets.Dropdown(options=options, description="photo", layout={"width": "26em"}),
+        "strength": slider("strength of the map", start, 0, 1, step=0.1),
+    }
     if masks is not None:
         controls["outline"] = ipywidgets.Checkbox(True, description="outline of the lesions", indent=False)
 
     def show(photo, strength, outline=False):
-        mask = masks[photo] if outline else None
-        return plots.as_html(*draw_heat(images[photo], heats[photo], strength, mask, texts[photo]))
+        return draw_saliency(images[photo], maps[photo], strength, masks[photo] if outline else None, texts[photo])
 
-    row = ipywidgets.HBox(list(controls.values()), layout={"flex_flow": "row wrap"})
-    return ipywidgets.VBox([row, live_view(show, **controls)])
+    return live_box(show, per_row=3, **controls)
 
 
-def draw_heat(image, heat, strength, mask=None, title=""):
-    """Return (Figure, alt text): a photo (height, width, 3), and the photo under its heat map (h, w), so strong (0-1).
+def draw_saliency(image, saliency, strength, mask=None, title=""):
+    """Return (Figure, alt text): a photo (height, width, 3), and the photo under its map (h, w), so strong (0-1).
 
     mask : bool (h, w), drawn as an outline on both; None: no outline
     """
     figure, axes = plt.subplots(1, 2, figsize=(6.4, 3.2), layout="constrained")
-    extent = (-0.5, image.shape[1] - 0.5, image.shape[0] - 0.5, -0.5)
-    for ax in axes:
-        ax.imshow(np.round(image).astype(np.uint8))
-        ax.set(xticks=[], yticks=[])
-        if mask is not None and mask.any() and not mask.all():
-            ax.contour(mask.astype(float), [0.5], colors=heat_plots.MASK, linewidths=1, extent=extent, origin="upper")
-    axes[1].imshow(heat, cmap=heat_plots.COLORS, vmin=0, vmax=1, alpha=strength, extent=extent)
-    colors = ScalarMappable(cmap=heat_plots.COLORS)  # of the heat alone, however weak it is drawn
-    figure.colorbar(colors, ax=axes[1], shrink=0.8, ticks=[0, 0.5, 1], label="heat, as a share of the highest")
+    diagnostic_plots.draw_photo(axes[0], image, mask=mask, gray=False)
+    diagnostic_plots.draw_photo(axes[1], image, saliency, mask, strength, gray=False)
+    colors = ScalarMappable(cmap=diagnostic_plots.COLORS)  # of the map alone, however weak it is drawn
+    figure.colorbar(colors, ax=axes[1], shrink=0.8, ticks=[0, 0.5, 1], label="share of the map's highest value")
     axes[0].set_title("the photo", fontsize=9)
     axes[1].set_title(f"strength {strength:.0%}", fontsize=9)
     figure.suptitle(title, fontsize=11)
-    return figure, f"{title}: the photo, and the photo under its heat map at a strength of {strength:.0%}"
+    return figure, f"{title}: the photo, and the photo under its saliency map at a strength of {strength:.0%}"
+
+
+def browse_errors(errors):
+    """Return a menu of what was taken for what, the most frequent first, and a slider over its photos, surest first.
+
+    errors : from error_analysis.find_errors
+    """
+    table = errors.table
+    if not len(table):
+        return ipywidgets.HTML("Every photo is right: there is no error to look at.")
+    pairs = table.groupby(["true", "predicted"]).size().sort_values(ascending=False, kind="stable")
+    options = [(f"all {len(table)} errors", ())]  # a menu whose value is None shows no choice
+    options += [(f"{true}, taken for {said}: {count}", (true, said)) for (true, said), count in pairs.items()]
+    menu = ipywidgets.Dropdown(options=options, description="errors", layout={"width": "26em"})
+    number = slider("photo", 1, 1, len(table))
+
+    def of_pair(pair):
+        here = (table["true"] == pair[0]) & (table["predicted"] == pair[1]) if pair else table["place"] >= 0
+        return np.flatnonzero(here)
+
+    def follow(change):
+        number.value = 1
+        number.max = len(of_pair(change["new"]))
+
+    def show(pair, number):
+        rows = of_pair(pair)
+        place = rows[min(number, len(rows)) - 1]
+        row = table.iloc[place]
+        title = f"Error {min(number, len(rows))} of {len(rows)}"
+        alt = f"{title}: {row['true']}, taken for {row['predicted']}, {row['confidence']:.0%} sure; photos like it"
+        return diagnostic_plots.plot_errors(errors.only([place]), read_image, title=title), alt
+
+    menu.observe(follow, "value")
+    return live_box(show, pair=menu, number=number)

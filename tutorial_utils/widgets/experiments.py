@@ -3,8 +3,7 @@
 import ipywidgets
 
 from ..course import comparison
-from ..evaluation import plots
-from .controls import WIDE, live_view
+from .controls import WIDE, live_box, slider
 
 LEVELS = {f"{level:.0%}".replace("%", " %"): level for level in (0.5, 0.8, 0.95, 0.99)}
 
@@ -12,29 +11,29 @@ LEVELS = {f"{level:.0%}".replace("%", " %"): level for level in (0.5, 0.8, 0.95,
 def explore_runs(questions, score=comparison.SCORE):
     """Return controls over the differences that runs support: which question, against what, how many runs, how surely.
 
-    questions : {the name of what was varied: runs, a DataFrame as from experiments.read_runs}, each with at least 2 seeds and
-        2 settings; the first setting is the baseline until another is chosen
+    questions : {the name of what was varied: runs, a DataFrame as from experiments.read_runs}, each with at least
+        2 seeds and 2 settings; the first setting is the baseline until another is chosen
     score : the column that is compared
     """
     most = min(runs["seed"].nunique() for runs in questions.values())
     question = ipywidgets.Dropdown(options=list(questions), description="question")
     baseline = ipywidgets.Dropdown(options=_settings(questions, question.value), description="against")
-    level = ipywidgets.Dropdown(options=LEVELS, value=0.95, description="all true with", style=WIDE)
-    number = ipywidgets.IntSlider(
-        most, min=2, max=most, description="runs of each setting", style=WIDE, continuous_update=False,
-        layout={"width": "26em"},
-    )  # fmt: skip
 
-    def ask(change):
+    def follow(change):
         baseline.options = _settings(questions, change["new"])  # which chooses the first, and so draws anew
 
     def show(baseline, level, number):
-        asked = question.value
-        return plots.as_html(*draw_runs(questions[asked], asked, number, score, baseline, level))
+        return draw_runs(questions[question.value], question.value, number, score, baseline, level)
 
-    question.observe(ask, "value")
-    view = live_view(show, baseline=baseline, level=level, number=number)
-    return ipywidgets.VBox([ipywidgets.HBox([question, baseline]), ipywidgets.HBox([number, level]), view])
+    question.observe(follow, "value")
+    box = live_box(
+        show,
+        per_row=3,
+        baseline=baseline,
+        number=slider("runs of each setting", most, 2, most, width="26em"),
+        level=ipywidgets.Dropdown(options=LEVELS, value=0.95, description="all true with", style=WIDE),
+    )
+    return ipywidgets.VBox([question, box])
 
 
 def draw_runs(runs, vary, number, score=comparison.SCORE, baseline=None, level=0.95):

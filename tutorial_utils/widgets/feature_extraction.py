@@ -1,24 +1,83 @@
-"""The controls of chapter 3: a head that is trained anew whenever a control moves, and what it says of each photo."""
+"""The controls of chapter 3: a map of the features, a head that is trained anew with every move, its predictions."""
 
+import functools
 import time
 
 import ipywidgets
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas
+import sklearn.decomposition
+import sklearn.manifold
+import threadpoolctl
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from seaborn.utils import relative_luminance
 
+from ..data import splits
+from ..data.images import read_image
 from ..evaluation import metrics, plots
 from ..models import heads, training
-from .controls import WIDE, live_view
+from . import clickable
+from .controls import WRAP, live_box, live_view, option_slider, slider
 
+MARKERS = "osD^vP*X"  # of the classes on the map
 EPOCHS = 20
 MOST = 400  # photos that a head learns from here, of all classes together: more would take longer than a second
 SECONDS = 1.0  # that a training may last
 UNITS = (2, 8, 32, 128)
 RATES = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2)
 DROPOUTS = (0.0, 0.2, 0.5, 0.8)
+
+
+def neighbor_map(features, seed=0):
+    """Return a place for each photo, float (photos, 2), such that photos with like features lie near each other.
+
+    features : float (photos, channels). t-SNE (van der Maaten and Hinton 2008, JMLR 9) on the first
+    50 principal components of the standardized features. Only who is near whom means something: not the axes, and not
+    how far apart two crowds are. Fewer than 8 photos get the first two components.
+    """
+    features = np.asarray(features, np.float64)
+    scaled = (features - features.mean(axis=0)) / np.maximum(features.std(axis=0), 1e-3)
+    count = max(1, min(50, len(scaled) - 1, scaled.shape[1]))
+    rows = sklearn.decomposition.PCA(count, random_state=seed).fit_transform(scaled)
+    if len(rows) < 8:
+        return np.pad(rows, ((0, 0), (0, 1)))[:, :2]
+    method = sklearn.manifold.TSNE(init="pca", perplexity=min(30, (len(rows) - 1) / 3), max_iter=500, random_state=seed)
+    with threadpoolctl.threadpool_limits(1):  # threads that wait for each other on a busy machine cost minutes
+        return method.fit_transform(rows)
+
+
+def browse_map(places, labels, class_names, paths, start=0):
+    """Return a map of photos where a click on a point, or the arrow keys, show its photo beside it.
+
+    places : float (photos, 2), as from `neighbor_map`; labels : int (photos,); paths : (photos,)
+    """
+    texts = [f"photo {photo}: {class_names[label]}" for photo, label in enumerate(labels)]
+    ax, alt = draw_map(places, labels, class_names)
+    picture = clickable.picture(ax, places, texts, alt)
+    picture.chosen = start
+
+    def show(photo):
+        figure = plots.photo_grid([read_image(paths[photo], 224)], title=texts[photo], size=2.4)
+        return figure, f"Photo {photo} of the class {class_names[labels[photo]]}"
+
+    return ipywidgets.HBox([picture, live_view(show, photo=picture)], layout=WRAP)
+
+
+def draw_map(places, labels, class_names, title="Photos with like features lie near each other"):
+    """Return (Axes, alt text) of a map of photos, a mark and a color a class."""
+    labels, colors = np.asarray(labels), [color for color in plots.PALETTE.values() if color != plots.PALETTE["yellow"]]
+    _, ax = plt.subplots(figsize=(7, 4.6), layout="constrained")
+    for number, name in enumerate(class_names):
+        of = labels == number
+        marker = MARKERS[(number + number // len(colors)) % len(MARKERS)]
+        ax.plot(*places[of].T, marker, color=colors[number % len(colors)], markersize=5, alpha=0.8, label=name)
+    ax.set(title=title, xlabel="first direction of the map (no unit)", ylabel="second direction (no unit)")
+    ax.set_xticks([])
+    ax.set_yticks([])
+    ax.figure.legend(loc="outside right upper", fontsize=8, title="class")
+    return ax, f"{title}: {len(labels)} photos of {len(class_names)} classes as points"
 
 
 def explore_head(train, validation, class_names, groups=None):
@@ -28,31 +87,21 @@ def explore_head(train, validation, class_names, groups=None):
     groups : of the validation photos (photos,), for the interval; None: all independent
     """
     numbers, board = photos_a_class(train[1]), _Board(class_names)
-
-    def show(**settings):
-        return plots.as_html(*draw_head(train, validation, class_names, groups, board=board, **settings))
-
-    def slide(options, value, text):
-        return ipywidgets.SelectionSlider(
-            options=options, value=value, description=text, continuous_update=False, style=WIDE
-        )
-
-    controls = {
-        "number": slide(numbers, numbers[-1], "photos a class"),
-        "units": slide(UNITS, 32, "hidden units"),
-        "rate": slide([(np.format_float_positional(rate), rate) for rate in RATES], 1e-3, "learning rate"),
-        "dropout": slide(DROPOUTS, 0.2, "dropout"),
-    }
-    first, second, third, fourth = controls.values()
-    rows = [ipywidgets.HBox([first, second]), ipywidgets.HBox([third, fourth])]
-    return ipywidgets.VBox([*rows, live_view(show, **controls)])
+    rates = [(np.format_float_positional(rate), rate) for rate in RATES]
+    return live_box(
+        functools.partial(draw_head, train, validation, class_names, groups, board=board),
+        number=option_slider("photos a class", numbers[-1], numbers),
+        units=option_slider("hidden units", 32, UNITS),
+        rate=option_slider("learning rate", 1e-3, rates),
+        dropout=option_slider("dropout", 0.2, DROPOUTS),
+    )
 
 
 def photos_a_class(labels):
-    """Return how many photos a class there are to choose from: 2, 5, 10, ..., up to all, within MOST photos."""
+    """Return how many photos a class there are to choose from: 3, 5, 10, ..., up to all, within MOST photos."""
     counts = np.bincount(labels)
-    most = max(1, min(counts.max(), MOST // len(counts)))
-    return [number for number in (2, 5, 10, 20, 40) if number < most] + [int(most)]
+    most = max(3, min(counts.max(), MOST // len(counts)))
+    return [number for number in (3, 5, 10, 20, 40) if number < most] + [int(most)]
 
 
 def draw_head(
@@ -79,17 +128,18 @@ def draw_head(
 def train_small(train, validation, number, units, rate, dropout, seed=0):
     """Return (head, history) of a head that learned from at most `number` photos a class, for at most SECONDS."""
     features, labels = train
-    rows = first_of_each(labels, number, seed)
+    rows = sample_rows(labels, number, seed)
     head = heads.dense_head(features.shape[1], int(labels.max()) + 1, units, dropout, seed)
     learned = (features[rows], labels[rows])
     history = training.train_head(head, learned, validation, EPOCHS, rate, seed, rounds=_for_a_second)
     return head, history
 
 
-def first_of_each(labels, number, seed=0):
+def sample_rows(labels, number, seed=0):
     """Return at most `number` rows of each class, drawn by `seed`; a larger number adds rows and takes none away."""
-    order = np.random.default_rng(seed).permutation(len(labels))
-    return np.sort(np.concatenate([order[labels[order] == label][:number] for label in np.unique(labels)]))
+    rows = np.arange(len(labels))
+    table = pandas.DataFrame({"path": rows, "label": labels, "group": rows})
+    return splits.sample_per_class(table, number, seed)["path"].to_numpy()
 
 
 def _for_a_second(epochs):
@@ -148,17 +198,15 @@ def browse_predictions(images, labels, probabilities, class_names):
     """
 
     def show(photo):
+        own, said = class_names[labels[photo]], class_names[int(np.argmax(probabilities[photo]))]
         figure, (left, right) = plt.subplots(1, 2, figsize=(7, 2.8), layout="constrained")
         left.imshow(images[photo])
         left.set_axis_off()
-        left.set_title(f"true class: {class_names[labels[photo]]}", fontsize=9)
-        colors = [plots.PALETTE["blue"]] * len(class_names)
-        colors[labels[photo]] = plots.PALETTE["orange"]
+        left.set_title(f"true class: {own}", fontsize=9)
+        colors = [plots.PALETTE["orange" if name == own else "blue"] for name in class_names]
         right.barh(class_names, 100 * probabilities[photo], color=colors)
         right.invert_yaxis()
         right.set(xlim=(0, 100), xlabel="probability (%)", title="what the model says (orange: true class)")
-        said = class_names[int(np.argmax(probabilities[photo]))]
-        return plots.as_html(figure, f"Photo {photo} of class {class_names[labels[photo]]}; the model says {said}")
+        return figure, f"Photo {photo} of class {own}; the model says {said}"
 
-    slider = ipywidgets.IntSlider(0, min=0, max=len(images) - 1, description="photo", continuous_update=False)
-    return ipywidgets.VBox([slider, live_view(show, photo=slider)])
+    return live_box(show, photo=slider("photo", 0, 0, len(images) - 1))

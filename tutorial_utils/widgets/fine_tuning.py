@@ -1,5 +1,6 @@
 """The controls of chapter 4: how many layers learn, how fast, and what has changed in them."""
 
+import functools
 import textwrap
 
 import ipywidgets
@@ -9,10 +10,8 @@ import numpy as np
 from ..evaluation import plots
 from ..models import freezing
 from . import clickable
-from .controls import WIDE, live_view
+from .controls import WRAP, live_box, live_view, slider
 
-SIDE_BY_SIDE = {"flex_flow": "row wrap"}  # below each other where the page is narrow
-NOTHING = "<p>Nothing is chosen.</p>"
 LOOKS = [("green", "^"), ("orange", "o")]  # color and marker of each training, in their order
 
 
@@ -23,11 +22,8 @@ def explore_unfreezing(base, start=50):
     """
     shares = learning_shares(base)
     layers = len(shares) - 1
-    slider = ipywidgets.IntSlider(
-        min(start, layers), min=0, max=layers, description="last layers", continuous_update=False, style=WIDE
-    )
-    view = live_view(lambda last: plots.as_html(*draw_unfreezing(shares, last)), last=slider)
-    return ipywidgets.VBox([slider, view])
+    last = slider("last layers", min(start, layers), 0, layers)
+    return live_box(functools.partial(draw_unfreezing, shares), last=last)
 
 
 def learning_shares(base):
@@ -71,10 +67,8 @@ def explore_grid(curves, error):
     chart = clickable.picture(ax, boxes, texts, "Validation loss by number of layers that learn and learning rate")
     chart.chosen = int(np.nanargmin(losses.to_numpy()))
 
-    def show(cell):
-        return plots.as_html(*draw_cell(curves, error, *cells[cell])) if cell >= 0 else NOTHING
-
-    return ipywidgets.HBox([chart, live_view(show, cell=chart)], layout=SIDE_BY_SIDE)
+    view = live_view(lambda cell: draw_cell(curves, error, *cells[cell]), cell=chart)
+    return ipywidgets.HBox([chart, view], layout=WRAP)
 
 
 def draw_cell(curves, error, last, rate):
@@ -127,12 +121,10 @@ def explore_changes(before, after, shares, pictures):
     chart.chosen = 0
 
     def show(layer):
-        if layer < 0:
-            return NOTHING
-        moves = plots.as_html(draw_moves(before, after, names[layer], texts[layer]), texts[layer])
-        return moves + ("" if layer else filters)
+        changes = draw_weight_changes(before, after, names[layer], texts[layer])
+        return plots.as_html(changes, texts[layer]) + ("" if layer else filters)
 
-    return ipywidgets.HBox([chart, live_view(show, layer=chart)], layout=SIDE_BY_SIDE)
+    return ipywidgets.HBox([chart, live_view(show, layer=chart)], layout=WRAP)
 
 
 def _changed(names, shares, layer):
@@ -158,7 +150,7 @@ def _all_changes(shares):
     return ax, np.stack([layers, highest], axis=1)
 
 
-def draw_moves(before, after, name, title):
+def draw_weight_changes(before, after, name, title):
     """Return a Figure: how far the weights of one layer have moved in each training, as a distribution.
 
     before, after : as for `explore_changes`; name : of the layer

@@ -1,4 +1,4 @@
-"""The control of chapter 8: ask the finished model about one photo after the other, and let it say "I don't know"."""
+"""The control of chapter 8: the finished model predicts one photo after the other, or says "I don't know"."""
 
 import pathlib
 import tempfile
@@ -8,32 +8,27 @@ import ipywidgets
 import matplotlib.pyplot as plt
 import numpy as np
 
-from ..course import predictor
+from ..course.predictor import predict_photos
 from ..data.images import read_image
 from ..evaluation import plots
-from .controls import WIDE, live_view
+from .controls import confidence_slider, live_box
 
 SIDE = 224  # pixels of a photo in the figure
 MOST = 10  # classes whose bars are drawn
 
 
-def ask(judge, paths, names=None, start=0.5):
+def explore_predictor(predictor, paths, names=None, start=0.5):
     """Return a menu of photos, a place to drop photos of one's own, and a slider: below it the answer is "unsure".
 
-    judge : from predictor.load_predictor or predictor.make_predictor; paths : (photos,), the first is shown first
+    predictor : from predictor.load_predictor or predictor.make_predictor; paths : (photos,), the first is shown first
     names : one text a photo; None: the files' names
     start : how sure the model must be to answer, 0-1; infinite: 0.5
     """
-    start = float(start) if np.isfinite(start) else 0.5
     options = list(zip(names or [pathlib.Path(path).name for path in paths], paths, strict=True))
     photo = ipywidgets.Dropdown(options=options, description="photo", layout={"width": "30em"})
     upload = ipywidgets.FileUpload(
         accept="image/*", multiple=True, description="a photo of yours", layout={"width": "14em"}
     )
-    slider = ipywidgets.FloatSlider(
-        start, min=0, max=1, step=0.01, description="answer only when at least this sure", continuous_update=False,
-        style=WIDE, layout={"width": "36em"},
-    )  # fmt: skip
     folder = tempfile.TemporaryDirectory()  # lives as long as the control
 
     def take(change):
@@ -43,11 +38,10 @@ def ask(judge, paths, names=None, start=0.5):
             photo.value = added[0][1]
 
     def show(photo, threshold):
-        return plots.as_html(*draw_answer(judge, photo, threshold))
+        return draw_prediction(predictor, photo, threshold)
 
     upload.observe(take, "value")
-    view = live_view(show, photo=photo, threshold=slider)
-    box = ipywidgets.VBox([ipywidgets.HBox([photo, upload]), slider, view])
+    box = ipywidgets.VBox([upload, live_box(show, per_row=1, photo=photo, threshold=confidence_slider(start))])
     box.folder = folder
     return box
 
@@ -70,28 +64,28 @@ def verdict(row, threshold):
     return f"{row['class']}, {row['confidence']:.0%} sure"
 
 
-def draw_answer(judge, path, threshold):
+def draw_prediction(predictor, path, threshold):
     """Return (Figure, alt text): a photo, what the model says of it, and its probabilities as bars.
 
     threshold : how sure it must be to answer, 0-1, a line across the bars. A photo that cannot be read says why.
     """
-    table = next(predictor.predict_photos(judge, [path], progress=False))
-    row = table.iloc[0]
+    row = next(predict_photos(predictor, [path], progress=False)).iloc[0]
     said = verdict(row, threshold)
     figure, axes = plt.subplots(1, 2, figsize=(8.2, 3.2), layout="constrained", width_ratios=[1, 1.6])
     axes[0].set(xticks=[], yticks=[])
     if not row["problem"]:
         axes[0].imshow(read_image(path, SIDE))
-        _bars(axes[1], judge.class_names, row[[f"p: {name}" for name in judge.class_names]].to_numpy(float), threshold)
+        probabilities = row[[f"p: {name}" for name in predictor.class_names]].to_numpy(float)
+        _bars(axes[1], predictor.class_names, probabilities, threshold)
     figure.suptitle("\n".join(textwrap.wrap(said, 80)), fontsize=11)
     return figure, f"A photo and the model's answer: {said}"
 
 
-def _bars(ax, class_names, shares, threshold):
+def _bars(ax, class_names, probabilities, threshold):
     """Draw the probabilities of the likeliest classes, the likeliest on top."""
-    order = np.argsort(-shares, kind="stable")[:MOST]
-    colors = [plots.PALETTE["blue"] if shares[place] >= threshold else plots.PALETTE["sky"] for place in order]
-    bars = ax.barh([class_names[place] for place in order], 100 * shares[order], color=colors)
+    order = np.argsort(-probabilities, kind="stable")[:MOST]
+    colors = [plots.PALETTE["blue" if probabilities[place] >= threshold else "sky"] for place in order]
+    bars = ax.barh([class_names[place] for place in order], 100 * probabilities[order], color=colors)
     ax.bar_label(bars, fmt="%.0f", padding=3, fontsize=8)
     ax.axvline(100 * threshold, color=plots.PALETTE["black"], linewidth=1, linestyle="--")
     ax.invert_yaxis()
