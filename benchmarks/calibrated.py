@@ -2,8 +2,8 @@
 
     python -m benchmarks.calibrated FOLDER ... [--seeds 3] [--image-size 128] [--tuned NAME ... [--tuned-seeds 1]]
 
-The logistic head on features of the frozen EfficientNet-Lite0, and the fine-tuned models of the sets that --tuned names.
-Writes benchmarks/calibrated.csv; `rises` says whether the error rose by more than chance, its interval above 0.
+The logistic head on features of the frozen EfficientNet-Lite0, and the fine-tuned models of the sets that --tuned
+names. Writes benchmarks/calibrated.csv; `rises` says whether the error rose by more than chance, its interval above 0.
 """
 
 import argparse

@@ -128,7 +128,7 @@ def tuned(where, seed, image_size):
 
 
 def asked(model, images):
-    """Return what a joined model with a logistic head makes of images or batches: (features, logits), of its own base."""
+    """Return what a model with a logistic head makes of images or batches: (features, logits), of its own base."""
     import keras
 
     pool = next(layer for layer in model.layers if isinstance(layer, keras.layers.GlobalAveragePooling2D))

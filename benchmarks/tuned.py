@@ -57,7 +57,7 @@ def measure_photos(photos, set, backbone, image_size, seed):
 
 
 def pooled(table):
-    """Return {set: metrics.Difference} of fine-tuned and frozen over all seeds of a table of `measure_photos`."""
+    """Return {set: Interval} of fine-tuned minus frozen over all seeds of a table of `measure_photos`."""
     from tutorial_utils.evaluation import metrics
 
     return {

@@ -3,12 +3,12 @@
     python -m benchmarks.unknown FOLDER ... [--seeds 3] [--image-size 128] [--tuned NAME ... [--tuned-seeds 1]]
 
 Known are the test photos of a set, strangers the photos of the other sets, noise, blank cards and surfaces, at most 300
-each. The scores: the distance to the k-th nearest training photo (insight.unknown), the doubt (1 - the largest
+each. The scores: the distance to the k-th nearest training photo (evaluation.ood), the doubt (1 - the largest
 probability), the energy (minus the logarithm of the sum of the exponentials of the logits, Liu et al. 2020,
 arXiv:2010.03759). A limit lets 95 % of the validation photos pass; `known` and `strange` say how many of the test
-photos and of the strangers pass it. The logistic head on the frozen EfficientNet-Lite0, and the fine-tuned models of the
-sets that --tuned names, with the features of their own base. Means over the seeds, and the lowest end of an interval.
-Writes benchmarks/unknown.csv.
+photos and of the strangers pass it. The logistic head on the frozen EfficientNet-Lite0, and the fine-tuned models of
+the sets that --tuned names, with the features of their own base. Means over the seeds, and the lowest end of an
+interval. Writes benchmarks/unknown.csv.
 """
 
 import argparse

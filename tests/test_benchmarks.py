@@ -7,7 +7,7 @@ import pandas
 import pytest
 
 from benchmarks import grid, recipe, results, scaling, tuned, ways
-from tests.course import test_grids
+from tests.course import test_experiments
 from tutorial_utils.data import images
 
 
@@ -87,7 +87,7 @@ def test_the_page_is_that_of_the_results_and_the_readme_quotes_it(root):
 
 
 def test_a_grid_is_timed_twice_and_nothing_of_it_runs_twice(tmp_path):
-    notebook = test_grids.write(tmp_path / "07_tiny.ipynb")
+    notebook = test_experiments.write(tmp_path / "07_tiny.ipynb")
     runs, told = grid.measure(notebook, tmp_path / "grid", vary={"width": [1, 13]}, seeds=(0,), workers=2)
     assert (told["runs"], told["ended_well"], told["run_twice"]) == (2, 1, 1)  # what failed is tried again
     assert runs["metrics_score"].tolist()[0] == 10
@@ -95,12 +95,14 @@ def test_a_grid_is_timed_twice_and_nothing_of_it_runs_twice(tmp_path):
 
 
 def test_a_gain_is_pooled_over_seeds_and_more_seeds_are_no_more_photos():
-    """Four photos in two groups, asked twice: right 3 + 3 times of 8 after, 1 + 1 before, so 50 points more."""
-    rows = pandas.DataFrame({"group": ["a", "a", "b", "b"], "frozen": [0, 0, 0, 1], "tuned": [1, 0, 1, 1]})
+    """Forty photos in twenty groups, asked twice: of four, three are right after, one before, so 50 points more."""
+    groups = [letter for letter in "abcdefghijklmnopqrst" for _ in range(2)]
+    rows = pandas.DataFrame({"group": groups, "frozen": [0, 0, 0, 1] * 10, "tuned": [1, 1, 0, 1] * 10})
     once = tuned.pooled(rows.assign(set="leaves"))["leaves"]
     twice = tuned.pooled(pandas.concat([rows, rows], ignore_index=True).assign(set="leaves"))["leaves"]
-    assert (once.value, twice.value, twice.n_groups) == (0.5, 0.5, 2)
+    assert (once.value, twice.value, twice.groups) == (0.5, 0.5, 20)
     assert (twice.low, twice.high) == (once.low, once.high)
+    assert 0 < once.low < 0.5 < once.high < 1
 
 
 @pytest.mark.slow

@@ -78,6 +78,8 @@ def test_inside_a_wing_imports_point_one_way(root):
         ("tutorial_utils.data.splits", ["tensorflow", "keras"]),
         ("tutorial_utils.data.catalog", ["tensorflow", "keras"]),
         ("tutorial_utils.evaluation.metrics", ["tensorflow", "keras"]),
+        ("tutorial_utils.evaluation.calibration", ["tensorflow", "keras"]),
+        ("tutorial_utils.evaluation.ood", ["tensorflow", "keras", "matplotlib"]),
     ],
 )
 def test_light_imports_stay_light(module, absent):

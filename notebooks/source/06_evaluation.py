@@ -168,12 +168,8 @@ assert (four_a_plant["by_photo"] < 0.93).all()
 shares.style.format(precision=1).set_caption(caption)
 
 # %%
-from tutorial_utils.evaluation import scores
-
-print(scores.too_few_groups(test["group"]))
-table = scores.score_table(
-    y_test, predicted, len(class_names), test["group"], probabilities, k=min(3, len(class_names))
-)
+print(metrics.too_few_groups(test["group"]))
+table = metrics.score_table(y_test, predicted, len(class_names), test["group"], probabilities, k=3)
 (100 * table).round(1)
 
 # %% [markdown]
@@ -187,7 +183,7 @@ table = scores.score_table(
 # off it is a mistake, and says which.
 
 # %%
-from tutorial_utils.evaluation import plots, trust_plots
+from tutorial_utils.evaluation import diagnostic_plots, plots
 
 counts = metrics.confusion(y_test, predicted, len(class_names))
 axes = plots.plot_confusion(counts, class_names, title="Test photos: true and predicted class")
@@ -211,10 +207,10 @@ evaluation.browse_confusion(test["path"], y_test, predicted, class_names, probab
 # their interval: what comes first is mixed up often even at the best that these photos allow.
 
 # %%
-pairs = scores.confused_pairs(y_test, predicted, class_names, test["group"])
+pairs = metrics.confused_pairs(y_test, predicted, class_names, test["group"])
 pair = pairs.iloc[0] if len(pairs) else None
 if pair is not None:
-    figure = trust_plots.plot_confused_pairs(pairs, title="What the model mixes up, with 95 % intervals")
+    figure = diagnostic_plots.plot_confused_pairs(pairs, title="What the model mixes up, with 95 % intervals")
     plots.show(figure, "The pairs of classes that are mixed up, each with its interval", run / "figures" / "pairs.png")
 
 # %%
@@ -241,12 +237,12 @@ else:
 # if every alarm costs a day's work, look at precision. **F1** is a mean of the two.
 
 # %%
-table = scores.class_table(y_test, predicted, class_names, test["group"])
-table.round(3)
+by_class = metrics.class_table(y_test, predicted, class_names, test["group"])
+by_class.round(3)
 
 # %%
-weakest = table["recall"].idxmin()
-lowest = table.loc[weakest]
+weakest = by_class["recall"].idxmin()
+lowest = by_class.loc[weakest]
 print(f"lowest recall: {weakest}, {lowest['recall']:.1%} of its {int(lowest['n'])} test photos are found ", end="")
 print(f"({lowest['recall_low']:.1%} to {lowest['recall_high']:.1%})")
 
@@ -257,15 +253,15 @@ print(f"({lowest['recall_low']:.1%} to {lowest['recall_high']:.1%})")
 # %%
 place = class_names.index(weakest)
 by_hand = counts[place, place] / max(counts[:, place].sum(), 1)
-assert np.isclose(by_hand, table.loc[weakest, "precision"])
+assert np.isclose(by_hand, by_class.loc[weakest, "precision"])
 print(f"precision of {weakest}: {counts[place, place]} / {counts[:, place].sum()} = {by_hand:.3f}")
 
 # %% [markdown]
 # ### The mistakes, seen
 #
-# To look at mistakes, three things help: the photo, where in it the model found what it says (a *heat map*, explained
-# below), and the training photos that look most alike to the model. For all three we cut the model in two: from pixels
-# to its last feature map, and from there to the answer.
+# To look at mistakes, three things help: the photo, where in it the model found what it says (a *saliency map*,
+# explained below), and the training photos that look most alike to the model. For all three we cut the model in two:
+# from pixels to its last feature map, and from there to the answer.
 
 # %%
 from tutorial_utils.evaluation import saliency
@@ -281,19 +277,19 @@ from tutorial_utils.evaluation import error_analysis
 from tutorial_utils.data.images import read_image
 
 
-def heat_of(places):
+def saliency_of(places):
     """Return what spoke for the predicted class in some test photos, (photos, height, width), 0 to 1."""
     images = np.stack([read_image(path, image_size) for path in test["path"].iloc[places]])
     return saliency.grad_cam(stages, images, predicted[places])
 
 
-found = error_analysis.find_errors(test, y_test, probabilities, train, test_features, train_features, heat_of)
-error_analysis.browse(found)
+found = error_analysis.find_errors(test, y_test, probabilities, train, test_features, train_features, saliency_of)
+evaluation.browse_errors(found)
 
 # %%
 if len(found.table):
-    figure = error_analysis.figure(found, most=5)
-    alt = "The surest mistakes, each with its heat map and the training photos most like it"
+    figure = diagnostic_plots.plot_errors(found, read_image, most=5, title="The surest mistakes")
+    alt = "The surest mistakes, each with its saliency map and the training photos most like it"
     plots.show(figure, alt, run / "figures" / "mistakes.png")
 
 # %% [markdown]
@@ -324,13 +320,12 @@ print(f"as trained: {error}\ntemperature {temperature:.2f}: {error_after}")
 assert np.array_equal(cooled.argmax(axis=1), predicted)
 tables = {"as trained": probabilities, f"temperature {temperature:.2f}": cooled}
 tables = {name: calibration.reliability(each, y_test) for name, each in tables.items()}
-figure = trust_plots.plot_reliability(tables, "Below the dotted line the model is surer than it is right")
+figure = diagnostic_plots.plot_reliability(tables, "Below the dotted line the model is surer than it is right")
 plots.show(figure, "Accuracy against confidence, before and after the temperature", run / "figures" / "reliability.png")
 
 # %%
 change = calibration.calibration_difference(cooled, probabilities, y_test, test["group"])
-print(f"calibration error after minus before: {100 * change.value:+.1f} points ", end="")
-print(f"({100 * change.low:+.1f} to {100 * change.high:+.1f})")
+print(f"calibration error after minus before: {change}")
 
 # %% [markdown]
 # Where the interval of the difference holds 0, these test photos do not tell the two apart. That the temperature helps
@@ -367,7 +362,7 @@ print(f"answer when at least {threshold:.0%} sure: {coverage:.0%} of the test ph
 print(f"{risk:.1%} of these wrong")
 
 # %%
-figure = trust_plots.plot_risk_and_coverage(
+figure = diagnostic_plots.plot_risk_and_coverage(
     calibration.risk_and_coverage(cooled, y_test), (coverage, risk) if answered.any() else None
 )
 plots.show(figure, "Share of wrong answers by the share of photos that is answered", run / "figures" / "coverage.png")
@@ -393,15 +388,14 @@ plots.show(*shown, run / "figures" / "threshold.png")
 #
 # A model may be right for the wrong reason. *Grad-CAM* asks, at each place of a feature map, how much what was found
 # there speaks for an answer: the gradient of that answer, times what was found. The result is laid over the photo. The
-# last map has few places, so here a finer one is taken, of at least eight along each side.
+# last map has few places, so here a finer one is taken, of at least eight along each side; layers follow it that tell
+# places apart, so the gradient of each place counts there (*HiResCAM*), not its mean over the map.
 #
 # Where the lesions of each photo are known, as for the generated leaves, we choose photos whose lesions cover less than
 # a quarter: it is easy to look at a lesion that covers the leaf.
 
+
 # %%
-from tutorial_utils.evaluation import heat, heat_plots
-
-
 def read_masks(paths):
     """Return where photos show what their class is known by, bool (photos, image_size, image_size)."""
     return np.stack([read_image(path, image_size)[..., 0] > 127 for path in paths])
@@ -413,21 +407,21 @@ known_where = bool(((covered > 0) & (covered < 0.25)).any())
 asked = np.flatnonzero((covered > 0) & (covered < 0.25)) if known_where else np.arange(len(test))
 images = np.stack([read_image(path, image_size) for path in test["path"].iloc[asked]])
 finer = saliency.split_model(model, places=8)
-heats = saliency.grad_cam(finer, images, y_test[asked], by_place=True)  # what speaks for the true class
+maps = saliency.hires_cam(finer, images, y_test[asked])  # what speaks for the true class
 
 # %%
 some = [np.flatnonzero(y_test[asked] == label)[0] for label in np.unique(y_test[asked])][:4]  # a photo of each class
 titles = [
     f"{class_names[y_test[i]]}\nsays {class_names[predicted[i]]}, {probabilities[i].max():.0%}" for i in asked[some]
 ]
-figure = heat_plots.plot_saliency(
-    images[some], {"what speaks for the true class": heats[some]}, titles, masks[asked][some] if known_where else None
+figure = diagnostic_plots.plot_saliency(
+    images[some], {"what speaks for the true class": maps[some]}, titles, masks[asked][some] if known_where else None
 )
-plots.show(figure, "Four photos, and what in them speaks for their class", run / "figures" / "heat.png")
+plots.show(figure, "Four photos, and what in them speaks for their class", run / "figures" / "saliency.png")
 
 # %% [markdown]
-# Turn the heat down until you see the photo, and up until you see only the heat. Guess first where you would look, and
-# only then where the model does. The photos that it has wrong come first: there too the heat is what speaks for the
+# Turn the map down until you see the photo, and up until you see only the map. Guess first where you would look, and
+# only then where the model does. The photos that it has wrong come first: there too the map is what speaks for the
 # true class.
 
 # %%
@@ -435,12 +429,12 @@ hit = predicted[asked] == y_test[asked]
 order = np.concatenate([np.flatnonzero(~hit)[:12], np.flatnonzero(hit)[:12]])
 said = [f"{class_names[y_test[i]]}, says {class_names[predicted[i]]}" for i in asked[order]]
 said = [f"{number}: {text}" for number, text in enumerate(said, start=1)]
-evaluation.explore_heat(images[order], heats[order], said, masks[asked][order] if known_where else None)
+evaluation.explore_saliency(images[order], maps[order], said, masks[asked][order] if known_where else None)
 
 # %% [markdown]
-# A picture convinces too easily. Three tests that a heat map can fail:
+# A picture convinces too easily. Three tests that a saliency map can fail:
 #
-# 1. **Against the truth**: how much of the heat lies inside the lesions, compared with heat that is spread evenly?
+# 1. **Against the truth**: how much of the map lies inside the lesions, compared with an even map, the same everywhere?
 # 2. **Shuffled weights**: a network that knows nothing must not show the same map (Adebayo et al., 2018).
 # 3. **A planted shortcut**: print signs in the corners of each photo that give its class away, and let a head learn
 #    from them. It will be right for the wrong reason; does the map tell?
@@ -450,10 +444,9 @@ worth = {}
 if known_where:
     groups = test["group"].iloc[asked]
     no_idea = saliency.split_model(saliency.randomize_weights(model, seed), places=8)
-    worth["this model"] = heat.score_maps(heats, masks[asked], groups)
-    worth["shuffled weights"] = heat.score_maps(
-        saliency.grad_cam(no_idea, images, y_test[asked], by_place=True), masks[asked], groups
-    )
+    worth["this model"] = saliency.score_maps(maps, masks[asked], groups)
+    shuffled_maps = saliency.hires_cam(no_idea, images, y_test[asked])
+    worth["shuffled weights"] = saliency.score_maps(shuffled_maps, masks[asked], groups)
 
 # %%
 import tempfile
@@ -472,30 +465,30 @@ if known_where:
         images = np.stack([read_image(path, image_size) for path in seen["path"].iloc[asked]])
     shown = {"this model, signs printed": model, "planted shortcut": cheat}  # both on the same photos
     for name, judged in shown.items():
-        found = saliency.grad_cam(saliency.split_model(judged, places=8), images, y_test[asked], by_place=True)
-        worth[name] = heat.score_maps(found, masks[asked], groups)
+        found = saliency.hires_cam(saliency.split_model(judged, places=8), images, y_test[asked])
+        worth[name] = saliency.score_maps(found, masks[asked], groups)
 
 # %%
 if known_where:
-    figure = heat_plots.plot_saliency_scores(worth)
-    alt = "Heat inside the lesions, times that of heat spread evenly, model by model"
+    figure = diagnostic_plots.plot_saliency_scores(worth)
+    alt = "Share of each map inside the lesions, times that of an even map, model by model"
     plots.show(figure, alt, run / "figures" / "worth.png")
     for name, table in worth.items():
-        row = table.loc[("heat inside", "times random")]
-        print(f"{name}: {row['value']:.2f} times evenly spread heat ({row['low']:.2f} to {row['high']:.2f})")
+        row = table.loc[("inside", "times random")]
+        print(f"{name}: {row['value']:.2f} times an even map ({row['low']:.2f} to {row['high']:.2f})")
 else:
     print("Where these photos show what their class is known by is not known: look at the maps, and judge with care.")
 
 # %% [markdown]
-# Right of the dashed line there is more heat inside the lesions than heat that is spread evenly would put there. That
-# alone is no feat: leaves stand in the middle of their photos, and a map that is hot in the middle of any photo gets
-# some of it right too (the last row). Shuffled weights should fall far behind the model, and so should the model that
-# learned the signs; it is set beside this model on the same photos, signs and all. For the course's own photos that
-# holds:
+# Right of the dashed line more of the map lies inside the lesions than of an even map, the same everywhere. That
+# alone is no feat: leaves stand in the middle of their photos, and a map that is highest in the middle of any photo
+# gets some of it right too (the last row). Shuffled weights should fall far behind the model, and so should the model
+# that learned the signs; it is set beside this model on the same photos, signs and all. For the course's own photos
+# that holds:
 
 # %%
 if as_told:
-    rows = {name: table.loc[("heat inside", "times random")] for name, table in worth.items()}
+    rows = {name: table.loc[("inside", "times random")] for name, table in worth.items()}
     assert rows["this model"]["low"] > 1
     assert rows["this model"]["low"] > rows["shuffled weights"]["high"]
     assert rows["this model, signs printed"]["low"] > rows["planted shortcut"]["high"]
@@ -517,7 +510,7 @@ strange |= {name: ood.knn_distance(features_of([images]), train_features) for na
 limit = ood.score_threshold(ood.knn_distance(val_features, train_features))  # lets 95 % of such photos pass
 
 # %%
-figure = trust_plots.plot_ood_scores(strange, limit)
+figure = diagnostic_plots.plot_ood_scores(strange, limit)
 alt = "How strange the test photos, noise, blank cards and surfaces look to the model"
 plots.show(figure, alt, run / "figures" / "strangers.png")
 
@@ -562,7 +555,6 @@ real.style.format(precision=3, na_rep="").set_caption(caption)
 # the curve of a head on the frozen base: a fine-tuned model stands higher, and may gain more or less from more photos.
 
 # %%
-from tutorial_utils.data.images import sample
 from tutorial_utils.evaluation import learning_curve
 from tutorial_utils.models import heads
 
@@ -573,7 +565,7 @@ sizes = [size for size in (rarest // 8, rarest // 4, rarest // 2, rarest) if siz
 
 def learned_from(per_class, draw):
     """Return (photos learned from, which test photos are then right) of a head on the frozen base."""
-    some = sample(train.assign(place=np.arange(len(train))), per_class, seed=draw)
+    some = splits.sample_per_class(train.assign(place=np.arange(len(train))), per_class, seed=draw)
     head = heads.logistic_head(stored["train"][some["place"]], pipeline.labels(some), len(class_names))
     kernel, bias = head.get_weights()
     return len(some), (stored["test"] @ kernel + bias).argmax(axis=1) == y_test
@@ -585,13 +577,12 @@ numbers, rights = [number for number, _ in tries], [float(right.mean()) for _, r
 twice = 2 * max(numbers, default=0)
 expected = None
 if len(sizes) > 1:
-    ahead = [
-        learning_curve.forecast_accuracy(numbers, rights, len(test), at) for at in np.geomspace(min(numbers), twice, 12)
-    ]
-    expected = ahead[-1]
-    print(expected)
-    figure = trust_plots.plot_learning_curve(
-        numbers, rights, ahead, title="A head on the frozen base: would more photos help?"
+    ahead = np.geomspace(min(numbers), twice, 12)
+    forecasts = [learning_curve.forecast_accuracy(numbers, rights, len(test), at) for at in ahead]
+    expected = forecasts[-1]
+    print(f"at {twice:,} photos: {expected}")
+    figure = diagnostic_plots.plot_learning_curve(
+        numbers, rights, ahead, forecasts, title="A head on the frozen base: would more photos help?"
     )
     alt = "Accuracy by number of training photos, with a forecast at twice as many"
     plots.show(figure, alt, run / "figures" / "growth.png")
@@ -675,51 +666,33 @@ exercises.check(
 # %% [markdown]
 # ## You have
 #
-# All that this chapter found, for `metrics.json`:
-
-
-# %%
-def with_ends(name, found):
-    """Return a number and the ends of its interval under three names."""
-    return {name: found.value, f"{name}_low": found.low, f"{name}_high": found.high}
-
-
-def number(value):
-    """Return a number for metrics.json, which knows no NaN."""
-    return float(value) if np.isfinite(value) else None
-
-
-summary = {"model_from": model_from, "n_test": score.n, **with_ends("test_accuracy", score)}
-summary |= {"accuracy_majority": float(majority), "enough_groups": not scores.too_few_groups(test["group"])}
-summary |= {"most_confused": f"{pair['first']} / {pair['second']}" if pair is not None else "none"}
-summary |= {"most_confused_share_low": number(pair["low"]) if pair is not None else None}
-summary |= {"lowest_recall": str(weakest), "lowest_recall_value": float(lowest["recall"])}
+# All that this chapter found goes into `metrics.json`:
 
 # %%
-summary |= {"temperature": temperature, **with_ends("calibration_error", error_after)}
-summary |= {"wanted_error": wanted_error, "threshold": number(threshold), "coverage": coverage, "risk": number(risk)}
-for name, area in areas.items():
-    summary |= with_ends(f"unknown_auc_{name}", area)
+from tutorial_utils.course.summary import EvaluationSummary, verdict
+
+summary = EvaluationSummary(model_from=model_from, n_test=score.n, test_accuracy=score, accuracy_majority=majority)
+summary.enough_groups = not metrics.too_few_groups(test["group"])
+summary.add_classes(by_class, pairs)
+summary.temperature, summary.calibration_error = temperature, error_after
+summary.wanted_error, summary.threshold, summary.coverage, summary.risk = wanted_error, threshold, coverage, risk
+summary.unknown_auc, summary.unknown_kept, summary.known_kept = areas, still.mean(), passing.value
 if worth:
-    row = worth["this model"].loc[("heat inside", "times random")]
-    summary |= {
-        f"heat_inside_ratio{end}": number(row[name])
-        for end, name in [("", "value"), ("_low", "low"), ("_high", "high")]
-    }
-summary |= {"unknown_kept": float(still.mean()), "known_kept": passing.value}
-if expected is not None:  # of this very model only if that is a head on the frozen base
-    of_head = model_from == "06_evaluation" and not full
-    summary |= with_ends("forecast_accuracy" if of_head else "frozen_forecast", expected)
-    summary |= {"forecast_photos" if of_head else "frozen_forecast_photos": int(expected.photos)}
+    summary.heat_inside_ratio = worth["this model"].loc[("inside", "times random")]
+if expected is not None and model_from == "06_evaluation" and not full:  # this model is a head on the frozen base
+    summary.forecast_accuracy, summary.forecast_photos = expected, twice
+elif expected is not None:
+    summary.frozen_forecast, summary.frozen_forecast_photos = expected, twice
 
 # %%
 from tutorial_utils.course import predictor
 
 calibrated = heads.add_temperature(model, temperature)
-summary["seconds"] = round(time.perf_counter() - started, 1)
-run_folder.finish(run, parameters=parameters, metrics=summary, photos=photos, backbone=borrowed, model=calibrated)
-predictor.keep_known(run, train_features, limit)
-print(f"{len(summary)} numbers in metrics.json; model.keras has the temperature inside")
+summary.seconds = round(time.perf_counter() - started, 1)
+told = summary.as_metrics()
+run_folder.finish(run, parameters=parameters, metrics=told, photos=photos, backbone=borrowed, model=calibrated)
+predictor.save_ood_reference(run, train_features, limit)
+print(f"{len(told)} numbers in metrics.json; model.keras has the temperature inside")
 
 # %% [markdown]
 # ### The verdict
@@ -727,22 +700,22 @@ print(f"{len(summary)} numbers in metrics.json; model.keras has the temperature 
 # Written from this run's numbers; it claims nothing where an interval does not allow it.
 
 # %%
-from tutorial_utils.course import report
-
-print(report.verdict(summary))
+print(verdict(summary))
 
 # %% [markdown]
 # The same, with the pictures, as one page that you can open on a phone, print or send: `report.html` in the run folder.
 
 # %%
+from tutorial_utils.course import report
+
 parts = {
     "pairs": ("What it mixes up", ""),
     "confusion": ("Every answer, counted", ""),
     "mistakes": ("Mistakes, the surest first", "Beside each: what spoke for the answer, and training photos like it."),
     "reliability": ("Is it as sure as it is right?", ""),
     "coverage": ("If it answers only when sure", ""),
-    "heat": ("What it looks at", ""),
-    "worth": ("Is the heat where it should be?", "Also for shuffled weights, and a model that was taught a shortcut."),
+    "saliency": ("What it looks at", ""),
+    "worth": ("Does it look where it should?", "Also for shuffled weights, and a model that was taught a shortcut."),
     "strangers": ("Photos of nothing that it knows", ""),
     "growth": ("Would more photos help?", "Of a head on the frozen base."),
 }

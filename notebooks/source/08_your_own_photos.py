@@ -426,14 +426,14 @@ if "onnx" not in files:
 # Is it the same model? Each file is asked about every test photo, and held against Keras.
 
 # %%
-from tutorial_utils.course import shipping
+from tutorial_utils.course import model_card
 
-asked = export.run_exports(model, files, images)
-table = shipping.scored(export.compare_exports(asked, files), asked, y_test, test["group"])
+answers = export.run_exports(model, files, images)
+table = model_card.score_exports(answers, files, y_test, test["group"])
 exact = [kind for kind in ("float32", "onnx") if kind in files]
 assert (table.loc[exact, "largest_difference"] < export.TOLERANCE).all()  # 1e-4
 assert (table.loc[exact, "same_class"] == 1).all()  # on every test photo
-shipping.in_words(table)
+model_card.format_exports(table)
 
 # %% [markdown]
 # The two forms with numbers of 32 bits are the same model: that is what the cell asserts. The smaller forms are other
@@ -460,50 +460,33 @@ plots.show(figure, "Size and time a photo of each export, as bars", run / "figur
 #
 # First the numbers, for `metrics.json`:
 
-
 # %%
-def with_ends(name, value):
-    """Return a number and the ends of its interval under three names."""
-    return {name: value.value, f"{name}_low": value.low, f"{name}_high": value.high}
+from tutorial_utils.course.summary import EvaluationSummary, verdict
 
-
-def number(value):
-    """Return a number for metrics.json, which knows no NaN."""
-    return float(value) if np.isfinite(value) else None
-
-
-pairs = metrics.confused_pairs(y_test, predicted, class_names, test["group"])
-summary = {"n_test": score.n, **with_ends("test_accuracy", score), "accuracy_majority": majority}
-summary |= {"enough_groups": not metrics.too_few_groups(test["group"]), "strategy": adviser.STRATEGIES[chosen]}
-summary |= {"most_confused": f"{pairs.iloc[0]['first']} / {pairs.iloc[0]['second']}" if len(pairs) else "none"}
-summary |= {"most_confused_share_low": number(pairs.iloc[0]["low"]) if len(pairs) else None}
-summary |= {"lowest_recall": str(by_class["recall"].idxmin()), "lowest_recall_value": float(by_class["recall"].min())}
-summary |= {"temperature": temperature, **with_ends("calibration_error", error), "wanted_error": wanted_error}
-summary |= {"threshold": number(threshold), "coverage": coverage, "risk": number(risk)}
-
-# %%
-summary |= {"val_accuracy": tried[chosen].value, "advised": advice.strategy, "advice_sure": bool(advice.sure)}
-summary |= {"photos_in_training": "turned and flipped" if turned else "as they are", **with_ends("fall_turned", fall)}
-summary |= {"taken_out": fit.taken_out, "doubted_labels": len(doubted), "shortcuts": named}
-summary |= {**with_ends("frame_accuracy", frame_only), "known_kept": passing.value}
-for kind in files:
-    row = table.loc[kind]
-    summary |= {f"{kind}_megabytes": row["megabytes"], f"{kind}_milliseconds": row["milliseconds"]}
-    summary |= {f"{kind}_difference": row["largest_difference"], f"{kind}_same_class": row["same_class"]}
-    summary |= {f"{kind}_lost": row["lost"], f"{kind}_lost_low": row["lost_low"], f"{kind}_lost_high": row["lost_high"]}
-summary["seconds"] = round(time.perf_counter() - started, 1)
+summary = EvaluationSummary(n_test=score.n, test_accuracy=score, accuracy_majority=majority)
+summary.enough_groups = not metrics.too_few_groups(test["group"])
+summary.add_classes(by_class, metrics.confused_pairs(y_test, predicted, class_names, test["group"]))
+summary.temperature, summary.calibration_error = temperature, error
+summary.wanted_error, summary.threshold, summary.coverage, summary.risk = wanted_error, threshold, coverage, risk
+summary.frame_accuracy, summary.known_kept = frame_only, passing.value
+summary.strategy, summary.val_accuracy = adviser.STRATEGIES[chosen], tried[chosen].value
+summary.advised, summary.advice_sure = advice.strategy, advice.sure
+summary.photos_in_training = "turned and flipped" if turned else "as they are"
+summary.fall_turned, summary.shortcuts, summary.doubted_labels = fall, named, len(doubted)
+summary.taken_out, summary.exports = fit.taken_out, table
 
 # %%
 from tutorial_utils.course import predictor
 
+summary.seconds = round(time.perf_counter() - started, 1)
 kept = dict(photos=photos, backbone=borrowed, history=histories[chosen], model=model)
-run_folder.finish(run, parameters=parameters, metrics=summary, **kept)
-predictor.keep_known(run, train_features, limit)
-judge = predictor.load_predictor(run)  # from the file, as anyone would; nothing in a file is run as a program
-answers = shipping.keep_predictions(run, judge, test)
-hashes = shipping.keep_hashes(run, [path.name for path in files.values()])
-assert (answers["class"] == np.array(class_names)[predicted]).all()  # what was saved is what was measured
-answers.head()
+run_folder.finish(run, parameters=parameters, metrics=summary.as_metrics(), **kept)
+predictor.save_ood_reference(run, train_features, limit)
+loaded = predictor.load_predictor(run)  # from the file, as anyone would; nothing in a file is run as a program
+predictions = predictor.save_predictions(run, loaded, test)
+assert (predictions["class"] == np.array(class_names)[predicted]).all()  # what was saved is what was measured
+run_folder.record_hashes(run, ["labels.txt", predictor.OOD_FILE, *export.NAMES.values()])
+predictions.head()
 
 # %% [markdown]
 # `predictions.csv` has a row for each test photo, with the class that it stands in and the probability of every class.
@@ -515,15 +498,12 @@ answers.head()
 # The commands in the card need nothing of this course.
 
 # %%
-from tutorial_utils.course import model_card
-
 license = photos_license or model_card.license_of(dataset)
 avoid = [looks] if frame_only.low > majority else []
 if fires:
     avoid.append("Photos taken in another way than these: what gives the class away here may be missing there.")
 told = dict(title=f"{title}: which of {len(class_names)} classes?", license=license, backbone=borrowed)
-file_table = shipping.by_file(table, {"keras": run / "model.keras", **files})
-path = model_card.write_model_card(run, exports=file_table, classes=by_class, looks=looks, avoid=avoid, **told)
+path = model_card.write_model_card(run, exports=table, classes=by_class, looks=looks, avoid=avoid, **told)
 print(path.read_text(encoding="utf-8").split("## How to run it")[1][:1200])
 
 # %%
@@ -539,11 +519,11 @@ parts = {
 }
 drawn = {name: texts for name, texts in parts.items() if (run / "figures" / f"{name}.png").is_file()}
 sections = [report.Section(heading, text, f"{name}.png") for name, (heading, text) in drawn.items()]
-numbers = report.Section("The forms in numbers", shipping.WORDS, table=shipping.in_words(table))
+numbers = report.Section("The forms in numbers", model_card.EXPORT_NOTE, table=model_card.format_exports(table))
 sections.insert(1 + list(drawn).index("exports"), numbers)
 again = report.command("08_your_own_photos", parameters)
 page = report.write_report(run, f"How good is this model of {title}?", sections, command=again)
-lacking = shipping.lacking(run)
+lacking = model_card.missing_files(run)
 print(f"in {run.name}: {', '.join(name for name in model_card.FILES if name not in lacking)}, model_card.md")
 assert not lacking or lacking == ["model.onnx"]
 
@@ -563,13 +543,13 @@ noise = run / "noise.png"
 keras.utils.save_img(noise, kinds["noise"][0], scale=False)
 paths = [*test["path"].iloc[order], str(noise)]
 names = [f"{class_names[y_test[i]]}: {pathlib.Path(test['path'].iloc[i]).name}" for i in order] + ["noise"]
-own_photos.ask(judge, paths, names, threshold)
+own_photos.explore_predictor(loaded, paths, names, threshold)
 
 # %%
 start = min(threshold, 1)
-shown = own_photos.draw_answer(judge, paths[0], start)
+shown = own_photos.draw_prediction(loaded, paths[0], start)
 plots.show(*shown, run / "figures" / "asked.png")
-plots.show(*own_photos.draw_answer(judge, str(noise), start), run / "figures" / "asked_noise.png")
+plots.show(*own_photos.draw_prediction(loaded, str(noise), start), run / "figures" / "asked_noise.png")
 
 # %% [markdown]
 # Many photos are asked from a terminal, a row each, a bad file included:
@@ -655,7 +635,7 @@ exercises.check(
 # ## You have
 
 # %%
-print(report.verdict(summary))
+print(verdict(summary))
 print(f"\nIn {run.name}: the model in {1 + len(files)} forms, its card, its report, its answers to the test photos.")
 print(f"8 bits in the place of 32: {-100 * table.loc['int8', 'lost']:+.1f} points of accuracy, ", end="")
 print(f"{table.loc['int8', 'megabytes']:.1f} MB in place of {table.loc['float32', 'megabytes']:.1f}")

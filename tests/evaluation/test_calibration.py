@@ -30,7 +30,11 @@ def test_gaps_of_the_bins_are_weighted_by_their_photos():
     table = calibration.reliability(probabilities, labels)
     assert table["n"].tolist() == [5, 1, 4]
     assert table["accuracy"].tolist() == pytest.approx([0.4, 1, 0.5])
+    assert table["confidence"].tolist() == pytest.approx([0.5, 0.6, 0.9])
+    assert table["from"].tolist() == pytest.approx([0.4, 0.5, 0.8])
     assert table["to"].tolist() == pytest.approx([0.5, 0.6, 0.9])  # an edge belongs to the bin below
+    assert table[["low", "high"]].iloc[2].tolist() == pytest.approx([0.1500, 0.8500], abs=1e-4)  # Wilson's of 2 in 4
+    assert calibration.calibration_error(probabilities, labels, bins=1).value == pytest.approx(0.17)  # 0.67 and 0.5
 
 
 def test_photos_of_one_plant_tell_less():
@@ -40,7 +44,32 @@ def test_photos_of_one_plant_tell_less():
     alone = calibration.calibration_error(probabilities, labels)
     grouped = calibration.calibration_error(probabilities, labels, groups=np.repeat(np.arange(25), 8))
     assert grouped.high - grouped.low > 2 * (alone.high - alone.low)  # about the root of 8
-    assert (alone.n_groups, grouped.n_groups) == (200, 25)
+    assert (alone.n, alone.groups, grouped.n, grouped.groups) == (200, 200, 200, 25)
+
+
+@pytest.mark.parametrize("groups", [["plant"] * 100, np.arange(100) % 9])
+def test_few_plants_do_not_tell_how_well_a_model_is_calibrated(groups):
+    """Photos of one plant, or of nine, say nothing of others: the error could be anything, and so could a change."""
+    probabilities, labels = sure(np.full(100, 0.8), np.arange(100) < 50)
+    error = calibration.calibration_error(probabilities, labels, groups)
+    assert error[:3] == pytest.approx((0.3, 0, 1))
+    assert (error.unit, error.level) == ("points off", 0.95)
+    change = calibration.calibration_difference(probabilities, sure(np.full(100, 0.6), labels)[0], labels, groups)
+    assert change[:3] == pytest.approx((0.2, -1, 1))
+    assert change.unit == "points"
+
+
+def test_what_each_draw_adds_to_the_error_is_taken_off_again():
+    """Photos drawn again look worse calibrated than they are, by two points here; the ends lie about the value."""
+    rng, off = np.random.default_rng(0), []
+    for _ in range(30):
+        honest = rng.dirichlet([1, 1, 1], 300)
+        labels = (honest.cumsum(axis=1) < rng.random((300, 1))).sum(axis=1)
+        error = calibration.calibration_error(honest, labels, repeats=300)
+        off.append((error.low + error.high) / 2 - error.value)
+    assert np.mean(off) == pytest.approx(0, abs=0.005)
+    exchanged = calibration.calibration_difference(honest[:, [1, 0, 2]], honest, labels)
+    assert exchanged.low > 0.1  # probabilities of two classes exchanged
 
 
 def test_the_temperature_that_was_applied_is_found_again():
@@ -100,6 +129,18 @@ def test_a_model_that_is_sure_and_always_guesses_becomes_unsure():
     assert 1 / calibration.fit_temperature(probabilities, labels) == pytest.approx(0.288 + 1 / 20, rel=0.06)
 
 
+def test_a_temperature_is_looked_for_from_a_twentieth_on():
+    """All right though hardly sure: only a temperature near 0 makes it as sure as it may be."""
+    probabilities, labels = sure(np.full(1000, 0.51), np.ones(1000, bool), classes=2)
+    assert calibration.fit_temperature(probabilities, labels, cautious=False) == pytest.approx(0.05, rel=1e-3)
+
+
+@pytest.mark.parametrize("temperature", [0, -1, np.nan])
+def test_a_temperature_that_is_none_is_refused(temperature):
+    with pytest.raises(ValueError, match="above 0"):
+        calibration.apply_temperature(np.array([[0.5, 0.5]]), temperature)
+
+
 def test_where_nothing_is_told_the_temperature_stays_one():
     """A single plant; ten photos at 0.9 of which nine are right; answers that are all equally unsure."""
     probabilities, labels = sure(np.full(10, 0.9), np.arange(10) < 9, classes=2)
@@ -126,12 +167,19 @@ def test_risk_and_coverage_by_hand():
     assert table["threshold"].tolist() == [0.9, 0.8, 0.6]
     assert table["coverage"].tolist() == [0.25, 0.75, 1.0]
     assert table["risk"].tolist() == pytest.approx([0, 1 / 3, 0.5])
+    assert table["answered"].tolist() == [1, 3, 4]
 
 
 @pytest.mark.parametrize(("wanted", "threshold"), [(0.0, 0.9), (0.34, 0.8), (0.5, 0.6)])
 def test_the_threshold_for_a_wanted_error_answers_as_many_as_it_may(wanted, threshold):
     found = calibration.threshold_for(*sure([0.8, 0.9, 0.6, 0.8], [True, True, False, False]), wanted)
     assert found["threshold"] == threshold
+
+
+@pytest.mark.parametrize("wanted", [-0.1, 1, np.nan])
+def test_a_wanted_error_that_is_no_share_is_refused(wanted):
+    with pytest.raises(ValueError, match="wanted must be a share"):
+        calibration.threshold_for(*sure([0.8], [True]), wanted)
 
 
 def test_no_threshold_is_good_enough_if_the_surest_is_wrong():
@@ -144,6 +192,10 @@ def test_no_threshold_is_good_enough_if_the_surest_is_wrong():
         ([[2.0, -1.0]], [0], "got values from -1.00"),
         ([[0.5, 0.6]], [0], "sums from 1.10"),
         ([[0.5, 0.5]], [2], "0 ... 1"),
+        ([[0.5, 0.5]], [-1], "0 ... 1"),
+        ([[0.5, 0.5]], [0.0], "class numbers"),
+        ([0.5, 0.5], [0, 1], "a label for each photo"),
+        (np.empty((0, 2)), np.empty(0, int), "a label for each photo"),
         ([[0.5, 0.5]], [0, 1], "a label for each photo"),
         ([[np.nan, 1.0]], [0], "rows summing to 1"),
     ],

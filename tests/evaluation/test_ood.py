@@ -1,8 +1,6 @@
 """Scores of strangeness, with distances, places and areas that can be done by hand."""
 
 import itertools
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -22,9 +20,9 @@ def test_the_distance_is_that_to_the_kth_nearest_direction():
     assert ood.knn_distance(photos, training, nearest=2) == pytest.approx([2**0.5, 0.7654, 2], abs=1e-4)
 
 
-def test_distances_agree_with_all_pairs_across_blocks():
+def test_distances_agree_with_all_pairs():
     rng = np.random.default_rng(0)
-    photos, training = rng.random((2100, 3)).astype("float32"), rng.random((40, 3)).astype("float32")
+    photos, training = rng.random((210, 3)).astype("float32"), rng.random((40, 3)).astype("float32")
     each = [rows / np.linalg.norm(rows, axis=1, keepdims=True) for rows in (photos, training)]
     pairs = np.linalg.norm(each[0][:, None] - each[1][None], axis=2)  # (photos, training photos)
     np.testing.assert_allclose(ood.knn_distance(photos, training), np.sort(pairs)[:, 4], atol=1e-5)
@@ -58,7 +56,7 @@ def test_the_share_that_passes_has_the_interval_of_an_accuracy():
     scores = np.repeat([0.5, 1.0, 1.5], [10, 5, 5])
     passing = ood.acceptance_rate(scores, 1.0)
     assert passing[:3] == pytest.approx((0.75, 0.5313, 0.8881), abs=1e-4)
-    assert str(passing) == "75.0 % taken for known (95 % interval 53.1 to 88.8 %, n = 20 photos)"
+    assert passing[3:] == (20, 20, 0.95, "% taken for known")
     by_plant = ood.acceptance_rate(scores, 1.0, groups=np.arange(20) // 4)
     assert by_plant.high - by_plant.low > passing.high - passing.low
 
@@ -98,19 +96,13 @@ def test_a_perfect_separation_is_no_certainty_and_less_so_in_groups():
     plants = ood.auroc(known, strange, np.repeat(np.arange(36), 4))
     fewer = ood.auroc(known[:36], strange)
     assert alone.value == plants.value == alone.high == plants.high == 1
+    assert plants[3:] == (344, 236, 0.95, "area under the ROC curve")  # both sides together
     assert plants.low < fewer.low < alone.low < 1  # below 36 single photos: Student's t
     assert fewer.low - plants.low < 0.01
 
 
 def test_one_shared_group_says_nothing_about_others():
     assert ood.auroc([1, 2, 3], [4, 5, 6], unknown_groups=["set"] * 3)[:3] == (1, 0, 1)
-
-
-def test_an_area_reads_as_a_sentence():
-    area = ood.Area(0.975, 0.91, 0.9934, 144, 300)
-    assert str(area) == (
-        "area under the ROC curve 0.975 (95 % interval 0.910 to 0.993, 144 known and 300 unknown photos)"
-    )
 
 
 def test_turning_the_scores_round_mirrors_the_interval():
@@ -138,12 +130,12 @@ def test_the_interval_holds_the_true_area(true):
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: ood.knn_distance(np.ones((2, 3, 3, 4)), np.ones((9, 4))), "Pool the maps"),
-        (lambda: ood.knn_distance([[np.nan, 1]], np.ones((9, 2))), "features as finite numbers"),
-        (lambda: ood.knn_distance(np.ones((2, 3)), np.ones((9, 4))), "as many channels .* 4; got 3"),
-        (lambda: ood.knn_distance(np.ones((2, 3)), np.ones((4, 3))), "number of training photos, 4; got 5"),
+        (lambda: ood.knn_distance(np.ones((2, 3)), np.ones((4, 3))), "number of known photos, 4; got 5"),
         (lambda: ood.score_threshold([]), "at least one photo"),
         (lambda: ood.score_threshold([1.0], keep=95), "between 0 and 1; got 95"),
+        (lambda: ood.score_threshold([1.0], keep=0), "between 0 and 1; got 0"),
+        (lambda: ood.score_threshold([1.0], keep=1), "between 0 and 1; got 1"),
+        (lambda: ood.score_threshold([[1.0]]), r"one for each .* shape \(1, 1\)"),
         (lambda: ood.auroc([1.0], [np.inf]), "unknown as finite numbers"),
         (lambda: ood.auroc([1.0, 2.0], [3.0], known_groups=["a"]), "one group for each of 2 photos"),
     ],
@@ -151,8 +143,3 @@ def test_the_interval_holds_the_true_area(true):
 def test_bad_arguments_are_named(call, message):
     with pytest.raises(ValueError, match=message):
         call()
-
-
-def test_the_room_loads_without_tensorflow():
-    code = "import sys; sys.modules.update(tensorflow=None, keras=None); import tutorial_utils.evaluation.ood"
-    subprocess.run([sys.executable, "-c", code], check=True)

@@ -12,7 +12,8 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from tutorial_utils.evaluation import metrics, plots
+from tutorial_utils.evaluation import plots
+from tutorial_utils.evaluation.intervals import Interval
 
 TEN = [
     "Tomato_Bacterial_spot", "Tomato_Early_blight", "Tomato_Late_blight", "Tomato_Leaf_Mold",
@@ -178,7 +179,7 @@ def test_confusion_needs_a_row_a_class():
         plots.plot_confusion(np.eye(2, dtype=int), ["a", "b", "c"])
 
 
-SCORES = [metrics.Accuracy(0.5, 0.4, 0.6, 144, 36), metrics.Accuracy(0.9, 0.8, 1.0, 50, 50)]
+SCORES = [Interval(0.5, 0.4, 0.6, 144, 36), Interval(0.9, 0.8, 1.0, 50, 50)]
 
 
 def test_intervals_show_each_score_with_its_n_beside_chance():
@@ -239,7 +240,7 @@ def test_accuracy_by_number_is_a_mean_with_a_band():
         assert [tick.get_text() for tick in ax.get_xticklabels()] == ["5", "50"]
     assert figure.axes[0].get_ylabel() == "accuracy (%)"
     legend = [text.get_text() for text in figure.legends[0].get_texts()]
-    assert legend == ["frozen base, new head", "all layers fine-tuned"]
+    assert legend == ["a head on the frozen base", "fine-tuning all layers"]
     assert inside_and_legible(figure)
 
 

@@ -1,4 +1,4 @@
-"""Heat maps of tiny networks whose answer can be seen, and of every family of backbones."""
+"""Saliency maps of tiny networks whose answer can be seen, and of every backbone family; scores worked by hand."""
 
 import keras
 import numpy as np
@@ -47,17 +47,17 @@ def corner():
     [{}, {"nested": True}, {"nested": True, "pooled_inside": True}, {"nested": True, "softmax": "layer"}],
     ids=str,
 )
-def test_the_heat_is_where_the_color_of_the_class_is(options, corner):
+def test_the_map_is_high_where_the_color_of_the_class_is(options, corner):
     model = red_or_green(**options)
     before = model.predict_on_batch(corner[0])
-    heat = saliency.grad_cam(saliency.split_model(model), *corner)
-    assert heat.shape == (2, 16, 16)
-    assert heat[0, :6, :6].min() == heat[1, 10:, 10:].min() == 1
-    assert heat[0, 10:, :].max() == heat[1, :6, :].max() == 0
+    maps = saliency.grad_cam(saliency.split_model(model), *corner)
+    assert maps.shape == (2, 16, 16)
+    assert maps[0, :6, :6].min() == maps[1, 10:, 10:].min() == 1
+    assert maps[0, 10:, :].max() == maps[1, :6, :].max() == 0
     np.testing.assert_array_equal(model.predict_on_batch(corner[0]), before)  # it gives probabilities as before
 
 
-def test_a_sure_answer_has_heat_all_the_same():
+def test_a_sure_answer_has_a_map_all_the_same():
     """Logits of 50 and 0: in float32 the probability is 1, and its own gradient 0."""
     images = np.zeros((1, 16, 16, 3), np.float32)
     images[..., 0] = 255
@@ -67,8 +67,8 @@ def test_a_sure_answer_has_heat_all_the_same():
 
 
 def test_nothing_speaks_for_a_color_that_is_not_there():
-    heat = saliency.grad_cam(saliency.split_model(red_or_green()), np.zeros((1, 16, 16, 3)), [0])
-    assert heat.max() == 0
+    maps = saliency.grad_cam(saliency.split_model(red_or_green()), np.zeros((1, 16, 16, 3)), [0])
+    assert maps.max() == 0
 
 
 def test_a_model_without_a_feature_map_is_refused():
@@ -86,10 +86,39 @@ def test_occlusion_finds_what_the_answer_needs(corner):
     model = red_or_green()
     images = corner[0][:1].copy()
     images[:, 8:, 8:, 1] = 200
-    heat = saliency.occlusion(model, images, [0], patch=4, stride=4)
-    assert heat.shape == (1, 16, 16)
-    assert heat[0, :8, :8].min() > heat[0, :8, 8:].max()
-    assert np.unravel_index(heat[0].argmax(), (16, 16))[0] < 8
+    found = saliency.occlusion(model, images, [0], patch=4, stride=4)
+    assert found.shape == (1, 16, 16)
+    assert found[0, :8, :8].min() > found[0, :8, 8:].max()
+    assert np.unravel_index(found[0].argmax(), (16, 16))[0] < 8
+
+
+class Brightest:
+    """A model whose first class is as likely as the photo's left column is bright."""
+
+    def predict_on_batch(self, images):
+        """Return probabilities (photos, 2)."""
+        likely = images[:, :, 0].mean(axis=(1, 2)) / 255
+        return np.stack([likely, 1 - likely], axis=1)
+
+
+def test_what_a_square_takes_away_is_shared_by_its_places():
+    """A photo of 3 x 3 pixels, the left column white: its mean is 85, so a square of 2 x 2 takes two thirds of it, 4/9.
+
+    Squares stand at columns 0 and 1; the left column lies in the first only, the middle one in both, the right in none.
+    """
+    photo = np.zeros((1, 3, 3, 3))
+    photo[:, :, 0] = 255
+    for batch_size in (1, 64):
+        found = saliency.occlusion(Brightest(), photo, [0], patch=2, stride=1, batch_size=batch_size)
+        np.testing.assert_allclose(found[0], [[4 / 9, 2 / 9, 0]] * 3, atol=1e-6)
+    np.testing.assert_allclose(saliency.occlusion(Brightest(), photo, [1], 2, 1)[0, 0, 0], -4 / 9, atol=1e-6)
+
+
+@pytest.mark.parametrize(("images", "classes"), [(np.ones((1, 4, 4, 3)), [0, 1]), (np.ones((1, 4, 4)), [0]),
+                                                 (np.ones((1, 4, 4, 1)), [0])])  # fmt: skip
+def test_what_is_no_photo_with_a_class_is_refused(images, classes):
+    with pytest.raises(ValueError, match="one class for each"):
+        saliency.occlusion(Brightest(), images, classes)
 
 
 # --- which map -------------------------------------------------------------------------------------------
@@ -145,7 +174,7 @@ def test_a_model_of_any_size_is_measured_at_a_photo_of_224():
     assert [last_layer(saliency.split_model(model, places)[0]) for places in (7, 8)] == ["coarse", "fine"]
 
 
-def test_by_place_each_place_counts_by_its_own_gradient():
+def test_in_hires_cam_each_place_counts_by_its_own_gradient():
     """The left half speaks for class 0 as much as the right half speaks against it: on average, nothing does."""
     images = keras.Input((2, 2, 3))
     channel = keras.layers.Conv2D(1, 1, use_bias=False)
@@ -155,15 +184,16 @@ def test_by_place_each_place_counts_by_its_own_gradient():
     head.set_weights([np.float32([[1, 0], [-1, 0], [1, 0], [-1, 0]])])  # left, right, left, right
     stages, photo = saliency.split_model(model), np.full((1, 2, 2, 3), 10.0)
     assert saliency.grad_cam(stages, photo, [0]).max() == 0
-    np.testing.assert_array_equal(saliency.grad_cam(stages, photo, [0], by_place=True)[0], [[1, 0], [1, 0]])
+    np.testing.assert_array_equal(saliency.hires_cam(stages, photo, [0])[0], [[1, 0], [1, 0]])
 
 
 @pytest.mark.parametrize("options", [{}, {"nested": True}])
-def test_by_place_changes_nothing_where_the_map_is_averaged_next(options, corner):
-    images = np.random.default_rng(0).uniform(0, 255, (2, 16, 16, 3))
+def test_both_are_the_same_where_the_map_is_averaged_next(options):
+    images = np.random.default_rng(0).uniform(0, 255, (3, 16, 16, 3))
     stages = saliency.split_model(red_or_green(**options))
-    by_channel, by_place = (saliency.grad_cam(stages, images, [0, 1], by_place) for by_place in (False, True))
-    np.testing.assert_allclose(by_channel, by_place, atol=1e-6)
+    by_channel = saliency.grad_cam(stages, images, [0, 1, 0])
+    np.testing.assert_allclose(by_channel, saliency.hires_cam(stages, images, [0, 1, 0], batch_size=2), atol=1e-6)
+    assert by_channel.max(axis=(1, 2)).tolist() == [1, 1, 1]
 
 
 # --- shuffled weights ------------------------------------------------------------------------------------
@@ -217,9 +247,112 @@ def test_every_family_shows_where_it_looks(name):
         assert min(maps.output_shape[1:3]) >= places
         assert len(rest.weights) > 1 or places == 2  # more than the head's kernel: layers of the nested base
         np.testing.assert_allclose(rest(maps(photo)), model(photo), atol=1e-4)
-        heat = saliency.grad_cam((maps, rest), np.repeat(photo, 2, axis=0), [0, 1], by_place=places > 2)
-        assert heat.shape == (2, 96, 96)
-        assert heat.min() >= 0
-        assert heat.max() == pytest.approx(1)
-        assert heat.std(axis=(1, 2)).max() > 0
+        explain = saliency.hires_cam if places > 2 else saliency.grad_cam
+        found = explain((maps, rest), np.repeat(photo, 2, axis=0), [0, 1])
+        assert found.shape == (2, 96, 96)
+        assert found.min() >= 0
+        assert found.max() == pytest.approx(1)
+        assert found.std(axis=(1, 2)).max() > 0
     assert saliency.randomize_weights(model)(photo).shape == (1, 2)
+
+
+# --- what maps are worth beside the truth ------------------------------------------------------------------
+
+
+def one_place(photos, row, column, side=4):
+    """Maps that are 0 but at one place, (photos, side, side)."""
+    maps = np.zeros((photos, side, side))
+    maps[:, row, column] = 1
+    return maps
+
+
+def test_scores_by_hand():
+    """Photo 0: half of the heat inside, the hottest place outside. Photo 1: all inside. Photo 2: no saliency."""
+    maps, masks = np.zeros((3, 4, 4)), np.zeros((3, 4, 4), bool)
+    masks[:, :2, :2] = True  # a quarter
+    maps[0, 0, :2], maps[0, 3, 3] = 1, 2
+    maps[1, 1, 1] = 1
+    np.testing.assert_allclose(saliency.share_inside(maps, masks), [0.5, 1, np.nan])
+    np.testing.assert_allclose(saliency.pointing_game(maps, masks), [0, 1, np.nan])
+    table = saliency.score_maps(maps, masks)
+    assert table.loc[("inside", "map"), "value"] == pytest.approx(0.75)
+    assert table.loc[("inside", "random"), "value"] == pytest.approx(0.25)
+    assert table.loc[("inside", "times random"), "value"] == pytest.approx(3)
+    assert table.loc[("pointing", "map"), "value"] == pytest.approx(0.5)
+    assert table.loc[("pointing", "center"), "value"] == pytest.approx(0.25)  # one of the four middle places
+    assert table.loc[("pointing", "center, times random"), "value"] == pytest.approx(1)
+    assert (table["n"] == 2).all()
+    assert (table["groups"] == 2).all()
+
+
+def test_equally_high_places_share_the_point():
+    masks = np.zeros((1, 4, 4), bool)
+    masks[0, 0, 0] = True
+    maps = one_place(1, 0, 0) + one_place(1, 3, 3)
+    assert saliency.pointing_game(maps, masks) == [0.5]
+
+
+def test_an_even_map_is_worth_as_much_as_random():
+    masks = np.zeros((12, 8, 8), bool)
+    masks[:, :4] = True
+    table = saliency.score_maps(np.ones((12, 8, 8)), masks)
+    for measure in ("inside", "pointing"):
+        assert table.loc[(measure, "times random")][["value", "low", "high"]].tolist() == pytest.approx([1, 1, 1])
+
+
+def test_four_photos_of_a_plant_tell_no_more_than_one():
+    """Every photo four times, by plant: the same values and the same intervals, from four times the photos."""
+    rng = np.random.default_rng(0)
+    maps, masks = rng.uniform(size=(12, 6, 6)), rng.uniform(size=(12, 6, 6)) < 0.3
+    once = saliency.score_maps(maps, masks)
+    often = saliency.score_maps(np.repeat(maps, 4, axis=0), np.repeat(masks, 4, axis=0), np.repeat(np.arange(12), 4))
+    columns = ["value", "low", "high"]
+    np.testing.assert_allclose(often[columns].to_numpy(float), once[columns].to_numpy(float))
+    assert (often["n"] == 48).all()
+    assert (often["groups"] == 12).all()
+    alone = saliency.score_maps(np.repeat(maps, 4, axis=0), np.repeat(masks, 4, axis=0)).loc[("inside", "map")]
+    by_plant = once.loc[("inside", "map")]
+    assert alone["high"] - alone["low"] < by_plant["high"] - by_plant["low"]
+
+
+@pytest.mark.parametrize(("groups", "has_interval"), [(9, False), (10, True)])
+def test_few_groups_give_no_interval(groups, has_interval):
+    rng = np.random.default_rng(0)
+    maps, masks = rng.uniform(size=(20, 6, 6)), rng.uniform(size=(20, 6, 6)) < 0.3
+    table = saliency.score_maps(maps, masks, np.arange(20) % groups)
+    assert table["value"].notna().all()
+    ends = {measure: tuple(row) for measure, row in table.loc["inside", ["low", "high"]].iterrows()}
+    assert (ends["map"] == ends["random"] == (0, 1)) != has_interval
+    assert (ends["times random"] == ends["center, times random"] == (0, np.inf)) != has_interval
+
+
+def test_groups_without_a_map_are_not_counted():
+    """Plants 0 ... 9 have a map, those of plants 10 and 11 are 0 all over."""
+    maps, masks = one_place(12, 0, 0), np.ones((12, 4, 4), bool)
+    maps[10:] = 0
+    table = saliency.score_maps(maps, masks, np.arange(12))
+    assert (table["n"] == 10).all()
+    assert (table["groups"] == 10).all()
+    assert table.loc[("inside", "map"), "value"] == 1
+
+
+def test_the_middle_is_highest_in_the_middle():
+    middle = saliency.center_map(4, 6)
+    assert middle.shape == (4, 6)
+    np.testing.assert_allclose(middle, middle[::-1, ::-1])
+    assert middle.max() == middle[1, 2] == middle[2, 3]
+    assert middle[1, 2] == pytest.approx(np.exp(-0.5 * (0.5**2 + (1 / 3) ** 2)))  # 1/8 and 1/12 of the sides from there
+
+
+@pytest.mark.parametrize(
+    ("maps", "masks", "message"),
+    [
+        (np.ones((1, 2, 2)), np.zeros((1, 2, 2)), "1 are empty"),
+        (-np.ones((1, 2, 2)), np.ones((1, 2, 2)), "0 and up"),
+        (np.ones((1, 2, 2)), np.ones((1, 3, 3)), "Expected maps and masks"),
+        (np.zeros((1, 2, 2)), np.ones((1, 2, 2)), "No map has a place above 0"),
+    ],
+)
+def test_what_cannot_be_scored_is_refused(maps, masks, message):
+    with pytest.raises(ValueError, match=message):
+        saliency.score_maps(maps, masks)

@@ -6,23 +6,14 @@ Confidence is the probability of the class that comes first. NumPy arrays in, no
 import numpy as np
 import pandas as pd
 import scipy.optimize
+from scipy.special import logsumexp, softmax
 
 from . import metrics
+from .intervals import REPEATS, bootstrap, draw_groups, group_numbers
 
 BINS = 10
 _SMALLEST = 1e-12  # probability whose logarithm is still taken
 _COLDEST, _HOTTEST = 0.05, 20.0  # temperatures that are tried
-
-
-class CalibrationError(metrics.Interval):
-    """A calibration error, or the difference of two, with its interval; fractions."""
-
-    def __str__(self):
-        """Return the sentence to print under a model."""
-        return (
-            f"{100 * self.value:.1f} points off ({100 * self.level:g} % interval {100 * self.low:.1f} to "
-            f"{100 * self.high:.1f}, n = {self.n} photos)"
-        )
 
 
 def reliability(probabilities, labels, bins=BINS):
@@ -46,27 +37,28 @@ def reliability(probabilities, labels, bins=BINS):
     return pd.DataFrame(rows)
 
 
-def calibration_error(probabilities, labels, groups=None, bins=BINS, level=0.95, repeats=1000, seed=0):
-    """Return how far a classifier's confidence is from its accuracy: the expected calibration error, as an Error.
+def calibration_error(probabilities, labels, groups=None, bins=BINS, level=0.95, repeats=REPEATS, seed=0):
+    """Return how far a classifier's confidence is from its accuracy: the expected calibration error, an Interval.
 
     probabilities, labels, bins : as for `reliability`; groups : (photos,), photos of one plant share theirs, or None
     The value is the mean over the bins of |accuracy - confidence|, weighted by their photos: 0.05 is off by 5 points.
-    The interval is a bootstrap over groups. Few photos alone make the error larger than it is, and each draw of the
-    bootstrap does so once more; so the draws are moved back by what they are above the value, on average.
+    Few photos alone make the error larger than it is, and each draw of the bootstrap over groups does so once more, so
+    the draws are moved back (intervals.bootstrap, unbiased). Fewer than FEW_GROUPS groups: 0 to 1.
     Raises ValueError if lengths differ or values are not probabilities.
-    Source: Guo et al. (2017), arXiv:1706.04599, section 2; Efron and Tibshirani (1993), section 10.
+    Source: Guo et al. (2017), arXiv:1706.04599, section 2.
     """
-    errors, n, n_groups = _drawn_errors([probabilities], labels, groups, bins, repeats, seed)
-    return _interval(errors[:, 0], n, n_groups, level, lowest=0.0)
+    errors, n_groups = _drawn_errors([probabilities], labels, groups, bins, repeats, seed)
+    return bootstrap(errors[:, 0], len(labels), n_groups, level, "points off", unbiased=True)
 
 
-def calibration_difference(probabilities, others, labels, groups=None, bins=BINS, level=0.95, repeats=1000, seed=0):
+def calibration_difference(probabilities, others, labels, groups=None, bins=BINS, level=0.95, repeats=REPEATS, seed=0):
     """Return the calibration error of the first probabilities minus that of the others, on the same photos.
 
     The arguments are those of `calibration_error`. Below 0: the first are the better calibrated.
     """
-    errors, n, n_groups = _drawn_errors([probabilities, others], labels, groups, bins, repeats, seed)
-    return _interval(errors[:, 0] - errors[:, 1], n, n_groups, level)
+    errors, n_groups = _drawn_errors([probabilities, others], labels, groups, bins, repeats, seed)
+    change = errors[:, 0] - errors[:, 1]
+    return bootstrap(change, len(labels), n_groups, level, "points", lowest=-1.0, unbiased=True)
 
 
 def fit_temperature(probabilities, labels, groups=None, cautious=True):
@@ -75,7 +67,7 @@ def fit_temperature(probabilities, labels, groups=None, cautious=True):
     probabilities : float (photos, classes) of photos that the model did not learn from: the validation photos
     groups : (photos,), photos of one plant share theirs, or None where photos are independent
     cautious : False for the best temperature itself, which few photos can mislead (benchmarks/calibrated.csv)
-    Above 1 the model was too sure, below 1 not sure enough. See `with_temperature`. The best has the lowest loss with
+    Above 1 the model was too sure, below 1 not sure enough. See `apply_temperature`. The best has the lowest loss with
     Firth's correction, which keeps it from running to 0 where all photos are right. From there 1 / temperature goes
     one standard error toward 1, not beyond: the simplest of those that the photos do not tell apart. A single
     group, or answers that are all equally unsure, say nothing: 1.
@@ -88,14 +80,14 @@ def fit_temperature(probabilities, labels, groups=None, cautious=True):
     def loss(log_temperature):
         scaled = logs / np.exp(log_temperature)
         told = np.log(max(_told(scaled), np.finfo(float).tiny)) + 2 * log_temperature  # about 1 / temperature
-        return np.sum(_log_sum(scaled) - scaled[place, labels]) - told / 2
+        return np.sum(logsumexp(scaled, axis=1) - scaled[place, labels]) - told / 2
 
     if np.ptp(logs, axis=1).max() < _SMALLEST:
         return 1.0
     edges = np.log([_COLDEST, _HOTTEST])
     factor = 1 / float(np.exp(scipy.optimize.minimize_scalar(loss, bounds=edges, method="bounded").x))
     if cautious:
-        error = _standard_error(factor, logs, labels, metrics.group_numbers(groups, len(labels)))
+        error = _standard_error(factor, logs, labels, group_numbers(groups, len(labels)))
         factor = 1 + np.sign(factor - 1) * max(0.0, abs(factor - 1) - error)
     return float(1 / factor)
 
@@ -107,8 +99,7 @@ def apply_temperature(probabilities, temperature):
     """
     if not temperature > 0:
         raise ValueError(f"temperature must be above 0; got {temperature!r}.")
-    scaled = _logs(probabilities) / temperature
-    return np.exp(scaled - _log_sum(scaled)[:, None])
+    return softmax(_logs(probabilities) / temperature, axis=1)
 
 
 def risk_and_coverage(probabilities, labels):
@@ -164,31 +155,17 @@ def _bins_of(confidence, bins):
 
 
 def _drawn_errors(several, labels, groups, bins, repeats, seed):
-    """Return (errors, n, n_groups): float (1 + repeats, len(several)), row 0 of all photos, the others of draws."""
+    """Return (errors, groups): float (1 + repeats, len(several)), of all photos, then of draws; how many groups."""
     judged = [_judged(probabilities, labels) for probabilities in several]
-    group_of = metrics.group_numbers(groups, len(labels))
+    group_of = group_numbers(groups, len(labels))
     count = int(group_of.max()) + 1
-    rng = np.random.default_rng(seed)
-    draws = [np.ones(count)] + [np.bincount(rng.integers(count, size=count), minlength=count) for _ in range(repeats)]
-    weights = np.stack(draws)  # (1 + repeats, groups): how often each group was drawn
-    errors = [_errors(confidence, right, group_of, weights, bins) for confidence, right in judged]
-    return np.stack(errors, axis=1), len(labels), count
-
-
-def _errors(confidence, right, group_of, weights, bins):
-    """Return the calibration error at each row of weights, (draws, groups)."""
-    gaps = np.zeros((weights.shape[1], bins))  # (groups, bins): sum of right - confidence
-    np.add.at(gaps, (group_of, _bins_of(confidence, bins)), right - confidence)
-    sizes = np.bincount(group_of, minlength=weights.shape[1])
-    return np.abs(weights @ gaps).sum(axis=1) / (weights @ sizes)
-
-
-def _interval(values, n, n_groups, level, lowest=-np.inf):
-    value, drawn = values[0], values[1:]
-    drawn = drawn - (drawn.mean() - value)
-    low, high = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2])
-    low, high = max(lowest, min(low, value)), max(high, value)  # rounding may not push the value out
-    return CalibrationError(float(value), float(low), float(high), n, n_groups, level)
+    drawn, sizes = draw_groups(count, repeats, seed), np.bincount(group_of)
+    errors = []
+    for confidence, right in judged:
+        gaps = np.zeros((count, bins))  # sum of right - confidence
+        np.add.at(gaps, (group_of, _bins_of(confidence, bins)), right - confidence)
+        errors.append(np.abs(drawn @ gaps).sum(axis=1) / (drawn @ sizes))
+    return np.stack(errors, axis=1), count
 
 
 def _logs(probabilities):
@@ -197,7 +174,7 @@ def _logs(probabilities):
 
 def _told(logits):
     """Return how much logits (photos, classes) tell about the factor before them: Fisher's information."""
-    shares = np.exp(logits - _log_sum(logits)[:, None])
+    shares = softmax(logits, axis=1)
     means = (shares * logits).sum(axis=1, keepdims=True)
     return float((shares * (logits - means) ** 2).sum())
 
@@ -208,13 +185,8 @@ def _standard_error(factor, logits, labels, group_of):
     if count == 1:
         return np.inf
     scaled = factor * logits
-    shares = np.exp(scaled - _log_sum(scaled)[:, None])
+    shares = softmax(scaled, axis=1)
     slopes = scaled[np.arange(len(labels)), labels] - (shares * scaled).sum(axis=1)  # of each photo's log likelihood
     by_group = np.bincount(group_of, weights=slopes)
     told = max(_told(scaled), np.finfo(float).tiny)
     return factor * np.sqrt(count / (count - 1) * (by_group**2).sum()) / told
-
-
-def _log_sum(logits):
-    top = logits.max(axis=1)
-    return top + np.log(np.exp(logits - top[:, None]).sum(axis=1))

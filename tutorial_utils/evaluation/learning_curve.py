@@ -1,30 +1,13 @@
 """Would more photos help? A curve through the error at growing numbers of photos, and a forecast (chapter 6)."""
 
-from typing import NamedTuple
-
 import numpy as np
 import scipy.stats
 
-
-class Forecast(NamedTuple):
-    """The accuracy that is to be expected at some number of photos, with the interval for one measurement of it."""
-
-    photos: float
-    value: float
-    low: float
-    high: float
-    level: float
-
-    def __str__(self):
-        """Return the sentence to print under a curve."""
-        return (
-            f"at {self.photos:,.0f} photos: {100 * self.value:.1f} % right expected "
-            f"({100 * self.level:g} % interval {100 * self.low:.1f} to {100 * self.high:.1f} %)"
-        )
+from .intervals import Interval
 
 
 def forecast_accuracy(photos, accuracies, asked, at, level=0.9):
-    """Return a Forecast from accuracies at smaller numbers of photos.
+    """Return the accuracy to expect at some number of photos, an Interval, from accuracies at smaller numbers.
 
     photos : float (measurements,), how many photos each was learned from, at least two different numbers
     accuracies : float (measurements,), fractions; asked : int, how many test photos each accuracy was measured on
@@ -47,8 +30,8 @@ def forecast_accuracy(photos, accuracies, asked, at, level=0.9):
     chance = (1 - np.exp(center)) / (np.exp(center) * asked)  # variance of a measured error's logarithm
     distance = 1 / len(x) + (np.log(at) - x.mean()) ** 2 / (len(x) * x.var())
     half = scipy.stats.t.ppf((1 + level) / 2, free) * np.sqrt(max(scatter, chance) * (1 + distance))
-    low, high = 1 - np.exp(center + half), 1 - np.exp(center - half)
-    return Forecast(float(at), float(1 - np.exp(center)), float(max(0.0, low)), float(min(1.0, high)), level)
+    value, low, high = (float(1 - np.exp(one)) for one in (center, center + half, center - half))
+    return Interval(value, max(0.0, low), min(1.0, high), asked, asked, level, "% right expected")
 
 
 def subsample(labels, groups, share, seed=0):

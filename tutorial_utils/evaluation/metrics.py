@@ -1,170 +1,14 @@
-"""Scores of a classifier, each with its interval; NumPy arrays in, no TensorFlow needed."""
+"""Scores of a classifier, each with an interval that respects groups: of all classes, of each, of two models compared.
 
-from typing import NamedTuple
+NumPy arrays in, no TensorFlow needed (chapters 1 and 6).
+"""
 
 import numpy as np
 import pandas as pd
+import scipy.sparse
 from scipy.special import ndtri, stdtrit
 
-
-class Interval(NamedTuple):
-    """A number measured on photos, with its interval; fractions. What kind of number, its subclasses say in words."""
-
-    value: float
-    low: float
-    high: float
-    n: int
-    n_groups: int
-    level: float = 0.95
-
-
-class Accuracy(Interval):
-    """The share of photos that were right, with its interval; fractions in [0, 1]."""
-
-    def __str__(self):
-        """Return the sentence to print under a model: score, interval, number of photos."""
-        return (
-            f"{100 * self.value:.1f} % right ({100 * self.level:g} % interval {100 * self.low:.1f} to "
-            f"{100 * self.high:.1f} %, {_how_many(self)})"
-        )
-
-
-class Difference(Interval):
-    """Accuracy of one model minus that of another on the same photos; fractions in [-1, 1]."""
-
-    def __str__(self):
-        """Return the sentence to print under two models: difference, interval, number of photos."""
-        return (
-            f"{100 * self.value:+.1f} points ({100 * self.level:g} % interval {100 * self.low:+.1f} to "
-            f"{100 * self.high:+.1f}, {_how_many(self)})"
-        )
-
-
-class ConfusedPair(NamedTuple):
-    """Two class names that are mistaken for each other, and how often, both directions together."""
-
-    first: str
-    second: str
-    count: int
-
-
-def accuracy(labels, predicted, groups=None, level=0.95):
-    """Return the share of photos predicted right, with an interval that respects groups.
-
-    labels, predicted : int (photos,), 0 ... classes - 1
-    groups : (photos,) one name or number a photo; photos of one plant share theirs. None: all independent
-    level : the interval's confidence, between 0 and 1
-    Returns Accuracy(value, low, high, n, n_groups, level), fractions in [0, 1].
-    Raises ValueError for no photos, unequal lengths, labels that are no class numbers, level outside 0 ... 1.
-
-    Independent photos: the score interval of Wilson (1927), JASA 22, 209-212.
-    Shared groups: four photos of one plant tell less than four plants, so n becomes n / design effect (Rao
-    and Scott 1992, Biometrics 48, 577-585), never more than n, and Student's t with groups - 1 degrees of
-    freedom takes the normal's place (as in Korn and Graubard 1998, Survey Methodology 24, 193-201), both
-    inside Wilson's formula. All right, or all wrong: the photos do not show how alike a group is, so each
-    group counts once, which is cautious. A single shared group says nothing of others: 0 to 1.
-    """
-    labels, predicted = _same_length(labels=labels, predicted=predicted)
-    level = _level(level)
-    right = labels == predicted
-    n, value = len(right), float(right.mean())
-    group_of = group_numbers(groups, n)
-    n_groups = int(group_of.max()) + 1
-    if n_groups == n:
-        low, high = _wilson(value, n, ndtri((1 + level) / 2))
-    elif n_groups == 1:
-        low, high = 0.0, 1.0
-    else:
-        n_effective = n_groups if value in (0.0, 1.0) else n / max(1.0, _design_effect(right, group_of))
-        low, high = _wilson(value, n_effective, stdtrit(n_groups - 1, (1 + level) / 2))
-    return Accuracy(value, low, high, n, n_groups, level)
-
-
-def paired_difference(labels, predicted_a, predicted_b, groups=None, level=0.95, repeats=2000, seed=0):
-    """Return how much more often model a is right than model b, on the same photos.
-
-    labels, predicted_a, predicted_b : int (photos,), 0 ... classes - 1
-    groups : (photos,) one name or number a photo, or None where photos are independent
-    repeats : draws of the bootstrap; whole groups are drawn, so a plant's photos stay together
-    Returns Difference(value, low, high, n, n_groups, level), fractions in [-1, 1]; an interval that holds 0
-    means that these photos do not tell the two apart. Two models right on the same photos get 0, 0, 0.
-    Raises ValueError for no photos, unequal lengths, labels that are no class numbers, level outside 0 ... 1,
-    repeats below 1.
-    Source: percentile bootstrap, Efron and Tibshirani (1993), An Introduction to the Bootstrap, chapter 13;
-    by group, Davison and Hinkley (1997), Bootstrap Methods and their Application, section 3.8.
-    """
-    labels, a, b = _same_length(labels=labels, predicted_a=predicted_a, predicted_b=predicted_b)
-    level = _level(level)
-    if repeats < 1:
-        raise ValueError(f"Expected repeats of at least 1; got {repeats}. 2000 serves a 95 % interval.")
-    gain = (labels == a).astype(int) - (labels == b)  # (photos,) -1, 0, 1
-    group_of = group_numbers(groups, len(gain))
-    gains, sizes = np.bincount(group_of, weights=gain), np.bincount(group_of)  # (groups,)
-    rng = np.random.default_rng(seed)
-    draws = (rng.integers(len(sizes), size=len(sizes)) for _ in range(repeats))
-    differences = [gains[drawn].sum() / sizes[drawn].sum() for drawn in draws]
-    low, high = np.quantile(differences, [(1 - level) / 2, (1 + level) / 2])
-    return Difference(float(gain.mean()), float(low), float(high), len(gain), len(sizes), level)
-
-
-def confusion(labels, predicted, classes):
-    """Return how many photos of each true class (row) were predicted as each class (column).
-
-    labels, predicted : int (photos,), 0 ... classes - 1
-    classes : how many classes there are
-    Returns int (classes, classes); the diagonal is what was right.
-    Raises ValueError for no photos, unequal lengths, or a number outside 0 ... classes - 1.
-    """
-    if classes < 2:
-        raise ValueError(f"Expected at least 2 classes; got {classes}. Give len(class_names).")
-    labels, predicted = _same_length(classes, labels=labels, predicted=predicted)
-    return np.bincount(labels * classes + predicted, minlength=classes**2).reshape(classes, classes)
-
-
-def per_class(labels, predicted, class_names):
-    """Return precision, recall and F1 of every class.
-
-    labels, predicted : int (photos,), 0 ... len(class_names) - 1
-    Returns a DataFrame, one row a class: precision, recall, f1 (fractions in [0, 1]) and n, its photos.
-    Where nothing can be divided the score is 0.0, never NaN: the precision of a class that was never
-    predicted, the recall of a class without photos (n = 0).
-    Raises ValueError for no photos, unequal lengths, or a number that has no class name.
-    """
-    counts = confusion(labels, predicted, len(class_names))
-    right, true, said = np.diag(counts), counts.sum(axis=1), counts.sum(axis=0)  # (classes,)
-    return pd.DataFrame(
-        {
-            "precision": right / np.maximum(said, 1),
-            "recall": right / np.maximum(true, 1),
-            "f1": 2 * right / np.maximum(true + said, 1),
-            "n": true,
-        },
-        index=pd.Index([str(name) for name in class_names], name="class"),
-    )
-
-
-def most_confused(counts, class_names):
-    """Return the two classes that are most often mistaken for each other.
-
-    counts : int (classes, classes), from confusion()
-    Returns ConfusedPair(first, second, count): count is both directions together, and photos of the first are
-    taken for the second at least as often as the other way round. Among equal pairs the earliest; None if
-    there is no mistake.
-    Raises ValueError if counts is not square with one row a class name.
-    """
-    counts = np.asarray(counts)
-    if counts.shape != (len(class_names), len(class_names)):
-        raise ValueError(
-            f"Expected counts with a row and a column for each of {len(class_names)} class names; "
-            f"got shape {counts.shape}. Count with confusion(labels, predicted, len(class_names))."
-        )
-    both = np.triu(counts + counts.T, k=1)  # each pair once, above the diagonal
-    first, second = np.unravel_index(both.argmax(), both.shape)
-    if both[first, second] == 0:
-        return None
-    if counts[second, first] > counts[first, second]:
-        first, second = second, first
-    return ConfusedPair(str(class_names[first]), str(class_names[second]), int(both.max()))
+from .intervals import FEW_GROUPS, REPEATS, Interval, bootstrap, check_level, draw_groups, group_numbers
 
 
 def predict(model, batches, progress=False):
@@ -197,10 +41,155 @@ def predict(model, batches, progress=False):
     return labels, probabilities.astype("float32")
 
 
-def _how_many(score):
-    """Return "n = 144 photos in 36 groups", or "n = 144 photos" where each photo is a group of its own."""
-    groups = "" if score.n_groups == score.n else f" in {score.n_groups} groups"
-    return f"n = {score.n} photos{groups}"
+def accuracy(labels, predicted, groups=None, level=0.95):
+    """Return the share of photos predicted right, an Interval that respects groups.
+
+    labels, predicted : int (photos,), 0 ... classes - 1
+    groups : (photos,) one name or number a photo; photos of one plant share theirs. None: all independent
+    level : the interval's confidence, between 0 and 1
+    Raises ValueError for no photos, unequal lengths, labels that are no class numbers, level outside 0 ... 1.
+
+    Independent photos: the score interval of Wilson (1927), JASA 22, 209-212.
+    Shared groups: four photos of one plant tell less than four plants, so n becomes n / design effect (Rao
+    and Scott 1992, Biometrics 48, 577-585), never more than n, and Student's t with groups - 1 degrees of
+    freedom takes the normal's place (as in Korn and Graubard 1998, Survey Methodology 24, 193-201), both
+    inside Wilson's formula. All right, or all wrong: the photos do not show how alike a group is, so each
+    group counts once, which is cautious. A single shared group says nothing of others: 0 to 1.
+    """
+    labels, predicted = _same_length(labels=labels, predicted=predicted)
+    level, right = check_level(level), labels == predicted
+    n, value = len(right), float(right.mean())
+    group_of = group_numbers(groups, n)
+    count = int(group_of.max()) + 1
+    if count == n:
+        low, high = _wilson(value, n, ndtri((1 + level) / 2))
+    elif count == 1:
+        low, high = 0.0, 1.0
+    else:
+        n_effective = count if value in (0.0, 1.0) else n / max(1.0, _design_effect(right, group_of))
+        low, high = _wilson(value, n_effective, stdtrit(count - 1, (1 + level) / 2))
+    return Interval(value, low, high, n, count, level)
+
+
+def paired_difference(labels, predicted_a, predicted_b, groups=None, level=0.95, repeats=REPEATS, seed=0):
+    """Return how much more often model a is right than model b on the same photos, an Interval in points.
+
+    labels, predicted_a, predicted_b : int (photos,), 0 ... classes - 1
+    groups : (photos,) one name or number a photo, or None where photos are independent
+    repeats : draws of the bootstrap; whole groups are drawn, so a plant's photos stay together
+    Fractions in [-1, 1]; an interval that holds 0 means that these photos do not tell the two apart, and so do
+    fewer than FEW_GROUPS groups: -1 to 1. Two models right on the same photos of enough groups get 0, 0, 0.
+    Raises ValueError for no photos, unequal lengths, labels that are no class numbers, level outside 0 ... 1,
+    repeats below 1.
+    """
+    labels, a, b = _same_length(labels=labels, predicted_a=predicted_a, predicted_b=predicted_b)
+    gain = (labels == a).astype(int) - (labels == b)  # (photos,) -1, 0, 1
+    group_of = group_numbers(groups, len(gain))
+    gains, sizes = np.bincount(group_of, weights=gain), np.bincount(group_of)  # (groups,)
+    drawn = draw_groups(len(sizes), repeats, seed)
+    return bootstrap(drawn @ gains / (drawn @ sizes), len(gain), len(sizes), level, "points", lowest=-1.0)
+
+
+def confusion(labels, predicted, classes):
+    """Return how many photos of each true class (row) were predicted as each class (column).
+
+    labels, predicted : int (photos,), 0 ... classes - 1
+    classes : how many classes there are
+    Returns int (classes, classes); the diagonal is what was right.
+    Raises ValueError for no photos, unequal lengths, or a number outside 0 ... classes - 1.
+    """
+    if classes < 2:
+        raise ValueError(f"Expected at least 2 classes; got {classes}. Give len(class_names).")
+    labels, predicted = _same_length(classes, labels=labels, predicted=predicted)
+    return np.bincount(labels * classes + predicted, minlength=classes**2).reshape(classes, classes)
+
+
+def score_table(labels, predicted, classes, groups=None, probabilities=None, k=3, level=0.95, repeats=REPEATS, seed=0):
+    """Return the scores of a classifier over all classes, as a DataFrame: `value`, `low`, `high`, fractions.
+
+    labels, predicted : int (photos,), 0 ... classes - 1; groups : (photos,), photos of one plant share theirs, or None
+    probabilities : float (photos, classes), for the row of the top k: the true class is among the k that come first;
+        with fewer classes than k, among all of them
+    Rows: accuracy (its interval is that of `accuracy`), balanced accuracy (mean recall of the classes that have
+    photos), macro precision, macro recall, macro F1 (means over all classes; 0 where nothing can be divided), top k.
+    Intervals are bootstraps over groups: 0 to 1 with fewer than FEW_GROUPS groups, see `too_few_groups`.
+    Raises ValueError for no photos, unequal lengths, or numbers outside the classes.
+    """
+    counts, n_groups = _drawn(labels, predicted, classes, groups, repeats, seed)
+    precision, recall, f1 = _by_class(counts)  # (1 + repeats, classes) each
+    present = counts.sum(axis=2) > 0  # recall is 0 elsewhere
+    found = {
+        "balanced accuracy": recall.sum(axis=1) / np.maximum(present.sum(axis=1), 1),
+        "macro precision": precision.mean(axis=1),
+        "macro recall": recall.mean(axis=1),
+        "macro F1": f1.mean(axis=1),
+    }
+    rows = {"accuracy": accuracy(labels, predicted, groups, level)}
+    rows |= {name: bootstrap(values, len(labels), n_groups, level) for name, values in found.items()}
+    if probabilities is not None:
+        k = min(k, classes)
+        rows[f"top {k}"] = _top(labels, probabilities, k, groups, level)
+    return pd.DataFrame({name: row[:3] for name, row in rows.items()}, ["value", "low", "high"]).T.rename_axis("score")
+
+
+def class_table(labels, predicted, class_names, groups=None, level=0.95, repeats=REPEATS, seed=0):
+    """Return precision, recall and F1 of every class with intervals, as a DataFrame, one row a class.
+
+    The arguments are those of `score_table`. Columns: `n` (photos), and for each score itself, `_low` and `_high`; the
+    interval of recall is that of `accuracy` on the photos of the class, of precision on those that were taken
+    for it, of F1 a bootstrap over groups. A class without photos, or never predicted, scores 0, from 0 to 1.
+    """
+    labels, predicted = np.asarray(labels), np.asarray(predicted)
+    counts, n_groups = _drawn(labels, predicted, len(class_names), groups, repeats, seed)
+    f1 = _by_class(counts)[2]  # (1 + repeats, classes)
+    rows = []
+    for number in range(len(class_names)):
+        found = {
+            "precision": _of_some(labels, predicted, predicted == number, groups, level),
+            "recall": _of_some(labels, predicted, labels == number, groups, level),
+            "f1": bootstrap(f1[:, number], len(labels), n_groups, level)[:3],
+        }
+        row = {"n": int((labels == number).sum())}
+        for score, (value, low, high) in found.items():
+            row |= {score: value, f"{score}_low": low, f"{score}_high": high}
+        rows.append(row)
+    return pd.DataFrame(rows, index=pd.Index([str(name) for name in class_names], name="class"))
+
+
+def confused_pairs(labels, predicted, class_names, groups=None, cost=None, level=0.95, repeats=REPEATS, seed=0):
+    """Return the pairs of classes that are mixed up, as a DataFrame, from the one that surely costs most.
+
+    cost : float (classes, classes), what it costs to take a photo of the row's class for the column's; None: 1 each
+    Columns: `first`, `second` (photos of the first are taken for the second at least as often as the other way round),
+    `count` (photos, both ways), `cost` (a photo of these two classes, on average), `low`, `high` (its interval, a
+    bootstrap over groups). Ordered by `low`, so that a pair that a few photos mixed up by chance does not lead.
+    """
+    size = len(class_names)
+    cost = 1 - np.eye(size) if cost is None else np.asarray(cost, float)
+    if cost.shape != (size, size):
+        raise ValueError(f"cost must have a row and a column for each of {size} classes; got shape {cost.shape}.")
+    counts, n_groups = _drawn(labels, predicted, size, groups, repeats, seed)
+    rows = []
+    for a, b in zip(*np.triu_indices(size, 1), strict=True):
+        first, second = (a, b) if counts[0, a, b] >= counts[0, b, a] else (b, a)
+        mixed = counts[:, a, b] * cost[a, b] + counts[:, b, a] * cost[b, a]
+        values = _divided(mixed, counts[:, [a, b]].sum(axis=(1, 2)))
+        found = bootstrap(values, len(labels), n_groups, level, highest=float(max(cost[a, b], cost[b, a])))
+        row = {"first": str(class_names[first]), "second": str(class_names[second])}
+        row |= {"count": int(counts[0, a, b] + counts[0, b, a])}
+        rows.append(row | {"cost": found.value, "low": found.low, "high": found.high})
+    table = pd.DataFrame(rows)
+    return table[table["count"] > 0].sort_values(["low", "cost"], ascending=False, kind="stable").reset_index(drop=True)
+
+
+def too_few_groups(groups):
+    """Return a sentence if photos come from too few groups for an interval, else ""."""
+    count = len(set(np.asarray(groups).tolist()))
+    if count >= FEW_GROUPS:
+        return ""
+    return (
+        f"The photos come from {count} groups only: too few to say how sure these scores are (at least {FEW_GROUPS})."
+    )
 
 
 def _wilson(value, n, quantile):
@@ -221,17 +210,45 @@ def _design_effect(right, group_of):
     return variance / (value * (1 - value) / n)
 
 
-def group_numbers(groups, n):
-    """Return each photo's group as a number, 0 ... groups - 1; None gives each photo its own."""
-    if groups is None:
-        return np.arange(n)
-    groups = np.asarray(groups)
-    if groups.shape != (n,):
-        raise ValueError(f"Expected one group for each of {n} photos; got shape {groups.shape}. Use the column group.")
-    numbers, _ = pd.factorize(groups)
-    if numbers.min() < 0:
-        raise ValueError(f"Expected a group for every photo; {(numbers < 0).sum()} have none. Give each its own.")
-    return numbers
+def _drawn(labels, predicted, classes, groups, repeats, seed):
+    """Return confusions (1 + repeats, classes, classes), the first of all photos, then of draws; and how many groups.
+
+    scikit-learn's confusion_matrix counts one at a time; a thousand draws are one matrix product.
+    """
+    confusion(labels, predicted, classes)  # raises ValueError for what does not fit
+    labels, predicted = np.asarray(labels), np.asarray(predicted)
+    group_of = group_numbers(groups, len(labels))
+    count = int(group_of.max()) + 1
+    cells = group_of, labels.astype(int) * classes + predicted
+    each = scipy.sparse.coo_array((np.ones(len(labels)), cells), shape=(count, classes**2)).tocsr()
+    return (draw_groups(count, repeats, seed) @ each).reshape(-1, classes, classes), count
+
+
+def _by_class(counts):
+    """Return (precision, recall, F1) of confusions (draws, classes, classes), each (draws, classes)."""
+    right, true, said = np.diagonal(counts, axis1=1, axis2=2), counts.sum(axis=2), counts.sum(axis=1)
+    return _divided(right, said), _divided(right, true), _divided(2 * right, true + said)
+
+
+def _divided(part, whole):
+    return np.divide(part, whole, out=np.zeros(np.shape(part)), where=np.asarray(whole) > 0)
+
+
+def _of_some(labels, predicted, here, groups, level):
+    """Return (value, low, high) of the accuracy on the photos `here`; 0, from 0 to 1, where there are none."""
+    if not here.any():
+        return 0.0, 0.0, 1.0
+    return accuracy(labels[here], predicted[here], None if groups is None else np.asarray(groups)[here], level)[:3]
+
+
+def _top(labels, probabilities, k, groups, level):
+    """Return how often the true class is among the k that come first, an Interval."""
+    labels, probabilities = np.asarray(labels), np.asarray(probabilities)
+    if k < 1:
+        raise ValueError(f"k must be at least 1; got {k}.")
+    first = np.argsort(-probabilities, axis=1, kind="stable")[:, :k]
+    among = (first == labels[:, None]).any(axis=1)
+    return accuracy(np.zeros(len(labels), int), (~among).astype(int), groups, level)
 
 
 def _same_length(classes=None, **arrays):
@@ -261,10 +278,3 @@ def _class_numbers(name, values, classes):
             "Number the classes by their place in class_names."
         )
     return values.astype(np.int64)  # codes of a categorical are int8 and would overflow
-
-
-def _level(level):
-    """Return level as a float, or raise ValueError unless it lies between 0 and 1."""
-    if not 0 < level < 1:
-        raise ValueError(f"Expected level between 0 and 1; got {level}. Use 0.95 for a 95 % interval.")
-    return float(level)

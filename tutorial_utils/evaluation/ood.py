@@ -4,47 +4,16 @@ A score says how strange a photo is, higher for stranger: how far its features l
 how much doubt the model has. NumPy arrays in, no TensorFlow needed.
 """
 
-from typing import NamedTuple
-
 import numpy as np
 import scipy.optimize
 import scipy.stats
 
-from . import metrics
+from . import error_analysis, metrics
+from .intervals import Interval, group_numbers
 
 NEAREST = 5  # the distance to this training photo counts (benchmarks/unknown.csv)
 KEEP = 0.95  # share of known photos that a threshold lets pass
-_BLOCK = 1024  # photos that are compared with all training photos at a time
 _TINY = 1e-12
-
-
-class Share(metrics.Interval):
-    """The share of photos that are taken for known, with its interval; fractions in [0, 1]."""
-
-    def __str__(self):
-        """Return the sentence to print: share, interval, number of photos."""
-        return (
-            f"{100 * self.value:.1f} % taken for known ({100 * self.level:g} % interval {100 * self.low:.1f} to "
-            f"{100 * self.high:.1f} %, n = {self.n} photos)"
-        )
-
-
-class Area(NamedTuple):
-    """How well a score tells unknown photos from known ones, with its interval; fractions in [0, 1]."""
-
-    value: float
-    low: float
-    high: float
-    n_known: int
-    n_unknown: int
-    level: float = 0.95
-
-    def __str__(self):
-        """Return the sentence to print: area, interval, numbers of photos."""
-        return (
-            f"area under the ROC curve {self.value:.3f} ({100 * self.level:g} % interval {self.low:.3f} to "
-            f"{self.high:.3f}, {self.n_known} known and {self.n_unknown} unknown photos)"
-        )
 
 
 def knn_distance(features, training, nearest=NEAREST):
@@ -57,26 +26,15 @@ def knn_distance(features, training, nearest=NEAREST):
     than `nearest`.
     Source: Sun et al. (2022), arXiv:2204.06507, section 3.
     """
-    features, training = _directions("features", features), _directions("training", training)
-    if features.shape[1] != training.shape[1]:
-        raise ValueError(
-            f"Expected features of as many channels as the training photos have, {training.shape[1]}; got "
-            f"{features.shape[1]}. Take both from the same base."
-        )
-    if not 1 <= nearest <= len(training):
-        raise ValueError(f"nearest must be from 1 to the number of training photos, {len(training)}; got {nearest}.")
-    found = []
-    for start in range(0, len(features), _BLOCK):
-        cosines = features[start : start + _BLOCK] @ training.T  # (block, training photos)
-        found.append(-np.partition(-cosines, nearest - 1, axis=1)[:, nearest - 1])
-    return np.sqrt(np.maximum(2 - 2 * np.concatenate(found), 0))
+    distances, _ = error_analysis.nearest_photos(features, training, nearest)  # 1 - cosine
+    return np.sqrt(2 * distances[:, -1])
 
 
 def confidence_score(probabilities):
     """Return 1 - the largest probability of each photo, float (photos,): a score that needs no features.
 
     probabilities : float (photos, classes), each row sums to 1
-    A model may be sure of a photo unlike all that it learned from, so this tells less than `distance`.
+    A model may be sure of a photo unlike all that it learned from, so this tells less than `knn_distance`.
     Source: Hendrycks and Gimpel (2017), arXiv:1610.02136, section 3.
     """
     return 1 - np.asarray(probabilities, np.float64).max(axis=1)
@@ -101,21 +59,22 @@ def score_threshold(scores, keep=KEEP):
 
 
 def acceptance_rate(scores, limit, groups=None, level=0.95):
-    """Return the share of photos whose score is at most `limit`, as a Share.
+    """Return the share of photos whose score is at most `limit`, an Interval.
 
-    scores : float (photos,); limit : from `threshold`; groups : (photos,), photos of one plant share theirs, or None
+    scores : float (photos,); limit : from `score_threshold`
+    groups : (photos,), photos of one plant share theirs, or None
     Of known photos: what the limit leaves of them. Of unknown ones: those that it misses. The interval is that of
     metrics.accuracy.
     """
     strange = (_scores("scores", scores) > limit).astype(int)
     found = metrics.accuracy(np.zeros(len(strange), int), strange, groups, level)
-    return Share(*found)
+    return found._replace(unit="% taken for known")
 
 
 def auroc(known, unknown, known_groups=None, unknown_groups=None, level=0.95):
-    """Return the chance that an unknown photo scores higher than a known one, as an Area; equal scores count half.
+    """Return the chance that an unknown photo scores higher than a known one, an Interval; equal scores count half.
 
-    known, unknown : float (photos,) each, scores such as `distance`; 0.5 is guessing, 1 tells them apart without error
+    known, unknown : float (photos,) each, scores such as `knn_distance`; 0.5 is guessing, 1 is never wrong
     known_groups, unknown_groups : (photos,) each; photos of one plant, or of one other data set, share theirs; or None
     The interval is Newcombe's, which stays honest at an area of 1. Where photos share groups, their numbers are divided
     by the design effect that the groups have on their side's part of the variance, and Student's t, with the smaller
@@ -126,7 +85,7 @@ def auroc(known, unknown, known_groups=None, unknown_groups=None, level=0.95):
     known, unknown = _scores("known", known), _scores("unknown", unknown)
     parts = 1 - _below(known, unknown), _below(unknown, known)  # what each photo adds to the area, (photos,) each
     value, quantile = float(parts[1].mean()), scipy.stats.norm.ppf((1 + level) / 2)
-    groups = metrics.group_numbers(known_groups, len(known)), metrics.group_numbers(unknown_groups, len(unknown))
+    groups = group_numbers(known_groups, len(known)), group_numbers(unknown_groups, len(unknown))
     counts = [int(of.max()) + 1 for of in groups]
     shared = [count < len(of) for count, of in zip(counts, groups, strict=True)]
     low, high = 0.0, 1.0
@@ -135,7 +94,8 @@ def auroc(known, unknown, known_groups=None, unknown_groups=None, level=0.95):
     if np.isfinite(quantile):
         sizes = [_effective(part, of) for part, of in zip(parts, groups, strict=True)]
         low, high = _low_end(value, *sizes, quantile), 1 - _low_end(1 - value, *sizes, quantile)
-    return Area(value, float(low), float(high), len(known), len(unknown), level)
+    n = len(known) + len(unknown)
+    return Interval(value, float(low), float(high), n, sum(counts), level, "area under the ROC curve")
 
 
 def _below(scores, others):
@@ -168,17 +128,6 @@ def _low_end(value, m, n, quantile):
         return (value - area) ** 2 - quantile**2 * area * (1 - area) * bends / (m * n)
 
     return scipy.optimize.brentq(gap, 0.0, min(value, 1 - _TINY))
-
-
-def _directions(name, rows):
-    """Return rows of features scaled to length 1, or raise ValueError; a row of zeros stays as it is."""
-    rows = np.asarray(rows, np.float64)
-    if rows.ndim != 2 or not rows.size or not np.isfinite(rows).all():
-        raise ValueError(
-            f"Expected {name} as finite numbers, float (photos, channels), at least one photo; got shape {rows.shape}. "
-            "Pool the maps of a base first: maps.mean(axis=(1, 2))."
-        )
-    return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), _TINY)
 
 
 def _scores(name, scores):

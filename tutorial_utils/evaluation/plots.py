@@ -5,6 +5,7 @@ import html
 import io
 import math
 import textwrap
+from typing import NamedTuple
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -126,14 +127,14 @@ def plot_intervals(names, accuracies, ax=None, title=None, chance=None):
     """Draw the accuracy of a few models, each with its interval, and return the Axes.
 
     names : one text a model, drawn from top to bottom
-    accuracies : one metrics.Accuracy a model
+    accuracies : one Interval a model, from metrics.accuracy
     chance : accuracy of guessing, a fraction such as 1 / classes, as a dashed line; None: no line
     Raises ValueError for no models, or another number of names than of accuracies.
     """
     if not len(names) or len(names) != len(accuracies):
         raise ValueError(
             f"Expected a name for each accuracy, and at least one; got {len(names)} names and "
-            f"{len(accuracies)} accuracies. Give one metrics.Accuracy a model."
+            f"{len(accuracies)} accuracies. Give one metrics.accuracy a model."
         )
     if ax is None:
         _, ax = plt.subplots(figsize=(6.4, 1.5 + 0.5 * len(names)), layout="constrained")
@@ -179,11 +180,20 @@ def plot_value_map(values, label, ax=None, title=None, form="{:.2f}"):
     return ax
 
 
-STRATEGIES = {  # name: what it says in a legend, and how it is drawn
-    "scratch": ("from scratch", "black", ":", "v"),
-    "head": ("frozen base, new head", "blue", "-", "o"),
-    "last": ("last layers fine-tuned", "green", "--", "^"),
-    "all": ("all layers fine-tuned", "orange", "-", "s"),
+class Strategy(NamedTuple):
+    """A way to train: what it says in a legend or a sentence, and how its line is drawn."""
+
+    text: str
+    color: str  # of PALETTE
+    line: str
+    marker: str
+
+
+STRATEGIES = {
+    "scratch": Strategy("training from scratch", "black", ":", "v"),
+    "head": Strategy("a head on the frozen base", "blue", "-", "o"),
+    "last": Strategy("fine-tuning the last layers", "green", "--", "^"),
+    "all": Strategy("fine-tuning all layers", "orange", "-", "s"),
 }
 
 
@@ -216,8 +226,10 @@ def plot_by_photos(table, title=None, columns=3):
             ax.set_xlabel("photos a class (log scale)")
     drawn = [strategy for strategy in STRATEGIES if (rows["strategy"] == strategy).any()]
     lines = [
-        plt.Line2D([], [], color=PALETTE[color], linestyle=style, marker=marker, markersize=4, label=text)
-        for text, color, style, marker in (STRATEGIES[strategy] for strategy in drawn)
+        plt.Line2D(
+            [], [], color=PALETTE[one.color], linestyle=one.line, marker=one.marker, markersize=4, label=one.text
+        )
+        for one in (STRATEGIES[strategy] for strategy in drawn)
     ]
     figure.legend(handles=lines, loc="outside lower center", ncols=2 if columns < 3 else 4, fontsize=9)
     figure.suptitle(title or "Accuracy by photos a class; bands: lowest to highest draw", fontsize=12)
@@ -337,13 +349,13 @@ def _history_panel(ax, table, name, label, scale, best, form):
 
 def _number_panel(ax, rows, numbers):
     """Draw the strategies of one set: mean and range of the accuracy over the seeds, by photos a class."""
-    for strategy, (_, color, style, marker) in STRATEGIES.items():
+    for strategy, one in STRATEGIES.items():
         by = 100 * rows[rows["strategy"] == strategy].groupby("photos_per_class")["accuracy"].agg(
             ["mean", "min", "max"]
         )
         if len(by):
-            ax.plot(by.index, by["mean"], style, color=PALETTE[color], marker=marker, markersize=4)
-            ax.fill_between(by.index, by["min"], by["max"], color=PALETTE[color], alpha=0.18, linewidth=0)
+            ax.plot(by.index, by["mean"], one.line, color=PALETTE[one.color], marker=one.marker, markersize=4)
+            ax.fill_between(by.index, by["min"], by["max"], color=PALETTE[one.color], alpha=0.18, linewidth=0)
     ax.set_xscale("log")
     ax.set_xticks(numbers, [str(number) for number in numbers])
     ax.set_xticks([], minor=True)
@@ -392,5 +404,5 @@ def _wrapped(name, width):
 
 def _with_n(name, accuracy):
     """Return a model's name with its number of photos, and of groups where photos share them, below."""
-    groups = "" if accuracy.n_groups == accuracy.n else f" in {accuracy.n_groups} groups"
+    groups = "" if accuracy.groups == accuracy.n else f" in {accuracy.groups} groups"
     return f"{name}\nn = {accuracy.n}{groups}"

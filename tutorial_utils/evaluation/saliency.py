@@ -1,10 +1,17 @@
-"""Where does a model look? Heat maps of single answers (chapter 6); what they are worth is in `heat`."""
+"""Where does a model look? Saliency maps of single answers, and what they are worth beside the truth (chapter 6).
+
+Maps are float (photos, height, width), 0 and up. Masks, bool of the same shape, say where that is by which the class is
+told, such as the lesions of a leaf.
+"""
 
 import contextlib
 
 import keras
 import numpy as np
+import pandas as pd
 import tensorflow as tf
+
+from .intervals import REPEATS, bootstrap, draw_groups, group_numbers
 
 ANY_SIZE = 224  # pixels: photos by which a model that takes any size is measured
 
@@ -23,40 +30,52 @@ def split_model(model, places=2):
     if found is None:
         raise ValueError(
             f"{model.name} has no feature map (batch, h, w, channels) that everything passes through, of at least "
-            f"{places} places along each side. Heat maps need one; occlusion works for any model."
+            f"{places} places along each side. Grad-CAM needs one; occlusion works for any model."
         )
     return found
 
 
-def grad_cam(stages, images, classes, by_place=False, batch_size=32):
+def grad_cam(stages, images, classes, batch_size=32):
     """Return how much each place of each photo speaks for a class, float (photos, height, width), 0 to 1.
 
-    stages : (maps, rest), as from `two_stages`
+    stages : (maps, rest), as from `split_model`
     images : pixels 0-255 (photos, height, width, 3); classes : int (photos,), the class to explain, for each photo
     Each channel of the feature map counts by the mean gradient of the class's logit; only what speaks for the class
     is kept; the map is enlarged to the photo, and its highest value is 1 (or all is 0, if nothing speaks for it).
-    by_place : let a channel count at each place by the gradient there. It makes no difference where the map is averaged
-        next, and is truer to the model where layers follow that tell places apart
-    Source: Selvaraju et al. (2017), arXiv:1610.02391, section 3; by place: Draelos and Carin (2020), arXiv:2011.08891.
+    Source: Selvaraju et al. (2017), arXiv:1610.02391, section 3.
     """
+    return _class_activation(stages, images, classes, batch_size, by_place=False)
+
+
+def hires_cam(stages, images, classes, batch_size=32):
+    """Return the same as `grad_cam`, but each channel counts at each place by the gradient there: HiResCAM.
+
+    It is the same map where the feature map is averaged next, and truer to the model where layers follow that tell
+    places apart, as after an earlier, finer feature map.
+    Source: Draelos and Carin (2020), arXiv:2011.08891, section 3.
+    """
+    return _class_activation(stages, images, classes, batch_size, by_place=True)
+
+
+def _class_activation(stages, images, classes, batch_size, by_place):
     images, classes = _matching(images, classes)
     maps_of, rest = stages
-    heats = []
+    found = []
     for first in range(0, len(images), batch_size):
         some = tf.constant(images[first : first + batch_size], tf.float32)
         chosen = tf.constant(classes[first : first + batch_size])
-        maps = maps_of(some, training=False)  # (batch, h, w, channels)
+        features = maps_of(some, training=False)  # (batch, h, w, channels)
         with tf.GradientTape() as tape, _logits(rest) as logarithm:
-            tape.watch(maps)
-            scores = tf.gather(logarithm(rest(maps, training=False)), chosen, axis=1, batch_dims=1)
-        weights = tape.gradient(scores, maps)  # (batch, h, w, channels)
+            tape.watch(features)
+            scores = tf.gather(logarithm(rest(features, training=False)), chosen, axis=1, batch_dims=1)
+        weights = tape.gradient(scores, features)  # (batch, h, w, channels)
         if not by_place:
             weights = tf.reduce_mean(weights, axis=(1, 2), keepdims=True)  # (batch, 1, 1, channels)
-        heat = tf.nn.relu(tf.reduce_sum(weights * maps, axis=-1, keepdims=True))
-        heats.append(tf.image.resize(heat, images.shape[1:3])[..., 0].numpy())
-    heat = np.concatenate(heats)
-    highest = heat.max(axis=(1, 2), keepdims=True)
-    return np.divide(heat, highest, out=np.zeros_like(heat), where=highest > 0)
+        speaks = tf.nn.relu(tf.reduce_sum(weights * features, axis=-1, keepdims=True))
+        found.append(tf.image.resize(speaks, images.shape[1:3])[..., 0].numpy())
+    maps = np.concatenate(found)
+    highest = maps.max(axis=(1, 2), keepdims=True)
+    return np.divide(maps, highest, out=np.zeros_like(maps), where=highest > 0)
 
 
 def occlusion(model, images, classes, patch=32, stride=16, batch_size=64):
@@ -70,7 +89,7 @@ def occlusion(model, images, classes, patch=32, stride=16, batch_size=64):
     images, classes = _matching(images, classes)
     height, width = images.shape[1:3]
     corners = [(y, x) for y in _places(height, patch, stride) for x in _places(width, patch, stride)]
-    heats = []
+    found = []
     for image, number in zip(images, classes, strict=True):
         covered = np.repeat(image[None].astype(np.float32), len(corners) + 1, axis=0)  # the last one stays whole
         for each, (y, x) in zip(covered, corners, strict=False):
@@ -81,8 +100,8 @@ def occlusion(model, images, classes, patch=32, stride=16, batch_size=64):
         for value, (y, x) in zip(said[-1] - said[:-1], corners, strict=True):
             lost[y : y + patch, x : x + patch] += value
             times[y : y + patch, x : x + patch] += 1
-        heats.append(lost / np.maximum(times, 1))
-    return np.stack(heats).astype(np.float32)
+        found.append(lost / np.maximum(times, 1))
+    return np.stack(found).astype(np.float32)
 
 
 def randomize_weights(model, seed=0):
@@ -95,6 +114,89 @@ def randomize_weights(model, seed=0):
     rng, copy = np.random.default_rng(seed), keras.models.clone_model(model)
     copy.set_weights([rng.permutation(values.ravel()).reshape(values.shape) for values in model.get_weights()])
     return copy
+
+
+def center_map(height, width, spread=0.25):
+    """Return a map that is highest in the middle, float (height, width), 0 to 1: what looking nowhere special gives.
+
+    spread : the standard deviation of the bell, as a share of each side
+    """
+    bells = [np.exp(-0.5 * (((np.arange(n) + 0.5) / n - 0.5) / spread) ** 2) for n in (height, width)]
+    return np.outer(*bells).astype(np.float32)
+
+
+def share_inside(maps, masks):
+    """Return the share of each map that lies inside its mask, float (photos,); NaN for a map that is 0 all over."""
+    maps, masks = _with_masks(maps, masks)
+    total = maps.sum(axis=(1, 2))
+    return np.divide((maps * masks).sum(axis=(1, 2)), total, out=np.full(len(maps), np.nan), where=total > 0)
+
+
+def pointing_game(maps, masks):
+    """Return whether the highest place of each map lies inside its mask, float (photos,): 1, 0, or NaN.
+
+    NaN is for a map that is 0 all over. Where several places are equally high: the share of them that lies inside.
+    Source: Zhang et al. (2016), arXiv:1608.00507, section 4.1.
+    """
+    maps, masks = _with_masks(maps, masks)
+    highest = maps == maps.max(axis=(1, 2), keepdims=True)
+    share = (highest & masks).sum(axis=(1, 2)) / highest.sum(axis=(1, 2))
+    return np.where(maps.max(axis=(1, 2)) > 0, share, np.nan)
+
+
+MEASURES = {"inside": share_inside, "pointing": pointing_game}
+
+
+def score_maps(maps, masks, groups=None, level=0.95, repeats=REPEATS, seed=0):
+    """Return what maps are worth beside the truth: a DataFrame of `value`, `low`, `high`, `n` (photos) and `groups`.
+
+    maps, masks : (photos, height, width), every mask with something inside
+    groups : (photos,), photos of one plant share theirs; None: all independent
+    Each row is of a measure and a map. Measures: "inside" (share_inside), "pointing" (pointing_game). Maps: "map",
+    and as baselines "random" (spread evenly: the mask's share of the photo) and "center" (center_map), all
+    fractions; "times random" and "center, times random" are ratios of two means, to that of random.
+    Intervals are bootstraps over groups; with fewer than FEW_GROUPS of them, 0 to 1, or to infinity for a ratio.
+    Photos whose map is 0 all over are left out of all.
+    """
+    maps, masks = _with_masks(maps, masks)
+    area = masks.mean(axis=(1, 2))
+    if not area.all():
+        raise ValueError(f"Every mask must have something inside; {int((area == 0).sum())} are empty. Leave them out.")
+    middle = np.broadcast_to(center_map(*maps.shape[1:]), maps.shape)
+    group_of, rows = group_numbers(groups, len(maps)), {}
+    drawn = draw_groups(int(group_of.max()) + 1, repeats, seed)
+    for measure, found in MEASURES.items():
+        values = {"map": found(maps, masks), "random": area, "center": found(middle, masks)}
+        for name, row in _means(values, group_of, drawn, level).items():
+            rows[measure, name] = row
+    return pd.DataFrame(rows, ["value", "low", "high", "n", "groups"]).T.astype({"n": int, "groups": int})
+
+
+def _means(values, group_of, drawn, level):
+    """Return {name: (value, low, high, n, groups)} of means of values, {name: (photos,)}, and of ratios to random."""
+    there = ~np.isnan(values["map"])
+    if not there.any():
+        raise ValueError("No map has a place above 0: nothing in these photos speaks for the classes asked about.")
+    weights = drawn[:, group_of[there]]
+    weights = weights[weights.sum(axis=1) > 0]  # a draw may hold only photos with empty maps
+    means = {name: weights @ value[there] / weights.sum(axis=1) for name, value in values.items()}
+    ratios = {"times random": means["map"] / means["random"]}
+    ratios["center, times random"] = means["center"] / means["random"]
+    n, n_groups = int(there.sum()), len(set(group_of[there].tolist()))
+    found = {name: bootstrap(mean, n, n_groups, level) for name, mean in means.items()}
+    found |= {name: bootstrap(ratio, n, n_groups, level, highest=np.inf) for name, ratio in ratios.items()}
+    return {name: interval[:5] for name, interval in found.items()}
+
+
+def _with_masks(maps, masks):
+    maps, masks = np.asarray(maps), np.asarray(masks, bool)
+    if maps.ndim != 3 or maps.shape != masks.shape:
+        raise ValueError(f"Expected maps and masks (photos, height, width); got {maps.shape} and {masks.shape}.")
+    if maps.min() < 0:
+        raise ValueError(
+            "Expected maps of 0 and up; what speaks against a class has no share. Take np.maximum(maps, 0)."
+        )
+    return maps, masks
 
 
 def _matching(images, classes):

@@ -1,11 +1,11 @@
-"""Where models look on the generated leaves, beside their lesions, and whether heat maps find out a planted shortcut.
+"""Where models look on the generated leaves, beside their lesions, and whether saliency maps show a planted shortcut.
 
-    python -m benchmarks.heat [--seeds 2] [--image-size 128]
+    python -m benchmarks.saliency [--seeds 2] [--image-size 128]
 
 For each backbone and seed: a head on the frozen base, and the base fine-tuned; the fine-tuned model with shuffled
 weights; and a head that learned from photos whose corners give the class away (leaves.lessons). Each is asked for the
-heat of the true class, on the test photos whose lesions cover less than a quarter; occlusion, which is slow, on one
-photo of each plant. Writes benchmarks/heat.csv.
+saliency map of the true class, on the test photos whose lesions cover less than a quarter; occlusion, which is slow,
+on one photo of each plant. Writes benchmarks/saliency.csv.
 """
 
 import argparse
@@ -16,8 +16,8 @@ import numpy as np
 from . import cells
 
 BACKBONES = ("efficientnet_lite0", "mobilenet_v2")
-MAPS = {"last": (2, False), "finer": (8, False), "by place": (8, True)}  # name: places, by_place of grad_cam
-CHOSEN = "by place"
+MAPS = {"last": (2, "grad_cam"), "finer": (8, "grad_cam"), "HiResCAM": (8, "hires_cam")}  # name: places, method
+CHOSEN = "HiResCAM"
 COVERED = 0.25  # of a photo, at most, by its lesions
 SHUFFLES = 3
 
@@ -70,7 +70,7 @@ def score(name, model, kind, table, image_size, maps=(CHOSEN,)):
     """Return the rows of one model on one kind of photos: how often it is right, and what each kind of map is worth."""
     from tutorial_utils.data import pipeline
     from tutorial_utils.data.images import read_image
-    from tutorial_utils.evaluation import heat, metrics
+    from tutorial_utils.evaluation import metrics, saliency
 
     labels, probabilities = metrics.predict(model, pipeline.batches(table, image_size))
     right = metrics.accuracy(labels, probabilities.argmax(axis=1), table["group"])
@@ -82,22 +82,22 @@ def score(name, model, kind, table, image_size, maps=(CHOSEN,)):
     images = np.stack([read_image(path, image_size) for path in some["path"]])
     for each in maps:
         asked = np.full(len(some), True) if each != "occlusion" else ~some["group"].duplicated().to_numpy()
-        found, groups = _heat(model, images[asked], labels[here][asked], each), some["group"][asked]
-        columns = _columns(heat.score_maps(found, masks[here][asked], groups))
+        found, groups = _explain(model, images[asked], labels[here][asked], each), some["group"][asked]
+        columns = _columns(saliency.score_maps(found, masks[here][asked], groups))
         if "watermark_mask" in some:
-            signs = heat.score_maps(found, _masks(some["watermark_mask"][asked], image_size), groups)
-            columns |= _value_and_ends("signs, times random", signs.loc[("heat inside", "times random")])
+            signs = saliency.score_maps(found, _masks(some["watermark_mask"][asked], image_size), groups)
+            columns |= _value_and_ends("signs, times random", signs.loc[("inside", "times random")])
         rows.append(row | {"map": each} | columns)
     return rows
 
 
-def _heat(model, images, classes, name):
+def _explain(model, images, classes, name):
     from tutorial_utils.evaluation import saliency
 
     if name == "occlusion":
         return np.maximum(saliency.occlusion(model, images, classes), 0)
-    places, by_place = MAPS[name]
-    return saliency.grad_cam(saliency.split_model(model, places), images, classes, by_place)
+    places, method = MAPS[name]
+    return getattr(saliency, method)(saliency.split_model(model, places), images, classes)
 
 
 def _masks(paths, image_size):
@@ -107,7 +107,7 @@ def _masks(paths, image_size):
 
 
 def _columns(table):
-    """Return a table of heat.score_maps as one row."""
+    """Return a table of saliency.score_maps as one row."""
     row = {"n": int(table["n"].iloc[0]), "groups": int(table["groups"].iloc[0])}
     for measure, name in table.index:
         row |= _value_and_ends(f"{measure}, {name}".removesuffix(", map"), table.loc[(measure, name)])
@@ -133,8 +133,8 @@ def main():
         for name in cells.sets(arguments)
         for backbone in BACKBONES
     ]
-    table = cells.run("heat", grid, measure, arguments, "python -m benchmarks.heat")
-    ratio = "heat inside, times random"
+    table = cells.run("saliency", grid, measure, arguments, "python -m benchmarks.saliency")
+    ratio = "inside, times random"
     columns = ["backbone", "seed", "model", "photos", "map", "accuracy", ratio, f"{ratio}, low", f"{ratio}, high"]
     print(table[columns].round(2).to_string(index=False))
 
