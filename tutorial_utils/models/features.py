@@ -1,4 +1,4 @@
-"""What a frozen base makes of each photo: computed once a photo, kept on disk, never computed again."""
+"""Features and other activations of a frozen base: computed once per photo, kept on disk, never computed again."""
 
 import concurrent.futures
 import hashlib
@@ -30,27 +30,17 @@ def extractor(backbone, image_size, cut=None):
     return keras.Model(images, prefix(backbone.preprocess(images), training=False), name="extractor")
 
 
-def stored(
-    photos,
-    backbone,
-    image_size,
-    cut=None,
-    view=None,
-    upright=False,
-    seed=0,
-    dtype="float32",
-    progress=True,
-):
+def stored(photos, backbone, image_size, cut=None, view=None, upright=False, seed=0, dtype="float32", progress=True):
     """Return the activations of a photos table, in its order: those on disk are read, the others computed (chapter 3).
 
     backbone, cut : as for `extractor`; the layers up to the cut must not learn as long as the result is in use
-    view : None for the photo as it is; 1, 2, ... for a version of it that is flipped and turned, drawn by `seed`
-    upright : the photos have an up and a down: such a version is mirrored only, and not turned
+    view : None for the photo as it is; 1, 2, ... for an augmented view of it, flipped and turned, drawn by `seed`
+    upright : the photos have an up and a down: such a view is mirrored only, and not turned
     dtype : "float32", or "float16" for half of the disk
     progress : show a bar over the photos that are computed
-    Returns feature_store.StoredFeatures: `rows[3]`, `rows[[5, 2]]` or `rows[:]` gives float32 (n, ...). Found by content: by the
-    bytes of the photo, the weights, the preprocessing, the size, the cut, the view and the means of computing.
-    Raises PhotoError for a damaged photo, and store.StoreFull before any work where the disk would not do.
+    Returns feature_store.StoredFeatures: `rows[3]`, `rows[[5, 2]]` or `rows[:]` gives float32 (n, ...). They are found
+    by content: the bytes of the photo, the weights, the preprocessing, the size, the cut, the view, and what computes.
+    Raises PhotoError for a damaged photo, and feature_store.StoreFull before any work if the disk is too small.
     """
     _check.columns(photos, ["path"])
     _check.choice("dtype", dtype, PRECISIONS)
@@ -58,10 +48,12 @@ def stored(
         _check.integer("view", view, 1, 10**6)
     model = extractor(backbone, image_size, cut)
     about = _about(model, backbone, image_size, cut)
-    function, means = litert.fastest_function(model, about["model"])
-    drawn = {} if view is None else {"view": view, "seed": _check.seed(seed), "views": pipeline.VIEWS_VERSION}
-    drawn |= {"upright": True} if drawn and upright else {}
-    kept = feature_store.FeatureStore({**about, "means": means, **drawn}, model.output_shape[1:], dtype)
+    predict, engine = litert.fastest_function(model, about["model"])
+    about["means"] = engine
+    if view is not None:
+        about |= {"view": view, "seed": _check.seed(seed), "views": pipeline.VIEWS_VERSION}
+        about |= {"upright": True} if upright else {}
+    store = feature_store.FeatureStore(about, model.output_shape[1:], dtype)
     paths = photos["path"].to_numpy(str)
     ids = feature_store.photo_ids(paths)
 
@@ -69,10 +61,10 @@ def stored(
         image = images.read_image(path, image_size)  # uint8 (h, w, 3)
         if view is not None:
             image = pipeline.view(image, f"{seed}/{view}/{photo}", upright)
-        return function(image.astype(np.float32))
+        return predict(image.astype(np.float32))
 
-    _fill(kept, dict(zip(ids, paths, strict=True)), compute, progress)
-    return feature_store.StoredFeatures(kept, ids)
+    _fill(store, dict(zip(ids, paths, strict=True)), compute, progress)
+    return feature_store.StoredFeatures(store, ids)
 
 
 def pooled(maps):
@@ -98,8 +90,8 @@ def pooled(maps):
 def batches(versions, labels, batch_size=32, shuffle=False, seed=0):
     """Return a tf.data.Dataset of (activations, labels) batches, read from disk as they are needed (chapter 4).
 
-    versions : list of feature_store.StoredFeatures, each (photos, ...) of the same photos, as from `stored`; labels : int (photos,)
-    shuffle : a new order every epoch, drawn by `seed`; it is the order of pipeline.batches
+    versions : list of feature_store.StoredFeatures, each (photos, ...) of the same photos, as from `stored`
+    labels : int (photos,); shuffle : a new order every epoch, drawn by `seed`; it is the order of pipeline.batches
     In one epoch each photo comes once, in one version; over as many epochs as there are versions, in each of them.
     """
     classes = tf.constant(labels)
@@ -125,7 +117,7 @@ def batches(versions, labels, batch_size=32, shuffle=False, seed=0):
 
 
 def _about(model, backbone, image_size, cut):
-    """Return what the numbers depend on besides the photo; `model` sums up weights, preprocessing, size and cut."""
+    """Return what activations depend on besides the photo; `model` sums up weights, preprocessing, size and cut."""
     digest = hashlib.sha256()
     for weight in model.get_weights():
         digest.update(np.ascontiguousarray(weight).data)
@@ -133,17 +125,21 @@ def _about(model, backbone, image_size, cut):
     preprocessed = np.asarray(keras.ops.convert_to_numpy(backbone.preprocess(ramp)), np.float32)
     digest.update(np.ascontiguousarray(preprocessed).data)
     digest.update(f"{backbone.name}/{image_size}/{cut}".encode())
-    return {"model": digest.hexdigest(), "fit": "stretch", "read_photo": images.VERSION}  # "fit": older caches stay valid
+    return {
+        "model": digest.hexdigest(),
+        "fit": "stretch",
+        "read_photo": images.VERSION,
+    }  # "fit": older caches stay valid
 
 
-def _fill(kept, path_of, compute, progress):
+def _fill(store, path_of, compute, progress):
     """Compute and store the photos that are missing, shard by shard, one photo on each processor core at a time."""
-    kept.sweep()
-    missing = kept.missing(path_of)
+    store.sweep()
+    missing = store.missing(path_of)
     if not missing:
         return
-    kept.check_room(len(missing))
-    size = kept.shard_rows()
+    store.check_room(len(missing))
+    size = store.shard_rows()
     bar = tqdm.auto.tqdm(total=len(missing), desc="activations", unit="photo", disable=not progress)
     with bar, concurrent.futures.ThreadPoolExecutor(_machine.cores()) as pool:
         for first in range(0, len(missing), size):
@@ -155,4 +151,4 @@ def _fill(kept, path_of, compute, progress):
                     bar.update()
             finally:
                 coming.close()  # after an error or Ctrl-C the photos that are still waiting are let go
-            kept.write(shard, np.stack(rows))
+            store.write(shard, np.stack(rows))
