@@ -1,4 +1,4 @@
-/* A picture whose places can be chosen by a click or by keys: the front end of clicks.Picture, no other file needed. */
+/* A picture whose places can be chosen by a click or by keys: the front end of clickable.Picture, no other file needed. */
 
 function make(kind, name, parent) {
   const element = document.createElement(kind);
