@@ -22,7 +22,7 @@ BATCH = 32
 
 
 def made(image_size):
-    """Return a Judge like those of chapter 8: EfficientNet-Lite0 with a head, and features of 1,000 photos."""
+    """Return a Predictor like those of chapter 8: EfficientNet-Lite0 with a head, and features of 1,000 photos."""
     import keras
 
     from tutorial_utils.course import predictor
@@ -32,9 +32,9 @@ def made(image_size):
     head = keras.Sequential([keras.Input((1280,)), keras.layers.Dense(5, activation="softmax")], name="head")
     model = heads.build_classifier(backbones.get("efficientnet_lite0"), head, image_size)
     known = np.random.default_rng(0).random((1000, 1280), np.float32)
-    judge = predictor.make_predictor(model, list("abcde"), known, 1.0)
-    judge.answer(np.zeros((BATCH, image_size, image_size, 3), np.uint8))  # traced before anything is timed
-    return judge
+    loaded = predictor.make_predictor(model, list("abcde"), known, 1.0)
+    loaded.predict_fn(np.zeros((BATCH, image_size, image_size, 3), np.uint8))  # traced before anything is timed
+    return loaded
 
 
 def paths(count):
@@ -50,17 +50,17 @@ def ratio(count, image_size, rounds):
     from tutorial_utils.course import predictor
     from tutorial_utils.data.images import read_image
 
-    judge, asked, rows = made(image_size), paths(count), []
+    model, asked, rows = made(image_size), paths(count), []
     for _ in range(rounds):
         started = time.perf_counter()
         with concurrent.futures.ThreadPoolExecutor(_machine.cores()) as pool:
             images = list(pool.map(lambda path: read_image(path, image_size), asked))
         decoded = time.perf_counter()
         for first in range(0, count, BATCH):
-            judge.answer(np.stack(images[first : first + BATCH]))
+            model.predict_fn(np.stack(images[first : first + BATCH]))
         passed = time.perf_counter()
         del images
-        answered = sum(len(table) for table in predictor.predict_photos(judge, asked, BATCH, progress=False))
+        answered = sum(len(table) for table in predictor.predict_photos(model, asked, BATCH, progress=False))
         done = time.perf_counter()
         assert answered == count
         parts = {"decode_seconds": decoded - started, "forward_seconds": passed - decoded}
@@ -72,8 +72,8 @@ def memory(count, image_size):
     """Return the peak memory of this process after it has predicted so many photos, as a dict."""
     from tutorial_utils.course import predictor
 
-    judge = made(image_size)
-    for _ in predictor.predict_photos(judge, paths(count), BATCH, progress=False):
+    model = made(image_size)
+    for _ in predictor.predict_photos(model, paths(count), BATCH, progress=False):
         pass
     return {"peak_memory_mb": results.peak_memory_mb()}
 

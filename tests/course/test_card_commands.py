@@ -85,9 +85,9 @@ def environment(folder, names):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", model_card.RUN)
+@pytest.mark.parametrize("name", model_card.RUNTIMES)
 def test_the_commands_of_the_card_work_where_only_their_packages_are(name, folder, expected, tmp_path):
-    _, install, code = model_card.snippet(name, SIDE)
+    _, install, code = model_card.command(name, SIDE)
     python = environment(tmp_path / "alone", install.removeprefix("pip install ").split())
     clean = {key: value for key, value in os.environ.items() if not key.startswith(("PYTHON", "TUTORIAL", "VIRTUAL"))}
     done = subprocess.run([python, "-c", code], cwd=folder, env=clean, capture_output=True, text=True)
@@ -106,7 +106,7 @@ def test_the_commands_of_the_card_work_where_only_their_packages_are(name, folde
 @pytest.mark.slow
 def test_the_smaller_forms_run_by_the_same_commands(folder, expected, tmp_path):
     """The comment in the card says that the name of the file is all that changes."""
-    _, install, code = model_card.snippet("litert", SIDE)
+    _, install, code = model_card.command("litert", SIDE)
     python = environment(tmp_path / "alone", install.removeprefix("pip install ").split())
     for other in ("model_float16.tflite", "model_int8.tflite"):
         changed = code.replace('"model.tflite"', f'"{other}"')
@@ -116,14 +116,14 @@ def test_the_smaller_forms_run_by_the_same_commands(folder, expected, tmp_path):
 
 
 def test_the_chapter_leaves_these_very_commands(tmp_path):
-    from tests.course.test_card import finished, written
+    from tests.course.test_model_card import finished, written
 
     run = finished(tmp_path / "run")
     for name in ("model.keras", "model.onnx"):
         (run / name).write_bytes(b"x")
     text = written(run)
     blocks = re.findall(r"```bash\n(.*?)\n```\n\n```python\n(.*?)```", text, re.DOTALL)
-    assert blocks == [model_card.snippet(name, 64)[1:] for name in model_card.RUN]
+    assert blocks == [model_card.command(name, 64)[1:] for name in model_card.RUNTIMES]
 
 
 def test_a_distribution_that_needs_others_brings_them():

@@ -97,7 +97,7 @@ def test_nothing_to_compare_is_said(spoil, words):
 def test_the_page_holds_the_settings_and_the_reasons_of_failed_runs(tmp_path, monkeypatch):
     table = runs({1: [0.5, 0.6], 2: [0.7, 0.8]}, reason="")
     table.loc[4] = {"width": 3, "seed": 0, "ok": False, "reason": "KeyError: <thirteen>", "run_seconds": 1.0}
-    monkeypatch.setattr(comparison.experiments, "read", lambda folder: table)
+    monkeypatch.setattr(comparison.experiments, "read_runs", lambda folder: table)
     comparison.compare(tmp_path, ["width"])
     said = (tmp_path / "comparison.html").read_text()
     assert "KeyError: &lt;thirteen&gt;" in said
@@ -108,7 +108,7 @@ def test_the_page_holds_the_settings_and_the_reasons_of_failed_runs(tmp_path, mo
 
 def test_the_command_finds_what_was_varied(tmp_path, monkeypatch, capsys):
     table = runs({1: [0.5, 0.6, 0.7], 2: [0.2, 0.3, 0.41]}, reason="", dataset="leaves")
-    monkeypatch.setattr(comparison.experiments, "read", lambda folder: table)
+    monkeypatch.setattr(comparison.experiments, "read_runs", lambda folder: table)
     assert main.main(["compare", str(tmp_path)]) == 0
     assert "width 2 is worse than width 1" in capsys.readouterr().out
     assert comparison.varied(table) == ["width"]
@@ -119,7 +119,7 @@ def test_the_command_finds_what_was_varied(tmp_path, monkeypatch, capsys):
     [(pandas.DataFrame(), "There are no runs in"), (runs({1: [0.5, 0.6]}), "All runs have the same parameters")],
 )
 def test_the_command_says_what_cannot_be_compared(tmp_path, monkeypatch, capsys, found, words):
-    monkeypatch.setattr(comparison.experiments, "read", lambda folder: found)
+    monkeypatch.setattr(comparison.experiments, "read_runs", lambda folder: found)
     assert main.main(["compare", str(tmp_path)]) == 2
     assert words in capsys.readouterr().err
 

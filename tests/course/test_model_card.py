@@ -9,7 +9,8 @@ import pytest
 from markdown_it import MarkdownIt
 
 from tutorial_utils.course import model_card
-from tutorial_utils.evaluation import scores
+from tutorial_utils.evaluation import metrics
+from tutorial_utils.models import export
 
 DAY = datetime.date(2026, 11, 26)
 
@@ -32,17 +33,17 @@ def finished(folder, names=("rust", "well"), **more):
     rows = [f"{split},{name},{name}{number},{number}.png" for name in names
             for number, split in enumerate(["train", "train", "val", "test"])]  # fmt: skip
     (folder / "splits.csv").write_text("\n".join(["split,label,group,path", *rows]))
-    (folder / "model.tflite").write_bytes(b"x")
+    (folder / "model.tflite").write_bytes(bytes(3_250_000))
     return folder
 
 
 def written(run, names=("rust", "well"), **more):
     labels = np.repeat([0, 1], 10)
-    table = scores.class_table(labels, np.where(np.arange(20) < 2, 1, labels), list(names))
+    table = metrics.class_table(labels, np.where(np.arange(20) < 2, 1, labels), list(names))
     exports = pandas.DataFrame(
-        {"megabytes": [3.25], "milliseconds": [1.5], "largest_difference": [2e-6], "lost": [0.005]},
-        index=["model.tflite"],
-    )
+        {"megabytes": np.nan, "milliseconds": [5.5, 1.5], "largest_difference": [0, 2e-6], "lost": [0, 0.005]},
+        index=["keras", "float32"],
+    )  # model.keras is not in the folder, so it is not among the files either
     told = dict(title="Which leaf?", license="CC0-1.0", backbone=Borrowed, exports=exports, classes=table, day=DAY)
     return model_card.write_model_card(run, **told | more).read_text()
 
@@ -100,6 +101,37 @@ def test_a_card_of_an_unfinished_run_says_so(tmp_path):
         written(tmp_path)
 
 
+def test_what_is_not_known_of_a_run_of_before_is_left_out(tmp_path):
+    """A run folder without the keys that came later, and with a license and a look that hold markup."""
+    text = written(finished(tmp_path / "run", taken_out=None), license="CC_BY", looks="- at *nothing*\n\n# at all")
+    assert "were taken out" not in text
+    assert "License of the photos: CC\\_BY\n" in text
+    assert "\\- at \\*nothing\\* \\# at all\n" in text
+    assert "sha256 of model.keras" not in text
+
+
+def test_what_an_export_loses_is_counted_in_photos(tmp_path):
+    """Four photos, all right by Keras, one of them wrong by the smaller form: a quarter is lost."""
+    ours, labels = np.eye(2)[[0, 0, 1, 1]], np.array([0, 0, 1, 1])
+    (tmp_path / "small.tflite").write_bytes(bytes(500_000))
+    answers = {"keras": (ours, 5.0), "int8": (np.eye(2)[[0, 1, 1, 1]], 1.0)}
+    table = model_card.score_exports(answers, {"int8": tmp_path / "small.tflite"}, labels)
+    assert table.loc["keras", ["accuracy", "lost"]].tolist() == [1, 0]
+    assert table.loc["int8", ["accuracy", "lost", "same_class", "milliseconds"]].tolist() == [0.75, 0.25, 0.75, 1]
+    assert table.loc["int8", "lost_low"] <= 0.25 <= table.loc["int8", "lost_high"]
+    shown = model_card.format_exports(table)
+    assert shown.loc["int8", ["size (MB)", "same class (%)", "accuracy (%)"]].tolist() == ["0.5", "75.0", "75.0"]
+    assert shown.loc["int8", "points lost"].startswith("+25.0 (")
+    assert shown.loc["keras", ["size (MB)", "largest difference"]].tolist() == ["", "0e+00"]
+
+
+def test_what_a_run_folder_lacks_is_told(tmp_path):
+    for name in list(model_card.FILES)[1:]:
+        (tmp_path / name).write_bytes(b"")
+    assert model_card.missing_files(tmp_path) == [next(iter(model_card.FILES))]
+    assert set(export.NAMES.values()) <= set(model_card.FILES)
+
+
 def test_an_empty_title_is_refused(tmp_path):
     with pytest.raises(ValueError, match="title"):
         written(finished(tmp_path / "run"), title=" ")
@@ -110,12 +142,12 @@ def test_the_license_of_a_catalog_set_is_known_and_that_of_a_folder_is_not():
     assert model_card.license_of("my/folder") == ""
 
 
-@pytest.mark.parametrize("name", model_card.RUN)
-def test_a_snippet_is_python_and_names_its_size(name):
-    heading, install, code = model_card.snippet(name, 96)
+@pytest.mark.parametrize("name", model_card.RUNTIMES)
+def test_a_command_is_python_and_names_its_size(name):
+    heading, install, code = model_card.command(name, 96)
     assert heading.startswith("With ")
     assert install.startswith("pip install ")
     compile(code, name, "exec")
     assert "(96, 96)" in code
-    assert "$" not in code
+    assert "{{" not in code
     assert "tutorial_utils" not in code

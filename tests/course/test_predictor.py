@@ -41,6 +41,16 @@ def photos(tmp_path):
     return folder
 
 
+@pytest.fixture
+def red_or_green():
+    """Softmax of (green, red) / 25."""
+    pixels = keras.Input((8, 8, 3))
+    dense = keras.layers.Dense(2, activation="softmax")
+    model = keras.Model(pixels, dense(keras.layers.GlobalAveragePooling2D()(pixels)))
+    dense.set_weights([np.array([[0, 1], [1, 0], [0, 0]]) / 25, np.zeros(2)])
+    return predictor.make_predictor(model, ["green", "red"])
+
+
 def answers(run, paths, **options):
     return pandas.concat(
         predictor.predict_photos(predictor.load_predictor(run), paths, progress=False, **options), ignore_index=True
@@ -65,9 +75,31 @@ def test_each_photo_has_a_row_in_its_order(run, photos, batch_size):
 
 def test_a_photo_unlike_all_that_was_learned_is_marked(run, photos):
     """Learned from: red and green, 255 each; at right angles to both, blue is 1.41 away, they are 0."""
-    predictor.keep_known(run, [[255, 0, 0], [0, 255, 0]], limit=1.0, nearest=1)
+    predictor.save_ood_reference(run, [[255, 0, 0], [0, 255, 0]], ood_threshold=1.0, n_neighbors=1)
     table = answers(run, predictor.find_photos([photos])[0])
     assert table["unknown"].tolist() == ["no", "no", "", "yes"]
+
+
+def test_the_reference_of_an_earlier_run_folder_is_read(run, photos):
+    """As it has been written since the first run folders that had one."""
+    features = np.array([[255, 0, 0], [0, 255, 0]], np.float16)
+    np.savez_compressed(run / "known.npz", features=features, limit=1.0, nearest=1)
+    assert answers(run, predictor.find_photos([photos])[0])["unknown"].tolist() == ["no", "no", "", "yes"]
+
+
+def test_predictions_have_the_true_class_beside_the_answer(tmp_path, red_or_green, make_photo):
+    """Two red photos and a green one, which stands in the wrong class."""
+    colors = {"a.png": (255, 0, 0), "b.png": (250, 0, 0), "c.png": (0, 255, 0)}
+    paths = [str(make_photo(tmp_path / name, color)) for name, color in colors.items()]
+    labels = pandas.Categorical(["red"] * 3, categories=["green", "red"])
+    predictor.save_predictions(tmp_path, red_or_green, pandas.DataFrame({"path": paths, "label": labels}))
+    table = pandas.read_csv(tmp_path / "predictions.csv", keep_default_na=False)
+    assert list(table.columns) == [
+        "path", "true", "class", "confidence", "unknown", "problem", "p: green", "p: red",
+    ]  # fmt: skip
+    assert table["true"].tolist() == ["red"] * 3
+    assert table["class"].tolist() == ["red", "red", "green"]
+    np.testing.assert_allclose(table["p: green"] + table["p: red"], 1, atol=1e-5)
 
 
 def test_patterns_and_files_are_found_once(photos):

@@ -3,13 +3,12 @@ import html.parser
 import json
 import re
 
-import numpy as np
 import pandas as pd
 import PIL.Image
 import PIL.PngImagePlugin
 import pytest
 
-from tutorial_utils.course import page, report
+from tutorial_utils.course import report
 
 METRICS = {"dataset": "leaves", "backbone": "lite", "backbone_requested": "net", "image_size": 96, "seed": 3}
 SCORE = {"n_test": 1280, "test_accuracy": 0.9, "test_accuracy_low": 0.85, "test_accuracy_high": 0.94}
@@ -81,7 +80,7 @@ def test_the_page_is_whole_and_needs_nothing_else(run):
 def test_the_score_stands_on_top_with_all_that_belongs_to_it(run):
     """0.9 of 1,280 photos: the bar's band starts at 85 and is 9 wide, the base line stands at 25."""
     path = report.write_report(run, "My leaves", [])
-    text = path.read_text(encoding="utf-8").replace("&nbsp;", " ")
+    text = path.read_text(encoding="utf-8").replace("&nbsp;", " ").replace("\N{NO-BREAK SPACE}", " ")
     assert '<p class="big">90.0 %</p>' in text
     assert "95 % interval 85.0 to 94.0 %, n = 1,280 photos" in text
     outline = Outline(path)
@@ -104,12 +103,10 @@ def test_without_a_score_there_is_no_headline_and_no_verdict(tmp_path):
     text = report.write_report(finished(tmp_path / "x", METRICS), "t", []).read_text(encoding="utf-8")
     assert '<p class="big">' not in text
     assert "In short" not in text
-    assert "My own words." in report.write_report(tmp_path / "x", "t", [], "My own words.").read_text(encoding="utf-8")
 
 
 def test_how_it_was_made(run):
-    made = {"Model": "a <file>"}
-    path = report.write_report(run, "t", [], command="make this", made=made, day=datetime.date(2026, 11, 26))
+    path = report.write_report(run, "t", [], command="make <this>", day=datetime.date(2026, 11, 26))
     rows = dict(re.findall(r"<dt>(.*?)</dt><dd>(.*?)</dd>", path.read_text(encoding="utf-8")))
     assert rows == {
         "Data set": "leaves",
@@ -120,8 +117,7 @@ def test_how_it_was_made(run):
         "Seconds": "12.5",
         "Versions": "keras 3.15.1",
         "Day": "2026-11-26",
-        "Model": "a &lt;file&gt;",
-        "Command": "make this",
+        "Command": "make &lt;this&gt;",
     }
 
 
@@ -129,11 +125,11 @@ def test_nothing_that_is_given_becomes_markup(run):
     evil = '<script>alert("1")</script>&'
     table = pd.DataFrame({evil: [evil]}, index=pd.Index([evil], name=evil))
     section = report.Section(evil, evil, "red.png", evil, evil, table)
-    path = report.write_report(run, evil, [section], evil, command=evil, made={evil: evil})
+    path = report.write_report(run, evil, [section], command=evil)
     outline = Outline(path)
     assert not outline.all("script")
     assert outline.all("img")[0]["alt"] == evil
-    assert path.read_text(encoding="utf-8").count("&lt;script&gt;") == 16  # wherever it was given
+    assert path.read_text(encoding="utf-8").count("&lt;script&gt;") == 13  # wherever it was given
 
 
 def test_a_figure_brings_the_text_that_it_was_saved_with(tmp_path):
@@ -167,13 +163,3 @@ def test_a_run_that_is_not_finished(tmp_path):
 def test_the_command_is_one_that_a_shell_understands():
     made = report.command("06_x", {"dataset": "my photos", "seed": 0, "photos_per_class": None})
     assert made == "papermill notebooks/06_x.ipynb 06_x.ipynb -p dataset 'my photos' -p seed 0 -p photos_per_class None"
-
-
-def test_a_table_of_all_kinds_of_cells():
-    frame = pd.DataFrame({"n": [1200, 3], "share": [0.12345, np.nan], "who": ["a", None], "good": [True, False]})
-    shown = page.table(frame, "Cells")
-    assert 'aria-label="Table: Cells"' in shown
-    assert re.findall(r"<td.*?>(.*?)</td>", shown) == ["1200", "0.123", "a", "True", "3", "–", "–", "False"]
-    assert re.findall(r"<th .*?>(.*?)</th>", shown) == ["n", "share", "who", "good"]
-    by_pair = frame.set_index(["who", "n"]).rename_axis(["who", "n"])
-    assert re.findall(r"<th .*?>(.*?)</th>", page.table(by_pair, "Cells")) == ["who", "n", "share", "good"]

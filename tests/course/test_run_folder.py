@@ -1,3 +1,4 @@
+import hashlib
 import json
 
 import keras
@@ -59,7 +60,6 @@ def test_what_a_chapter_leaves_behind(parameters, class_folders):
     assert (metrics["dataset"], metrics["image_size"], metrics["seed"], metrics["n_test"]) == ("leaves", 96, 0, 4)
     record = json.loads((run / "run.json").read_text())
     assert record["weights_sha256"] == borrowed.weights_sha256
-    assert record["fit"] == "stretch"
     assert "keras" in record["versions"]
     assert (run / "labels.txt").read_text() == "healthy\nill\n"
 
@@ -87,6 +87,21 @@ def test_another_run_is_found_only_if_everything_agrees(parameters, class_folder
     assert find(photos=moved) is None
     assert "have moved since" in capsys.readouterr().out
     assert run_folder.find_run(here, "04_z", photos=photos, backbone=borrowed, image_size=96, seed=0) is None
+
+
+def test_the_sha256_of_what_is_there_stands_in_run_json(tmp_path):
+    (tmp_path / "metrics.json").write_text("{}")
+    (tmp_path / "run.json").write_text('{"seed": 3}')
+    (tmp_path / "model.keras").write_bytes(b"abc")
+    hashes = {"model.keras": hashlib.sha256(b"abc").hexdigest()}
+    assert run_folder.record_hashes(tmp_path, ["model.keras", "model.onnx"]) == hashes
+    assert run_folder.read_run(tmp_path) == ({}, {"seed": 3, "files_sha256": hashes})
+
+
+def test_a_run_that_is_not_finished_is_not_read(tmp_path):
+    (tmp_path / "metrics.json").write_text("{}")
+    with pytest.raises(ValueError, match=r"There is no .*run\.json\. Call run_folder\.finish first"):
+        run_folder.read_run(tmp_path)
 
 
 def test_the_model_is_saved_without_its_optimizer(parameters, recwarn):

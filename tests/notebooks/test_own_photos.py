@@ -49,7 +49,7 @@ def test_what_the_chapter_leaves_can_be_used_without_the_course(root, cells, tmp
     assert len(answers) == metrics["n_test"]
     shutil.copy(answers["path"][0], run / "photo.jpg")
     blocks = re.findall(r"```bash\n(.*?)\n```\n\n```python\n(.*?)```", (run / "model_card.md").read_text(), re.DOTALL)
-    assert len(blocks) == len(model_card.RUN)
+    assert len(blocks) == len(model_card.RUNTIMES)
     for number, (install, code) in enumerate(blocks):
         python = environment(tmp_path / f"alone{number}", install.removeprefix("pip install ").split())
         done = subprocess.run([python, "-c", code], cwd=run, capture_output=True, text=True)

@@ -1,7 +1,5 @@
 """Settings of a grid compared fairly: seed by seed, with intervals that count the comparisons (chapter 7)."""
 
-import pathlib
-
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas
@@ -9,7 +7,8 @@ import scipy.stats
 
 from .. import _files
 from ..evaluation import plots
-from . import experiments, page
+from . import experiments
+from .rendering import render
 
 SCORE = "metrics_test_accuracy"
 COSTS = {"seconds": "run_seconds", "weights": "metrics_model_weights"}  # of a run, on average
@@ -134,8 +133,9 @@ def plot_differences(differences, baseline, title=None, score="test accuracy"):
 def compare(folder, vary=None, baseline=None, score=SCORE):
     """Write comparison.html and comparison.csv into a grid's folder; return (settings, differences), DataFrames.
 
-    folder : that of experiments.run_grid; vary : None: all parameters of which the runs have more than one value; the others as
-        above. Raises ValueError for a folder that holds no runs.
+    folder : that of experiments.run_grid
+    vary : None: all parameters of which the runs have more than one value; the others as above
+    Raises ValueError for a folder that holds no runs.
     """
     folder = _files.run_path(folder)
     runs = experiments.read_runs(folder)
@@ -144,29 +144,20 @@ def compare(folder, vary=None, baseline=None, score=SCORE):
     vary = varied(runs) if vary is None else vary
     table, apart = settings(runs, vary, score), differences(runs, vary, baseline, score)
     base = next(name for name in table.index if name not in apart.index)
-    plots.show(
-        plot_settings(table), "Mean score of each setting by the seconds that a run took", folder / "comparison.png"
-    )
+    pictures = {folder / "comparison.png": "score by cost"}
+    figure = plot_settings(table)
+    plots.show(figure, "Mean score of each setting by the seconds that a run took", folder / "comparison.png")
     if "weights" in table and table["weights"].nunique() > 1:
-        plots.show(
-            plot_settings(table, cost="weights"), "Mean score of each setting by its weights", folder / "weights.png"
-        )
-    failed = runs[~runs["ok"].astype(bool)]
-    body = [
-        f"<header><h1>{page.text(folder.name)}: a comparison</h1></header>",
-        f"<section><h2>In short</h2>{page.paragraphs(conclusions(apart, base).replace(chr(10), chr(10) * 2))}</section>",
-        f"<section><h2>Every setting</h2>{page.table(in_words(table, '%'), 'settings')}"
-        f"{page.picture(folder / 'comparison.png', 'score by cost')}"
-        f"{page.picture(folder / 'weights.png', 'score by weights') if (folder / 'weights.png').is_file() else ''}"
-        "</section>",
-        f"<section><h2>Against {page.text(base)}</h2>"
-        f"{page.table(in_words(apart, 'points'), 'differences, seed by seed')}</section>",
-    ]
-    if len(failed):
-        kept = failed[[*vary, "seed", "reason"]].reset_index(drop=True)
-        body.append(f"<section><h2>Runs that failed</h2>{page.table(kept, 'failed runs')}</section>")
-    _files.write_text(pathlib.Path(folder) / "comparison.html", page.frame("A comparison", "\n".join(body)))
-    _files.write_text(pathlib.Path(folder) / "comparison.csv", table.to_csv(index_label="setting"))
+        pictures[folder / "weights.png"] = "score by weights"
+        figure = plot_settings(table, cost="weights")
+        plots.show(figure, "Mean score of each setting by its weights", folder / "weights.png")
+    page = render(
+        "comparison.html.j2", title=f"{folder.name}: a comparison", conclusions=conclusions(apart, base),
+        settings=in_words(table, "%"), pictures=pictures, baseline=base, differences=in_words(apart, "points"),
+        failed=runs.loc[~runs["ok"].astype(bool), [*vary, "seed", "reason"]].reset_index(drop=True),
+    )  # fmt: skip
+    _files.write_text(folder / "comparison.html", page)
+    _files.write_text(folder / "comparison.csv", table.to_csv(index_label="setting"))
     return table, apart
 
 

@@ -4,6 +4,7 @@ import concurrent.futures
 import glob
 import itertools
 import pathlib
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -17,39 +18,52 @@ from ..data.images import FORMATS, PhotoError, read_image
 from ..evaluation import ood, saliency
 from ..models import import_model
 
-KNOWN = "known.npz"  # beside the model: what its photos look like to it, and from where on one is strange
+OOD_FILE = "known.npz"  # beside the model: features of its training photos, and from where on a photo is unknown
 _AHEAD = 4  # batches that are read while the model is busy
 _MODELS = (".keras", ".h5", ".hdf5")
 
 
 class Predictor(NamedTuple):
-    """A model ready to be asked; `load` makes it."""
+    """A model ready to predict photos; `load_predictor` and `make_predictor` make it."""
 
-    answer: object  # function of float pixels (batch, side, side, 3) that returns (features or None, probabilities)
+    predict_fn: Callable  # pixels 0-255 (batch, image_size, image_size, 3) to (features or None, probabilities)
     class_names: list
-    side: int  # of the photos, in pixels
-    known: np.ndarray | None  # float (training photos, channels)
-    limit: float  # distance above which a photo is unlike all of these
-    nearest: int  # which of them the distance is to
+    image_size: int  # side of the photos, in pixels
+    train_features: np.ndarray | None  # float (training photos, channels); None: nothing is marked as unknown
+    ood_threshold: float  # distance above which a photo is unlike all training photos
+    n_neighbors: int  # the distance is that to the n-th nearest of them
 
 
-def keep_known(run, features, limit, nearest=ood.NEAREST):
-    """Keep beside a run folder's model what it knows: so that `load` can mark photos unlike all of its own.
+def save_ood_reference(run, train_features, ood_threshold, n_neighbors=ood.NEAREST):
+    """Save what a run folder's model was taught with beside it, so that `load_predictor` can mark unknown photos.
 
-    features : float (training photos, channels), pooled from the model's last feature map; limit : from
-        evaluation.ood.score_threshold, on photos that it did not learn from
+    train_features : float (training photos, channels), pooled from the model's last feature map
+    ood_threshold : from evaluation.ood.score_threshold, on photos that the model did not learn from
     """
-    arrays = {"features": np.asarray(features, np.float16), "limit": limit, "nearest": nearest}
+    features = np.asarray(train_features, np.float16)
 
     def write(path):
         with open(path, "wb") as file:
-            np.savez_compressed(file, **arrays)
+            np.savez_compressed(file, features=features, limit=ood_threshold, nearest=n_neighbors)
 
-    _files.replace_with(pathlib.Path(run) / KNOWN, write)
+    _files.replace_with(pathlib.Path(run) / OOD_FILE, write)
+
+
+def save_predictions(run, predictor, photos):
+    """Write predictions.csv into a run folder: what a Predictor says of each photo, a row each; return the DataFrame.
+
+    photos : photos table, such as the test photos. The columns are those of `predict_photos`, with `true` (the class
+        that the photo stands in) after `path`
+    """
+    table = pandas.concat(predict_photos(predictor, list(photos["path"]), progress=False), ignore_index=True)
+    table.insert(1, "true", photos["label"].astype(str).to_numpy())
+    text = table.to_csv(index=False, lineterminator="\n", float_format="%.6f")
+    _files.write_text(pathlib.Path(run) / "predictions.csv", text)
+    return table
 
 
 def load_predictor(path, class_names=None, pixels="0-255", output="probabilities", image_size=None):
-    """Return a Judge of a saved model. path : a .keras or .h5 file, or a run folder that holds model.keras.
+    """Return the Predictor of a saved model. path : a .keras or .h5 file, or a run folder that holds model.keras.
 
     class_names : list of str, or a file with one a line; None: labels.txt beside the model
     pixels, output, image_size : as in import_model.load_model, for models that were not made here
@@ -64,12 +78,13 @@ def load_predictor(path, class_names=None, pixels="0-255", output="probabilities
         raise ValueError(f"There is no {labels}: say which file names the classes, one a line, with --class-names.")
     names = import_model.read_class_names(labels if class_names is None else class_names)
     model = import_model.load_model(path, names, pixels, output, image_size)
-    return make_predictor(model, names, *_read_known(path.with_name(KNOWN)))
+    return make_predictor(model, names, *_ood_reference(path.with_name(OOD_FILE)))
 
 
-def make_predictor(model, class_names, known=None, limit=np.inf, nearest=ood.NEAREST):
-    """Return a Judge of a model in memory; the arguments are those of the Judge's fields, and of `keep_known`."""
-    return Predictor(_asked(model, known is not None), list(class_names), model.input_shape[1], known, limit, nearest)
+def make_predictor(model, class_names, train_features=None, ood_threshold=np.inf, n_neighbors=ood.NEAREST):
+    """Return the Predictor of a model in memory; the arguments are those of `save_ood_reference`."""
+    predict_fn, size = _predict_fn(model, train_features is not None), model.input_shape[1]
+    return Predictor(predict_fn, list(class_names), size, train_features, ood_threshold, n_neighbors)
 
 
 def find_photos(places):
@@ -92,8 +107,8 @@ def find_photos(places):
     return list(dict.fromkeys(found)), others
 
 
-def predict_photos(judge, paths, batch_size=32, progress=True):
-    """Yield a DataFrame a batch of photos, as soon as it is answered; the memory that this takes does not grow.
+def predict_photos(predictor, paths, batch_size=32, progress=True):
+    """Yield a DataFrame a batch of photos, as soon as it is predicted; the memory that this takes does not grow.
 
     Columns: `path`; `class`, `confidence` (a fraction) and `unknown` ("yes" if the photo is unlike all that the model
     learned from, "no", or "" where that cannot be told); `problem` (why a photo could not be read, else ""); and the
@@ -104,60 +119,62 @@ def predict_photos(judge, paths, batch_size=32, progress=True):
         concurrent.futures.ThreadPoolExecutor(_machine.cores()) as pool,
         tqdm.tqdm(total=len(paths), unit="photo", disable=None if progress else True) as bar,
     ):
-        coming = (([pool.submit(_read, path, judge.side) for path in some], some) for some in batches)
+        coming = (([pool.submit(_read, path, predictor.image_size) for path in batch], batch) for batch in batches)
         ahead = list(itertools.islice(coming, _AHEAD))
         while ahead:
-            futures, some = ahead.pop(0)
+            futures, batch = ahead.pop(0)
             read = [future.result() for future in futures]
             ahead += itertools.islice(coming, 1)
-            yield _table(judge, some, read)
-            bar.update(len(some))
+            yield _table(predictor, batch, read)
+            bar.update(len(batch))
 
 
-def _table(judge, paths, read):
-    there = np.array([not isinstance(one, str) for one in read])
-    shares = np.full((len(paths), len(judge.class_names)), np.nan)
-    strange = np.full(len(paths), "", object)
+def _table(predictor, paths, read):
+    """Return the DataFrame of a batch; read : pixels, or why there are none (str), a photo each."""
+    problems = [one if isinstance(one, str) else "" for one in read]
+    there = np.array([not problem for problem in problems])
+    probabilities = np.full((len(paths), len(predictor.class_names)), np.nan)
+    unknown = np.full(len(paths), "", object)
     if there.any():
-        features, shares[there] = judge.answer(np.stack([one for one in read if not isinstance(one, str)]))
-        if judge.known is not None:
-            far = ood.knn_distance(features, judge.known, judge.nearest) > judge.limit
-            strange[there] = np.where(far, "yes", "no")
-    best = np.where(there, np.nan_to_num(shares, nan=-1).argmax(axis=1), 0)
-    table = pandas.DataFrame({"path": paths, "class": np.where(there, np.array(judge.class_names)[best], "")})
-    table["confidence"] = np.where(there, shares[np.arange(len(paths)), best], np.nan)
-    table["unknown"], table["problem"] = strange, [one if isinstance(one, str) else "" for one in read]
-    return table.join(pandas.DataFrame(shares, columns=[f"p: {name}" for name in judge.class_names]))
+        images = np.stack([one for one in read if not isinstance(one, str)])
+        features, probabilities[there] = predictor.predict_fn(images)
+        if predictor.train_features is not None:
+            distances = ood.knn_distance(features, predictor.train_features, predictor.n_neighbors)
+            unknown[there] = np.where(distances > predictor.ood_threshold, "yes", "no")
+    best = np.nan_to_num(probabilities, nan=-1).argmax(axis=1)
+    table = pandas.DataFrame({"path": paths, "class": np.where(there, np.array(predictor.class_names)[best], "")})
+    table["confidence"] = probabilities[np.arange(len(paths)), best]
+    table["unknown"], table["problem"] = unknown, problems
+    return table.join(pandas.DataFrame(probabilities, columns=[f"p: {name}" for name in predictor.class_names]))
 
 
-def _read(path, side):
-    """Return pixels, uint8 (side, side, 3), or why there are none (str)."""
+def _read(path, image_size):
+    """Return pixels, uint8 (image_size, image_size, 3), or why there are none (str)."""
     try:
-        return read_image(path, side)
+        return read_image(path, image_size)
     except PhotoError as error:
         return str(error)
 
 
-def _asked(model, with_features):
+def _predict_fn(model, with_features):
     """Return a function from pixels to (features or None, probabilities), NumPy, traced once for any batch."""
-    shape = tf.TensorSpec((None, *model.input_shape[1:]), tf.float32)
     stages = saliency.split_model(model) if with_features else None
 
-    @tf.function(input_signature=[shape])
+    @tf.function(input_signature=[tf.TensorSpec((None, *model.input_shape[1:]), tf.float32)])
     def both(images):
         if stages is None:
             return tf.zeros(()), model(images, training=False)
         maps = stages[0](images, training=False)  # (batch, h, w, channels)
         return tf.reduce_mean(maps, axis=(1, 2)), stages[1](maps, training=False)
 
-    def answer(images):
-        features, shares = both(tf.cast(images, tf.float32))
-        return features.numpy() if with_features else None, shares.numpy()
+    def predict(images):
+        features, probabilities = both(tf.cast(images, tf.float32))
+        return features.numpy() if with_features else None, probabilities.numpy()
 
-    return answer
+    return predict
 
 
-def _read_known(path):
+def _ood_reference(path):
     if not path.is_file():
         return None, np.inf, ood.NEAREST
     with np.load(path, allow_pickle=False) as kept:

@@ -11,7 +11,7 @@ import keras
 
 from .. import _check, _files
 from ..data import catalog, splits
-from ..data.images import VERSION, fingerprint
+from ..data.images import VERSION
 from ..models import backbones, litert
 
 _PACKAGES = ("tensorflow", "tensorflow-cpu", "keras", "numpy", "pandas", "scikit-learn", "pillow")
@@ -78,10 +78,10 @@ def finish(run, *, parameters, metrics, photos=None, backbone=None, history=None
         numbers
     Returns the metrics as written: with `dataset`, `image_size`, `seed` and the backbone that was used.
     """
-    record = {"parameters": parameters, "versions": _versions(), "read_photo": VERSION, "fit": "stretch"}
+    record = {"parameters": parameters, "versions": _versions(), "read_photo": VERSION}
     record["activations_by"] = ", ".join(litert.engines_used())
     if photos is not None:
-        record["photos_fingerprint"] = fingerprint(photos)
+        record["photos_fingerprint"] = catalog.fingerprint(photos)
         _files.write_text(run / "labels.txt", "".join(f"{name}\n" for name in photos["label"].cat.categories))
     if photos is not None and "split" in photos:
         splits.write_splits(photos, run / "splits.csv")
@@ -100,6 +100,25 @@ def finish(run, *, parameters, metrics, photos=None, backbone=None, history=None
     _files.write_json(run / "run.json", record | {"seed": parameters["seed"], "seconds": metrics.get("seconds")})
     _files.write_json(run / "metrics.json", written)
     return written
+
+
+def read_run(run):
+    """Return (metrics, record), the dicts of a finished run's metrics.json and run.json; ValueError if it lacks one."""
+    try:
+        return tuple(json.loads((run / name).read_text(encoding="utf-8")) for name in ("metrics.json", "run.json"))
+    except FileNotFoundError as error:
+        raise ValueError(f"There is no {error.filename}. Call run_folder.finish first: only that ends a run.") from None
+
+
+def record_hashes(run, names):
+    """Write the sha256 of files of a finished run folder into its run.json, as `files_sha256`; return them (dict).
+
+    names : of files in the run folder; those that are not there are passed over
+    """
+    _, record = read_run(run)
+    record["files_sha256"] = {name: _files.sha256(run / name) for name in names if (run / name).is_file()}
+    _files.write_json(run / "run.json", record)
+    return record["files_sha256"]
 
 
 def _save(model, path):
@@ -143,7 +162,7 @@ def find_run(run, chapter, *, photos, backbone, image_size, seed):
         "image_size": (parameters.get("image_size"), image_size),
         "seed": (parameters.get("seed"), seed),
         "backbone": (record.get("backbone"), backbone.name),
-        "photos": (record.get("photos_fingerprint"), fingerprint(photos)),
+        "photos": (record.get("photos_fingerprint"), catalog.fingerprint(photos)),
     }
     differ = [name for name, (theirs, ours) in pairs.items() if theirs != ours]
     if differ:

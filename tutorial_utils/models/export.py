@@ -3,6 +3,7 @@
 Every export takes raw pixels 0-255, float32 (photos, height, width, 3), and gives probabilities (photos, classes).
 """
 
+import importlib.util
 import pathlib
 import time
 import warnings
@@ -15,9 +16,9 @@ import tensorflow as tf
 from .. import _check, _files, _quiet
 from . import litert
 
-KINDS = ("float32", "float16", "int8")
-NAMES = {"float32": "model.tflite", "float16": "model_float16.tflite", "int8": "model_int8.tflite"}
-ONNX = "model.onnx"
+KINDS = ("float32", "float16", "int8")  # of LiteRT
+NAMES = {"keras": "model.keras", "float32": "model.tflite", "float16": "model_float16.tflite"}
+NAMES |= {"int8": "model_int8.tflite", "onnx": "model.onnx"}
 _TIMED = 50  # photos that Keras is timed on, one at a time
 TOLERANCE = 1e-4  # by which a probability of a float32 export may differ from Keras's
 
@@ -50,67 +51,56 @@ def to_litert(model, kind="float32", examples=None):
         raise RuntimeError(f"LiteRT cannot take {model.name}: {error}") from error
 
 
-def write_onnx(model, path):
-    """Write a model as an ONNX file, any number of photos a call. Raises ImportError that says what to install."""
-    try:
-        import tf2onnx  # noqa: F401  (Keras needs it)
-    except ImportError:
-        raise ImportError('ONNX export needs tf2onnx and onnxruntime: pip install "tutorial_utils[export]"') from None
+def write_exports(model, folder, examples):
+    """Write every export of a model into a folder, each whole or not at all; return {kind: path}.
+
+    examples : as for `to_litert`. ONNX is left out where its packages are not installed (the extra `export`).
+    """
+    files = {kind: pathlib.Path(folder) / NAMES[kind] for kind in (*KINDS, "onnx")}
+    for kind in KINDS:
+        _files.write_bytes(files[kind], to_litert(model, kind, examples))
+    if not all(map(importlib.util.find_spec, ("tf2onnx", "onnxruntime"))):  # to write it, to run it
+        files.pop("onnx").unlink(missing_ok=True)  # one of an earlier run would be of another model
+    else:
+        _write_onnx(model, files["onnx"])
+    return files
+
+
+def _write_onnx(model, path):
+    """Write a model as an ONNX file that takes any number of photos a call."""
     fresh = keras.Model(model.inputs[0], model.outputs[0], name=model.name)
     fresh(np.zeros((1, *model.input_shape[1:]), np.float32))  # Keras exports only what was called
     with _quiet.without_notes(), warnings.catch_warnings():
         warnings.filterwarnings("ignore", category=FutureWarning, module=r"keras\..*")  # of Keras to itself
-        _files.replace_with(pathlib.Path(path), lambda file: fresh.export(file, format="onnx", verbose=False))
-
-
-def write_exports(model, folder, examples):
-    """Write every export of a model into a folder, each whole or not at all; return {kind: path}.
-
-    examples : as for `tflite`. ONNX is left out where tf2onnx is not installed.
-    """
-    folder, files = pathlib.Path(folder), {}
-    for kind in KINDS:
-        files[kind] = folder / NAMES[kind]
-        _files.write_bytes(files[kind], to_litert(model, kind, examples))
-    try:
-        write_onnx(model, folder / ONNX)
-        files["onnx"] = folder / ONNX
-    except ImportError:
-        (folder / ONNX).unlink(missing_ok=True)  # one of an earlier run would be of another model
-    return files
-
-
-def predict_export(path, images):
-    """Return the probabilities that an exported file gives for pixels 0-255 (photos, h, w, 3), a photo at a time."""
-    return _ask(_runner(pathlib.Path(path)), np.asarray(images))[0]
+        _files.replace_with(path, lambda file: fresh.export(file, format="onnx", verbose=False))
 
 
 def run_exports(model, files, images):
     """Return {kind: (probabilities, milliseconds)} of the Keras model, named "keras", and of each of its exports.
 
-    files : {kind: path}, as from `write`; images : pixels 0-255 (photos, h, w, 3), the same for all
+    files : {kind: path}, as from `write_exports`; images : pixels 0-255 (photos, h, w, 3), the same for all
     milliseconds : of a photo, one at a time, the median; an export on one processor core, Keras as it likes
     """
     images = np.asarray(images)
-    shares = model.predict(images, verbose=0)  # what the exports are held against
+    probabilities = model.predict(images, verbose=0)  # what the exports are held against
     some = images[: min(len(images), _TIMED)]
-    _, seconds = _ask(lambda image: model.predict_on_batch(image[None])[0], some)
-    found = {"keras": (shares, 1e3 * seconds)}
+    _, seconds = _run(lambda image: model.predict_on_batch(image[None])[0], some)
+    found = {"keras": (probabilities, 1e3 * seconds)}
     for kind, path in files.items():
-        shares, seconds = _ask(_runner(pathlib.Path(path)), images)
-        found[kind] = (shares, 1e3 * seconds)
+        probabilities, seconds = _run(_load(pathlib.Path(path)), images)
+        found[kind] = (probabilities, 1e3 * seconds)
     return found
 
 
-def compare_exports(asked, files):
+def compare_exports(answers, files):
     """Return what each export is worth beside the Keras model, as a DataFrame indexed by kind.
 
-    asked : as from `ask`; files : {kind: path}, that of the Keras model too where its size is to be told
+    answers : as from `run_exports`; files : {kind: path}, that of the Keras model too where its size is to be told
     Columns: `megabytes`, `milliseconds` (a photo), `largest_difference` (of a probability from Keras's),
     `same_class` (share of photos with the same top class).
     """
-    ours, rows = asked["keras"][0], {}
-    for kind, (theirs, milliseconds) in asked.items():
+    ours, rows = answers["keras"][0], {}
+    for kind, (theirs, milliseconds) in answers.items():
         size = pathlib.Path(files[kind]).stat().st_size / 1e6 if kind in files else np.nan
         same = (theirs.argmax(axis=1) == ours.argmax(axis=1)).mean()
         rows[kind] = {"megabytes": size, "milliseconds": milliseconds}
@@ -118,19 +108,19 @@ def compare_exports(asked, files):
     return pandas.DataFrame(rows).T.rename_axis("export")
 
 
-def _ask(run, images):
+def _run(predict, images):
     """Return (probabilities, median seconds a photo) of a function from one photo to its probabilities."""
     found, seconds = [], []
-    run(images[0].astype(np.float32))  # the first call sets things up
+    predict(images[0].astype(np.float32))  # the first call sets things up
     for image in images:
         started = time.perf_counter()
-        found.append(run(image.astype(np.float32)))
+        found.append(predict(image.astype(np.float32)))
         seconds.append(time.perf_counter() - started)
     return np.stack(found), float(np.median(seconds))
 
 
-def _runner(path):
-    """Return a function from float32 (h, w, 3) to probabilities (classes,) that asks an exported file."""
+def _load(path):
+    """Return a function from float32 (h, w, 3) to probabilities (classes,) that runs an exported file."""
     if path.suffix == ".tflite":
         return litert.LiteRTModel(path.read_bytes())
     import onnxruntime
