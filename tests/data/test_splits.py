@@ -1,8 +1,16 @@
+import subprocess
+import sys
+
 import numpy as np
 import pandas
 import pytest
 
 from tutorial_utils.data import splits
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("TUTORIAL_CACHE", str(tmp_path / "cache"))
 
 
 def table(classes, groups_a_class, photos_a_group):
@@ -45,6 +53,25 @@ def test_the_seed_decides():
     photos = table("ab", 20, 2)
     assert splits.split(photos, seed=1)["split"].equals(splits.split(photos, seed=1)["split"])
     assert not splits.split(photos, seed=1)["split"].equals(splits.split(photos, seed=2)["split"])
+    assert splits.split(photos)["split"].equals(splits.split(photos, seed=0)["split"])
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_each_group_goes_where_its_class_lacks_most_photos(seed):
+    """Of 20 photos 14, 2, 4 are wanted. 10 and 4 in a group go to train, 3 to test, 2 to val, 1 to test."""
+    rows = [(f"{size}/{n}.jpg", "a", f"{size}") for size in (1, 2, 3, 4, 10) for n in range(size)]
+    photos = pandas.DataFrame(rows, columns=["path", "label", "group"]).assign(label=pandas.Categorical(["a"] * 20))
+    split = splits.split(photos, seed).groupby("group")["split"].first()
+    assert split.to_dict() == {"10": "train", "4": "train", "3": "test", "2": "val", "1": "test"}
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_every_class_is_in_every_split_however_uneven_its_groups(seed):
+    rng = np.random.default_rng(seed)
+    rows = [("ab"[n % 2], f"{n}") for n in range(8) for _ in range(rng.integers(1, 30))]
+    photos = pandas.DataFrame(rows, columns=["label", "group"]).assign(path=[f"{n}" for n in range(len(rows))])
+    split = splits.split(photos.assign(label=photos["label"].astype("category")), seed)
+    assert (pandas.crosstab(split["label"], split["split"]) > 0).all(axis=None)
 
 
 def test_a_class_with_fewer_groups_than_splits():
@@ -59,16 +86,23 @@ def test_a_negative_seed():
         splits.split(table("ab", 5, 1), seed=-1)
 
 
-def test_fractions_that_do_not_sum_to_one():
-    with pytest.raises(ValueError, match="sum to 1"):
-        splits.split(table("ab", 5, 1), fractions=(0.7, 0.2, 0.2))
+@pytest.mark.parametrize("fractions", [(0.7, 0.2, 0.2), (0.8, 0.2), (0.8, 0, 0.2), (0.5, 0.3, 0.1), (0.4, 0.3, 0.3, 0)])
+def test_fractions_that_are_not_three_shares_of_one(fractions):
+    with pytest.raises(ValueError, match="three positive shares that sum to 1"):
+        splits.split(table("ab", 5, 1), fractions=fractions)
+
+
+def test_other_fractions():
+    counts = splits.split(table("ab", 20, 1), fractions=(0.5, 0.25, 0.25))["split"].value_counts()
+    assert counts.to_dict() == {"train": 20, "val": 10, "test": 10}
 
 
 def test_written_and_read_again(tmp_path):
-    photos = splits.split(table("ab", 10, 2))
+    photos = table("ab", 10, 2)
+    photos = splits.split(photos.assign(group=photos["group"].replace({"a 1": "NA", "a 2": "null"})))
     splits.write_splits(photos, tmp_path / "splits.csv")
-    again = splits.read_splits(photos.drop(columns="split").iloc[::-1], tmp_path / "splits.csv")
-    assert again.sort_index()["split"].tolist() == photos["split"].tolist()
+    again = splits.read_splits(photos.drop(columns=["split", "group"]).iloc[::-1], tmp_path / "splits.csv")
+    pandas.testing.assert_frame_equal(again.sort_index()[photos.columns], photos, check_dtype=False)
 
 
 def test_splits_of_other_photos_are_refused(tmp_path):
@@ -76,6 +110,13 @@ def test_splits_of_other_photos_are_refused(tmp_path):
     splits.write_splits(photos, tmp_path / "splits.csv")
     with pytest.raises(ValueError, match="made for other photos"):
         splits.read_splits(photos.iloc[1:], tmp_path / "splits.csv")
+
+
+@pytest.mark.parametrize("content", ["path,split\na,train\n", "path,split,group\na,training,a\n"])
+def test_a_file_that_is_no_table_of_splits_is_refused(tmp_path, content):
+    (tmp_path / "splits.csv").write_text(content)
+    with pytest.raises(ValueError, match="is no table of splits"):
+        splits.read_splits(table("a", 1, 1), tmp_path / "splits.csv")
 
 
 def test_part_numbers_its_rows_from_zero():
@@ -101,6 +142,16 @@ def test_says_what_gave_way():
     )
 
 
+@pytest.mark.parametrize(("train", "told"), [(74, False), (76, True)])
+def test_shares_may_be_five_points_off(train, told):
+    """Of 100 photos; classes of which there are no photos are not named."""
+    split = ["train"] * train + ["val"] * 8 + ["test"] * (92 - train)
+    photos = pandas.DataFrame({"split": split, "group": range(100)})
+    photos["label"] = pandas.Categorical(["a"] * 100, categories=["a", "none"])
+    assert splits.uneven_shares(photos).startswith("a: 76 / 8 / 16 %") is told
+    assert "none" not in splits.uneven_shares(photos).split(";")[0]
+
+
 def test_a_split_that_a_set_brings_is_kept():
     photos = table("ab", 3, 2)
     photos["split"] = [("test", "train", "val")[row // 2 % 3] for row in range(len(photos))]
@@ -109,10 +160,43 @@ def test_a_split_that_a_set_brings_is_kept():
     assert list(kept["split"].cat.categories) == list(splits.NAMES)
 
 
-def test_a_split_through_a_group_is_not_kept():
-    photos = table("ab", 3, 2)
-    photos["split"] = ["test", "train", "val"] * 4
-    with pytest.raises(ValueError, match=r"the same group stands in two splits: .*drop"):
+LEAKS = """
+import numpy, pandas
+from tutorial_utils.data import splits
+
+thumbnails = list(numpy.random.default_rng(0).integers(0, 256, (6, 48, 48), numpy.uint8))
+photos = pandas.DataFrame({"path": list("uvwxyz"), "group": list("uvwxyz"), "split": ["test", "train", "val"] * 2})
+photos["label"] = pandas.Categorical(list("aaabbb"))
+stats = pandas.DataFrame({"problem": "", "sha256": list("uvwxyz"), "thumbnail": thumbnails})
+mirrored = stats.assign(thumbnail=[*thumbnails[:5], thumbnails[0][:, ::-1]])
+splits.split(photos, stats=stats)  # nothing leaks
+cases = [(photos.assign(group=list("uvwxyu")), None), (photos.assign(path=list("uvwxyu")), None)]
+for given, looked_at in [*cases, (photos, stats.assign(sha256=list("uvwxyu"))), (photos, mirrored)]:
+    try:
+        splits.split(given, stats=looked_at)
+    except ValueError as error:
+        print(error)
+"""
+
+
+def test_a_split_that_leaks_is_not_kept_even_where_python_skips_asserts():
+    process = subprocess.run([sys.executable, "-O", "-c", LEAKS], capture_output=True, text=True, check=True)
+    but = "These photos bring their own split, but {}. To split them anew: photos.drop(columns='split')."
+    whats = ["the same group stands in two splits: u", "the same path stands in two splits: u"]
+    whats += ["duplicates stand in two splits: u and z"] * 2
+    assert process.stdout.splitlines() == [but.format(what) for what in whats]
+
+
+def test_a_path_of_two_groups_is_not_split():
+    photos = table("a", 12, 1)
+    photos.loc[:7, "path"] = "same.jpg"
+    with pytest.raises(ValueError, match=r"would leak: the same path stands in two splits: same\.jpg"):
+        splits.split(photos)
+
+
+def test_a_class_that_a_split_lacks_is_named():
+    photos = table("ab", 3, 1).assign(split=["train", "val", "test", "train", "train", "train"])
+    with pytest.raises(ValueError, match="'b' ended with no photo in val, test: "):
         splits.split(photos)
 
 
@@ -128,3 +212,58 @@ def test_too_few_groups_after_merging_copies_are_explained():
     stats = pandas.DataFrame({"problem": "", "sha256": [str(row // 2) for row in range(6)], "thumbnail": thumbnails})
     with pytest.raises(ValueError, match=r"in \d group.*\(3 pairs of photos are so alike"):
         splits.split(photos, stats=stats)
+
+
+def test_folds_hold_back_each_group_once():
+    photos = table("ab", 6, 4)
+    folds = list(splits.group_k_fold(photos, 3, seed=1).split(photos, photos["label"], photos["group"]))
+    assert len(folds) == 3
+    assert sorted(row for _, held_out in folds for row in held_out) == list(range(48))
+    for train, held_out in folds:
+        assert not set(photos["group"][train]) & set(photos["group"][held_out])
+        assert photos["label"][held_out].value_counts().to_dict() == {"a": 8, "b": 8}
+
+
+@pytest.mark.parametrize(("groups", "folds"), [(2, 2), (4, 4), (9, 5)])
+def test_there_are_no_more_folds_than_groups_of_a_class(groups, folds):
+    photos = pandas.concat([table("a", 20, 1), table("b", groups, 3)])
+    assert splits.group_k_fold(photos).get_n_splits() == folds
+
+
+def test_a_class_of_one_group_has_no_folds():
+    with pytest.raises(ValueError, match="All photos of the class 'b' belong to one group"):
+        splits.group_k_fold(pandas.concat([table("a", 5, 1), table("b", 1, 9)]))
+
+
+def test_the_seed_decides_which_groups_a_fold_holds():
+    photos = table("ab", 10, 2)
+
+    def first(**options):
+        folds = splits.group_k_fold(photos, **options)
+        return next(folds.split(photos, photos["label"], photos["group"]))[1].tolist()
+
+    assert first() == first(seed=0) != first(seed=1)
+
+
+def test_a_sample_takes_whole_groups_by_seed():
+    photos = table("ab", 10, 4)
+    few = splits.sample_per_class(photos, 12, seed=1)
+    assert few["label"].value_counts().to_dict() == {"a": 12, "b": 12}
+    assert (few.groupby("group").size() == 4).all()
+    assert few.index.tolist() == list(range(24))
+    assert few["path"].tolist() == photos.loc[photos["path"].isin(few["path"]), "path"].tolist()  # in their order
+    assert few.equals(splits.sample_per_class(photos, 12, seed=1))
+    assert not few.equals(splits.sample_per_class(photos, 12, seed=2))
+    assert splits.sample_per_class(photos, 12).equals(splits.sample_per_class(photos, 12, seed=0))
+
+
+def test_a_sample_of_large_groups_leaves_one_for_each_split():
+    photos = table("ab", 3, 20)
+    assert splits.sample_per_class(photos, 14).groupby("group").size().tolist() == [4] * 6  # a third of 14 is 4
+    assert len(splits.sample_per_class(pandas.concat([photos, table("c", 9, 1)]), 9)) == 27
+
+
+def test_a_sample_has_at_least_three_photos_a_class():
+    assert len(splits.sample_per_class(table("ab", 5, 3), 3)) == 6
+    with pytest.raises(ValueError, match="photos_per_class must be a whole number from 3"):
+        splits.sample_per_class(table("ab", 5, 3), 2)
