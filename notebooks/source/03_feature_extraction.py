@@ -151,7 +151,7 @@ from tutorial_utils.widgets import feature_extraction
 
 on_map = splits.sample_per_class(train, max(3, 400 // len(class_names)), seed=seed)
 features_on_map = features.stored(on_map, borrowed, image_size)[:]
-places = feature_extraction.neighbor_map(features_on_map, seed)  # (photos, 2)
+places = feature_extraction.tsne_map(features_on_map, seed)  # (photos, 2)
 feature_extraction.browse_map(places, pipeline.labels(on_map), class_names, on_map["path"].to_numpy())
 
 # %% [markdown]

@@ -72,7 +72,7 @@ def test_the_map_keeps_neighbors_together(count):
     rng = np.random.default_rng(0)
     features = rng.normal(size=(count, 8)) * 0.1
     features[count // 2 :] += 10
-    places = feature_extraction.neighbor_map(features)
+    places = feature_extraction.tsne_map(features)
     assert places.shape == (count, 2)
     distance = np.linalg.norm(places[:, None] - places, axis=2) + 1e9 * np.eye(count)
     if count > 2:

@@ -30,7 +30,7 @@ RATES = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2)
 DROPOUTS = (0.0, 0.2, 0.5, 0.8)
 
 
-def neighbor_map(features, seed=0):
+def tsne_map(features, seed=0):
     """Return a place for each photo, float (photos, 2), such that photos with like features lie near each other.
 
     features : float (photos, channels). t-SNE (van der Maaten and Hinton 2008, JMLR 9) on the first
@@ -51,7 +51,7 @@ def neighbor_map(features, seed=0):
 def browse_map(places, labels, class_names, paths, start=0):
     """Return a map of photos where a click on a point, or the arrow keys, show its photo beside it.
 
-    places : float (photos, 2), as from `neighbor_map`; labels : int (photos,); paths : (photos,)
+    places : float (photos, 2), as from `tsne_map`; labels : int (photos,); paths : (photos,)
     """
     texts = [f"photo {photo}: {class_names[label]}" for photo, label in enumerate(labels)]
     ax, alt = draw_map(places, labels, class_names)
