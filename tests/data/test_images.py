@@ -1,7 +1,10 @@
 """Expected pixels are worked by hand: plain colors, two-color pictures, the corners of a rotated one."""
 
 import io
+import struct
+import zlib
 
+import hostile
 import numpy as np
 import PIL.Image
 import PIL.ImageCms
@@ -45,25 +48,54 @@ def test_turns_a_photo_upright(tmp_path):
     assert shown[0, 1].tolist() == [255, 255, 255]
 
 
-def test_lays_transparency_on_white(tmp_path):
-    PIL.Image.new("RGBA", (2, 2), (255, 0, 0, 0)).save(tmp_path / "clear.png")
-    assert (read_image(tmp_path / "clear.png") == 255).all()
+@pytest.mark.parametrize("mode", ["RGBA", "LA"])
+def test_lays_transparency_on_white(tmp_path, mode):
+    clear = PIL.Image.new("RGBA", (2, 2), (255, 0, 0, 0))
+    clear.putpixel((0, 0), (0, 0, 0, 255))
+    clear.convert(mode).save(tmp_path / "clear.png")
+    assert read_image(tmp_path / "clear.png")[..., 1].tolist() == [[0, 255], [255, 255]]
 
 
-def test_scales_16_bit_grays(tmp_path):
-    PIL.Image.fromarray(np.full((2, 2), 32896, np.uint16)).save(tmp_path / "deep.png")  # 128.5 of 257 steps
-    assert read_image(tmp_path / "deep.png")[0, 0].tolist() == [128, 128, 128]
+@pytest.mark.parametrize("mode", ["RGB", "P"])
+def test_a_color_that_stands_for_transparent_becomes_white(tmp_path, mode):
+    image = PIL.Image.new("RGB", (2, 1), (255, 0, 0))
+    image.putpixel((0, 0), (0, 0, 255))
+    image = image.convert(mode)
+    image.save(tmp_path / "clear.png", transparency=image.getpixel((1, 0)))
+    assert read_image(tmp_path / "clear.png").tolist() == [[[0, 0, 255], [255, 255, 255]]]
 
 
-def test_converts_an_embedded_color_profile(tmp_path):
-    """In a linear profile half the light is 0.5; in sRGB the same light is written 188 (IEC 61966-2-1)."""
-    lab = PIL.ImageCms.createProfile("LAB")
-    srgb = PIL.ImageCms.ImageCmsProfile(PIL.ImageCms.createProfile("sRGB")).tobytes()
-    image = PIL.Image.new("RGB", (2, 2), (120, 130, 140))
-    image.save(tmp_path / "tagged.png", icc_profile=srgb)
-    np.testing.assert_allclose(read_image(tmp_path / "tagged.png")[0, 0], (120, 130, 140), atol=1)
-    image.save(tmp_path / "odd.png", icc_profile=PIL.ImageCms.ImageCmsProfile(lab).tobytes())  # does not fit RGB
-    assert read_image(tmp_path / "odd.png")[0, 0].tolist() == [120, 130, 140]
+@pytest.mark.parametrize(("white", "kind"), [(65535, np.uint16), (131070, np.int32)])
+def test_scales_deep_grays(tmp_path, white, kind):
+    """Of 16 bits 65535 is white; of more, the brightest pixel. 32896 of 65535 is 128.003 of 255."""
+    grays = np.array([[0, 32896 * (white // 65535), white]], kind)
+    PIL.Image.fromarray(grays).save(tmp_path / "deep.tif")
+    assert read_image(tmp_path / "deep.tif")[..., 0].tolist() == [[0, 128, 255]]
+
+
+def test_a_dark_photo_of_16_bits_stays_dark(tmp_path):
+    PIL.Image.fromarray(np.full((2, 2), 2570, np.uint16)).save(tmp_path / "deep.png")  # 10 times 257
+    assert (read_image(tmp_path / "deep.png") == 10).all()
+
+
+def linear_profile():
+    """Return sRGB's color profile with each curve made straight: a number is the light itself."""
+    profile = bytearray(PIL.ImageCms.ImageCmsProfile(PIL.ImageCms.createProfile("sRGB")).tobytes())
+    for place in range(132, 132 + 12 * struct.unpack_from(">I", profile, 128)[0], 12):
+        name, offset, _ = struct.unpack_from(">4sII", profile, place)
+        if name in (b"rTRC", b"gTRC", b"bTRC"):
+            profile[offset : offset + 12] = b"curv" + bytes(8)
+    return bytes(profile)
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L"])
+def test_converts_an_embedded_color_profile(tmp_path, mode):
+    """In a linear profile half the light is 128 of 255; in sRGB the same light is written 188 (IEC 61966-2-1)."""
+    PIL.Image.new("RGB", (2, 2), (128, 128, 128)).save(tmp_path / "linear.png", icc_profile=linear_profile())
+    np.testing.assert_allclose(read_image(tmp_path / "linear.png"), 188, atol=1)
+    lab = PIL.ImageCms.ImageCmsProfile(PIL.ImageCms.createProfile("LAB")).tobytes()  # fits neither RGB nor gray
+    PIL.Image.new(mode, (2, 2), "gray").save(tmp_path / "odd.png", icc_profile=lab)
+    assert (read_image(tmp_path / "odd.png") == 128).all()
 
 
 def test_stretches_the_whole_photo_to_the_square(tmp_path):
@@ -77,6 +109,43 @@ def test_stretches_the_whole_photo_to_the_square(tmp_path):
     assert square[:, 6:].min() == 255
 
 
+@pytest.mark.parametrize(("size", "right"), [(0, False), (1, True), (4096, True), (4097, False), (2.5, False)])
+def test_a_side_is_a_number_of_pixels(tmp_path, make_photo, size, right):
+    path = make_photo(tmp_path / "photo.png")
+    if right:
+        assert read_image(path, size).shape == (size, size, 3)
+    else:
+        with pytest.raises(ValueError, match="size must be a whole number from 1 to 4096"):
+            read_image(path, size)
+
+
+def header(image, kind, **options):
+    return images.decode("photo", hostile.saved(image, kind, **options))[1]
+
+
+def test_the_header_is_that_of_the_file_before_it_is_turned():
+    exif = hostile.exif(6, "2026:11:23 09:35:00")
+    profile = linear_profile()
+    found = header(PIL.Image.new("RGB", (40, 30)), "JPEG", exif=exif, icc_profile=profile)
+    assert found == ("JPEG", "RGB", 40, 30, False, 6, True, "2026:11:23 09:35:00")
+    assert header(PIL.Image.new("L", (3, 4)), "PNG") == ("PNG", "L", 3, 4, False, 1, False, None)
+
+
+def test_when_a_photo_was_taken_goes_before_when_it_was_written():
+    exif = hostile.exif(1, "2026:11:23 09:35:00")
+    exif[0x0132] = "2027:01:01 00:00:00"
+    assert header(PIL.Image.new("RGB", (4, 3)), "JPEG", exif=exif).taken == "2026:11:23 09:35:00"
+    del exif.get_ifd(0x8769)[0x9003]
+    assert header(PIL.Image.new("RGB", (4, 3)), "JPEG", exif=exif).taken == "2027:01:01 00:00:00"
+
+
+@pytest.mark.parametrize(("kind", "animated"), [("GIF", True), ("PNG", True), ("MPO", False)])
+def test_a_phones_two_pictures_are_no_animation(kind, animated):
+    both = [PIL.Image.new("RGB", (8, 6), color) for color in ("red", "blue")]
+    found = header(both[0], kind, save_all=True, append_images=both[1:])
+    assert (found.format, found.animated) == (kind, animated)
+
+
 def test_resizing_averages_fine_detail(tmp_path):
     """A checkerboard of single pixels becomes even gray; without antialiasing it would stay black or white."""
     board = (np.indices((64, 64)).sum(axis=0) % 2 * 255).astype(np.uint8)
@@ -84,17 +153,28 @@ def test_resizing_averages_fine_detail(tmp_path):
     np.testing.assert_allclose(read_image(tmp_path / "board.png", 8)[2:-2, 2:-2], 127.5, atol=3)
 
 
+PNG = hostile.saved(hostile.picture(), "PNG")
+
+
 @pytest.mark.parametrize(
-    ("content", "word"),
-    [(b"", "empty"), (b"hello, I am a text", "not a photo"), (None, "There is no file")],
+    ("content", "word", "kind"),
+    [
+        (None, "There is no file", "missing"),
+        (b"", "empty", "empty"),
+        (b"hello, I am a text", "not a photo", "not_a_photo"),
+        (PNG[: len(PNG) // 2], "damaged", "truncated"),
+        (PNG[:1000] + bytes(40) + PNG[1040:], "damaged", "damaged"),
+        (hostile.png(60_000, 60_000, zlib.compress(bytes(1000))), "more pixels than a photo has", "too_large"),
+    ],
 )
-def test_names_the_file_that_is_no_photo(tmp_path, content, word):
+def test_names_the_file_that_is_no_photo(tmp_path, content, word, kind):
     path = tmp_path / "photo.jpg"
     if content is not None:
         path.write_bytes(content)
     with pytest.raises(PhotoError, match=word) as caught:
         read_image(path)
     assert str(path) in str(caught.value)
+    assert caught.value.kind == kind
 
 
 def test_a_heif_photo_is_read_or_the_package_named(tmp_path, monkeypatch):
@@ -130,5 +210,6 @@ def test_refuses_formats_that_are_no_photos(tmp_path):
 
 def test_refuses_floating_point_pixels(tmp_path):
     PIL.Image.fromarray(np.full((4, 4), 0.5, np.float32)).save(tmp_path / "float.tif")
-    with pytest.raises(PhotoError, match=r"float\.tif .*8 or 16 bits"):
+    with pytest.raises(PhotoError, match=r"float\.tif .*8 or 16 bits") as caught:
         read_image(tmp_path / "float.tif")
+    assert caught.value.kind == "floating"
