@@ -24,6 +24,23 @@ DRAWS = 5
 HALVES, DRAWS_OF_HALF = 4, 3
 
 
+def draw(labels, groups, share, seed=0):
+    """Return the rows of about `share` of the photos of each class, in whole groups, int (rows,), ascending.
+
+    labels : int (photos,); groups : (photos,); share : above 0, up to 1
+    The groups of a class come in an order drawn by `seed`, until they hold its share; each class has at least one. The
+    same seed makes a larger share hold the smaller one, which splits.sample_per_class does not promise.
+    """
+    rng, kept = np.random.default_rng(seed), []
+    for label in np.unique(labels):
+        here = np.flatnonzero(labels == label)
+        names, group_of = np.unique(groups[here], return_inverse=True)
+        place = rng.permutation(len(names))[group_of]  # (photos of the class,)
+        before = np.append(0, np.cumsum(np.bincount(place)))  # photos in the groups before each place
+        kept.append(here[before[place] < share * len(here) - 1e-9])
+    return np.sort(np.concatenate(kept))
+
+
 def learned(train, test, rows):
     """Return (photos learned from, predicted classes of the test photos) of a head that learns from some rows."""
     solved = trust.head(trust.Part(*(each[rows] for each in train)))
@@ -32,23 +49,17 @@ def learned(train, test, rows):
 
 def of_all(train, test):
     """Return [(share, photos learned from, predicted classes)] of draws from all training photos."""
-    draws = [
-        (share, learning_curve.subsample(train.labels, train.groups, share, n))
-        for share in SHARES
-        for n in range(DRAWS)
-    ]
+    draws = [(share, draw(train.labels, train.groups, share, n)) for share in SHARES for n in range(DRAWS)]
     return [(share, *learned(train, test, rows)) for share, rows in draws]
 
 
 def of_a_half(train, test, seed):
     """Return the same of one half of the training photos, and of draws from within it."""
-    half = learning_curve.subsample(train.labels, train.groups, SHARES[-1], seed)
+    half = draw(train.labels, train.groups, SHARES[-1], seed)
     found = [(SHARES[-1], *learned(train, test, half))]
     for share in SHARES[:-1]:
         for n in range(DRAWS_OF_HALF):
-            part = learning_curve.subsample(
-                train.labels[half], train.groups[half], share / SHARES[-1], DRAWS_OF_HALF * seed + n
-            )
+            part = draw(train.labels[half], train.groups[half], share / SHARES[-1], DRAWS_OF_HALF * seed + n)
             found.append((share, *learned(train, test, half[part])))
     return found
 

@@ -24,6 +24,23 @@ def test_a_case_stands_beside_what_was_measured():
     assert row["inside"]
 
 
+def test_a_draw_takes_whole_groups_of_each_class_until_it_has_its_share():
+    """Class 0: five plants of four photos; class 1: a plant of eight, two of one. Half is 10 and 5 photos."""
+    labels = np.repeat([0, 1], [20, 10])
+    groups = np.r_[np.repeat(np.arange(5), 4), np.repeat([5, 6, 7], [8, 1, 1])]
+    for seed in range(20):
+        rows = forecasts.draw(labels, groups, 0.5, seed)
+        whole = [np.isin(groups[labels == label], groups[rows]).sum() for label in (0, 1)]
+        assert whole == np.bincount(labels[rows]).tolist()
+        assert whole[0] == 12  # two plants are 8 photos, too few
+        assert whole[1] in (8, 9, 10)  # the large plant is always needed; small ones may come before it
+        assert set(rows) <= set(forecasts.draw(labels, groups, 0.8, seed))
+    np.testing.assert_array_equal(forecasts.draw(labels, groups, 1, 0), np.arange(30))
+    assert np.bincount(labels[forecasts.draw(labels, groups, 0.01, 0)]).min() > 0
+    different = {tuple(forecasts.draw(labels, groups, 0.5, seed)) for seed in range(20)}
+    assert len(different) > 5
+
+
 def test_draws_of_a_half_stay_within_it():
     rng = np.random.default_rng(0)
     train = trust.Part(rng.normal(size=(80, 4)) + np.repeat([0, 3], 40)[:, None], np.repeat([0, 1], 40), np.arange(80))

@@ -39,29 +39,6 @@ def test_the_interval_holds_what_is_then_measured():
     assert 0.87 * tries <= held <= 0.95 * tries
 
 
-def test_a_draw_takes_whole_groups_of_each_class_until_it_has_its_share():
-    """Class 0: five plants of four photos; class 1: a plant of eight, two of one. Half is 10 and 5 photos."""
-    labels = np.repeat([0, 1], [20, 10])
-    groups = np.r_[np.repeat(np.arange(5), 4), np.repeat([5, 6, 7], [8, 1, 1])]
-    for seed in range(20):
-        rows = learning_curve.subsample(labels, groups, 0.5, seed)
-        whole = [np.isin(groups[labels == label], groups[rows]).sum() for label in (0, 1)]
-        assert whole == np.bincount(labels[rows]).tolist()
-        assert whole[0] == 12  # two plants are 8 photos, too few
-        assert whole[1] in (8, 9, 10)  # the large plant is always needed; small ones may come before it
-        assert set(rows) <= set(learning_curve.subsample(labels, groups, 0.8, seed))
-    np.testing.assert_array_equal(learning_curve.subsample(labels, groups, 1, 0), np.arange(30))
-    assert np.bincount(labels[learning_curve.subsample(labels, groups, 0.01, 0)]).min() > 0
-    different = {tuple(learning_curve.subsample(labels, groups, 0.5, seed)) for seed in range(20)}
-    assert len(different) > 5
-
-
-@pytest.mark.parametrize(("groups", "share"), [([1, 2], 0), ([1, 2], 1.5), ([1], 0.5)])
-def test_a_draw_of_another_share_is_refused(groups, share):
-    with pytest.raises(ValueError, match="share above 0"):
-        learning_curve.subsample([0, 1], groups, share)
-
-
 @pytest.mark.parametrize(
     ("photos", "accuracies", "message"),
     [

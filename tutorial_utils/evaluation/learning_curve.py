@@ -34,30 +34,6 @@ def forecast_accuracy(photos, accuracies, asked, at, level=0.9):
     return Interval(value, max(0.0, low), min(1.0, high), asked, asked, level, "% right expected")
 
 
-def subsample(labels, groups, share, seed=0):
-    """Return the rows of a smaller training set: about `share` of the photos of each class, in whole groups.
-
-    labels : int (photos,); groups : (photos,), photos of one plant share theirs; share : above 0, up to 1
-    The groups of a class come in an order drawn by `seed`, until they hold its share; each class has at least one. The
-    same seed makes a larger share hold the smaller one.
-    Returns int (rows,), ascending. Raises ValueError for unequal lengths or another share.
-    """
-    labels, groups = np.asarray(labels), np.asarray(groups)
-    if labels.shape != groups.shape or labels.ndim != 1 or not 0 < share <= 1:
-        raise ValueError(
-            f"Expected a group for each label and a share above 0, up to 1; got shapes {labels.shape} and "
-            f"{groups.shape}, share {share!r}."
-        )
-    rng, kept = np.random.default_rng(seed), []
-    for label in np.unique(labels):
-        here = np.flatnonzero(labels == label)
-        names, group_of = np.unique(groups[here], return_inverse=True)
-        place = rng.permutation(len(names))[group_of]  # (photos of the class,)
-        before = np.append(0, np.cumsum(np.bincount(place)))  # photos in the groups before each place
-        kept.append(here[before[place] < share * len(here) - 1e-9])
-    return np.sort(np.concatenate(kept))
-
-
 def _check(photos, accuracies):
     if photos.shape != accuracies.shape or photos.ndim != 1 or len(photos) < 3:
         raise ValueError(
