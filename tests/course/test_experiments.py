@@ -9,7 +9,7 @@ import time
 import nbformat
 import pytest
 
-from tutorial_utils.course import experiments
+from tutorial_utils.course import comparison, execution, experiments
 
 PARAMETERS = 'seed = 0\nwidth = 3\nrate = 0.1\nname = "a"\nrun_dir = "runs/x"\nsome = None'
 CODE = """import json, pathlib
@@ -19,16 +19,35 @@ with open(pathlib.Path(run_dir).parent / "log", "a") as log:
     log.write(f"{width} {seed}\\n")"""
 
 
-def write(path, code=CODE):
-    cells = [nbformat.v4.new_code_cell(PARAMETERS, metadata={"tags": ["parameters"]}), nbformat.v4.new_code_cell(code)]
+def write(path, code=CODE, prose="Which width is best?"):
+    cells = [nbformat.v4.new_markdown_cell(prose)]
+    cells += [nbformat.v4.new_code_cell(PARAMETERS, metadata={"tags": ["parameters"]}), nbformat.v4.new_code_cell(code)]
     kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
     nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=kernel), path)
     return path
 
 
 @pytest.fixture
-def notebook(tmp_path):
+def notebook(tmp_path, monkeypatch):
+    monkeypatch.setattr(execution, "_package_digest", lambda: "as it is")
     return write(tmp_path / "07_tiny.ipynb")
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    """Runs end at once, in this process; returns what was run: [(width, seed)]."""
+    ran = []
+
+    def run_once(notebook, run, setting, stop=None):
+        run.mkdir()
+        ran.append((setting["width"], setting["seed"]))
+        score = setting["width"] / 10 + setting["seed"] / 100
+        told = {experiments._ASKED: setting, experiments._ENDED: {"ok": True, "reason": "", "run_seconds": 1.0}}
+        for name, content in (told | {"metrics.json": {"test_accuracy": score}}).items():
+            (run / name).write_text(json.dumps(content))
+
+    monkeypatch.setattr(experiments, "run_once", run_once)
+    return ran
 
 
 def ran(folder):
@@ -50,26 +69,52 @@ def test_each_combination_runs_once_and_a_failure_stops_no_other(notebook, tmp_p
     assert again.equals(good.dropna(axis=1, how="all")[again.columns])
     assert ran(folder) == ["2 0", "2 1"]  # nothing ran twice
 
-    write(notebook, CODE + "\n# another text")
-    experiments.run_grid(notebook, folder, {"width": [2]}, seeds=(0,), fixed={"name": "b"})
-    assert ran(folder) == ["2 0", "2 0", "2 1"]  # a changed notebook is a new run
 
-
-def test_runs_are_read_in_the_order_in_which_they_were_first_asked_for(notebook, tmp_path, monkeypatch):
+def test_runs_are_read_in_the_order_in_which_they_were_first_asked_for(notebook, tmp_path, quick):
     """Their names are hashes; what is named first is the baseline of a comparison."""
-
-    def quick(notebook, run, setting, stop=None):
-        run.mkdir()
-        for name, content in {experiments._ASKED: setting, experiments._ENDED: {"ok": True, "reason": ""}}.items():
-            (run / name).write_text(json.dumps(content))
-
-    monkeypatch.setattr(experiments, "one", quick)
     widths = [5, 9, 1, 7, 3, 8, 2]
     experiments.run_grid(notebook, tmp_path / "grid", {"width": widths[:4]})
     experiments.run_grid(notebook, tmp_path / "grid", {"width": widths[::-1]})
     assert experiments.read_runs(tmp_path / "grid")["width"].tolist() == widths[:4] + widths[:3:-1]
     (tmp_path / "grid" / experiments._ORDER).unlink()  # a folder of runs from elsewhere
     assert sorted(experiments.read_runs(tmp_path / "grid")["width"]) == sorted(widths)
+
+
+def test_a_grid_of_before_is_read_in_its_order(notebook, tmp_path, quick):
+    names = experiments.run_grid(notebook, tmp_path / "grid", {"width": [5, 9, 1]}).index
+    (tmp_path / "grid" / experiments._ORDER).write_text(json.dumps(list(names[::-1])))  # names were all that was kept
+    assert experiments.read_runs(tmp_path / "grid")["width"].tolist() == [1, 9, 5]
+
+
+def test_other_words_in_the_notebook_make_no_further_seeds(notebook, tmp_path, quick):
+    """Two widths, three seeds; then the prose is written anew and the grid is called again."""
+    grid = dict(vary={"width": [2, 4]}, seeds=(0, 1, 2))
+    experiments.run_grid(notebook, tmp_path / "grid", **grid)
+    write(notebook, prose="Which of the widths is better?")
+    experiments.run_grid(notebook, tmp_path / "grid", **grid)
+    assert len(quick) == 6
+    assert comparison.settings(experiments.read_runs(tmp_path / "grid"), ["width"])["seeds"].tolist() == [3, 3]
+
+
+def change_the_code(notebook, monkeypatch):
+    write(notebook, CODE + "\nscore = 2")
+
+
+def change_the_package(notebook, monkeypatch):
+    monkeypatch.setattr(execution, "_package_digest", lambda: "another")
+
+
+@pytest.mark.parametrize("change", [change_the_code, change_the_package])
+def test_runs_of_other_code_are_run_anew_and_left_out_of_the_comparison(
+    notebook, tmp_path, monkeypatch, quick, capsys, change
+):
+    experiments.run_grid(notebook, tmp_path / "grid", {"width": [2, 4]}, seeds=(0, 1, 2))
+    change(notebook, monkeypatch)
+    capsys.readouterr()
+    experiments.run_grid(notebook, tmp_path / "grid", {"width": [2, 4]}, seeds=(0, 1))
+    assert len(quick) == 6 + 4
+    assert "6 runs of an earlier state of the notebook or the package are left out." in capsys.readouterr().out
+    assert comparison.settings(experiments.read_runs(tmp_path / "grid"), ["width"])["seeds"].tolist() == [2, 2]
 
 
 def test_a_failed_run_is_run_again(notebook, tmp_path):
@@ -116,7 +161,7 @@ def test_a_stopped_run_leaves_nothing_that_looks_finished(notebook, tmp_path):
     stop, run = threading.Event(), tmp_path / "run"
     threading.Timer(1, stop.set).start()
     started = time.monotonic()
-    assert experiments.one(notebook, run, {"width": 1, "seed": 0}, stop=stop) is False
+    assert experiments.run_once(notebook, run, {"width": 1, "seed": 0}, stop=stop) is False
     assert time.monotonic() - started < 30
     assert not (run / experiments._ENDED).exists()
     assert json.loads((run / experiments._ASKED).read_text())["width"] == 1
