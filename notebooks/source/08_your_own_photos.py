@@ -263,16 +263,15 @@ print(f"chosen: {adviser.STRATEGIES[chosen]}")
 # ### As sure as it is right
 #
 # The validation photos also say by which *temperature* the logits should be divided so that the confidence is honest
-# (chapter 6). The logits are the last layer's weights times what comes in, plus its bias; so both are divided, once and
-# for all, and the model that is handed on needs no layer more.
+# (chapter 6). The logits are the last layer's weights times what comes in, plus its bias; `add_temperature` divides
+# both, once and for all, so the model that is handed on needs no layer more.
 
 # %%
 from tutorial_utils.evaluation import calibration
 
 y_val, val_probabilities = metrics.predict(model, val_batches)
 temperature = calibration.fit_temperature(val_probabilities, y_val, validation["group"])
-last_layer = model.layers[-1].layers[-1]  # of the head: Dense with a softmax
-last_layer.set_weights([weights / temperature for weights in last_layer.get_weights()])
+model = heads.add_temperature(model, temperature)
 
 cooled_val = metrics.predict(model, val_batches)[1]
 by_formula = calibration.apply_temperature(val_probabilities, temperature)

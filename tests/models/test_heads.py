@@ -105,6 +105,26 @@ def test_a_temperature_inside_the_model_is_that_of_calibration():
     assert after.max() < before.max()
 
 
+def test_a_temperature_needs_no_layer_more_where_a_dense_softmax_comes_last():
+    """The weights of a copy are divided, in the nested head too; not where the output comes from what follows it."""
+    inner = keras.Sequential([keras.Input((3,)), keras.layers.Dense(4, activation="softmax")])
+    pixels = keras.Input((3,), name="pixels")
+    model = keras.Model(pixels, inner(pixels))
+    photos = np.random.default_rng(0).normal(size=(20, 3)).astype("float32")
+    before = model.predict_on_batch(photos)
+    cooled = heads.add_temperature(model, 2.5)
+    assert len(cooled.weights) == len(model.weights)
+    assert [layer.name for layer in cooled.layers] == [layer.name for layer in model.layers]
+    expected = calibration.apply_temperature(before, 2.5)
+    np.testing.assert_allclose(cooled.predict_on_batch(photos), expected, atol=1e-6)
+    np.testing.assert_array_equal(model.predict_on_batch(photos), before)
+    pairs = keras.Model(
+        pixels, keras.ops.reshape(keras.ops.sum(keras.ops.reshape(inner(pixels), (-1, 2, 2)), -1), (-1, 2))
+    )
+    expected = calibration.apply_temperature(pairs.predict_on_batch(photos), 2.5)
+    np.testing.assert_allclose(heads.add_temperature(pairs, 2.5).predict_on_batch(photos), expected, atol=1e-6)
+
+
 @pytest.mark.parametrize("temperature", [0, -1, float("nan")])
 def test_a_temperature_that_is_none_is_refused(temperature):
     with pytest.raises(ValueError, match="above 0"):

@@ -2,9 +2,13 @@
 
 import keras
 import numpy as np
+import sklearn.base
 import sklearn.linear_model
+import sklearn.model_selection
+import sklearn.pipeline
 
 from .. import _check
+from ..data import pipeline, splits
 
 
 def dense_head(channels, classes, units=128, dropout=0.2, seed=0):
@@ -28,18 +32,13 @@ def logistic_head(features, labels, classes, C=0.03):
 
     features : float (photos, channels); labels : int (photos,), 0 ... classes - 1, every class present
     C : inverse strength of the L2 penalty on standardized features; smaller holds the weights closer to 0
-    Standardization is folded into the layer, so the head takes plain features and returns probabilities. A feature
-    that hardly varies is divided by the median deviation of all features, not by its own: divided by almost nothing
-    it would get a huge weight, and fine-tuning, which moves the features, would throw the probabilities about.
+    Standardization is folded into the layer, so the head takes plain features and returns probabilities.
     """
     labels = np.asarray(labels)
     if sorted(set(labels.tolist())) != list(range(classes)):
         raise ValueError(f"labels must hold every class from 0 to {classes - 1}; got {sorted(set(labels.tolist()))}.")
-    features = np.asarray(features, np.float64)
-    mean, deviation = features.mean(axis=0), features.std(axis=0)
-    varies = deviation[deviation > 1e-6 * deviation.max()]
-    scale = np.maximum(deviation, np.median(varies) if len(varies) else 1)
-    fitted = sklearn.linear_model.LogisticRegression(C=C, max_iter=2000).fit((features - mean) / scale, labels)
+    standardization, fitted = logistic_regression(C).fit(features, labels)
+    mean, scale = standardization.mean_, standardization.scale_
     coefficients, intercepts = fitted.coef_, fitted.intercept_
     if classes == 2:  # scikit-learn gives one row for two classes: half of it each way is the same softmax
         coefficients = np.concatenate([-coefficients, coefficients]) / 2
@@ -48,6 +47,46 @@ def logistic_head(features, labels, classes, C=0.03):
     head = keras.Sequential([keras.Input((len(mean),)), keras.layers.Dense(classes, activation="softmax")], name="head")
     head.layers[-1].set_weights([kernel, intercepts - mean @ kernel])
     return head
+
+
+def logistic_regression(C=0.03):
+    """Return the scikit-learn model of `logistic_head`, not yet fitted: standardization, then logistic regression."""
+    regression = sklearn.linear_model.LogisticRegression(C=C, max_iter=2000)
+    return sklearn.pipeline.make_pipeline(_Standardization(), regression)
+
+
+class _Standardization(sklearn.base.TransformerMixin, sklearn.base.BaseEstimator):
+    """Subtract each feature's mean, divide by its standard deviation, or by the median one if that is larger.
+
+    Divided by almost nothing, a feature that hardly varies would get a huge weight, and fine-tuning, which moves the
+    features, would throw the probabilities about.
+    """
+
+    def fit(self, features, labels=None):
+        features = np.asarray(features, np.float64)
+        self.mean_, deviation = features.mean(axis=0), features.std(axis=0)
+        varies = deviation[deviation > 1e-6 * deviation.max()]
+        self.scale_ = np.maximum(deviation, np.median(varies) if len(varies) else 1)
+        return self
+
+    def transform(self, features):
+        return (np.asarray(features, np.float64) - self.mean_) / self.scale_
+
+
+def cross_val_probabilities(photos, features, seed=0, folds=5):
+    """Return float (photos, classes): what a logistic head says of each photo that saw neither it nor its group.
+
+    photos : photos table; features : float (photos, channels), row by row; folds : fewer where groups are few
+    Raises ValueError if all photos of a class belong to one group.
+    """
+    return sklearn.model_selection.cross_val_predict(
+        logistic_regression(),
+        features,
+        pipeline.labels(photos),
+        groups=photos["group"],
+        cv=splits.group_k_fold(photos, folds, seed),
+        method="predict_proba",
+    )
 
 
 def build_classifier(backbone, head, image_size):
@@ -62,13 +101,29 @@ def build_classifier(backbone, head, image_size):
 
 
 def add_temperature(model, temperature):
-    """Return a model whose probabilities are those of `model` at another temperature; it shares all layers (chapter 6).
+    """Return a model whose probabilities are those of `model` at another temperature (chapters 6 and 8).
 
-    model : pixels to probabilities (batch, classes); temperature : above 0, from calibration.fit_temperature
+    model : pixels to probabilities (batch, classes), unchanged; temperature : above 0, from calibration.fit_temperature
     The order of the classes stays, so no prediction changes. It saves, loads and exports like any other model.
+    Where `model` ends in a Dense layer with a softmax, the weights of a copy are divided: no layer more, which an
+    export in whole numbers would round. Elsewhere the probabilities go through their logarithm and another softmax.
     """
     if not temperature > 0:
         raise ValueError(f"temperature must be above 0; got {temperature!r}.")
+    last = _last_layer(model)
+    if isinstance(last, keras.layers.Dense) and last.activation is keras.activations.softmax:
+        copy = keras.models.clone_model(model)
+        copy.set_weights(model.get_weights())
+        last = _last_layer(copy)
+        last.set_weights([weights / temperature for weights in last.get_weights()])
+        return copy
     pixels = keras.Input(model.input_shape[1:], name="pixels")
     logits = keras.ops.log(keras.ops.clip(model(pixels, training=False), 1e-12, 1.0)) / float(temperature)
     return keras.Model(pixels, keras.ops.softmax(logits, axis=-1), name=f"{model.name}_calibrated")
+
+
+def _last_layer(layer):
+    """Return the layer or operation that gives a model's output, inside of a nested model too."""
+    while getattr(layer, "outputs", None):
+        layer = layer.outputs[0]._keras_history.operation
+    return layer
