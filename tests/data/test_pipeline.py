@@ -12,6 +12,8 @@ def photos(class_folders):
 
 
 def test_one_pass_is_every_photo_once_in_order(photos):
+    assert len(pipeline.batches(photos, 32)) == 1  # of 32 at most
+    assert len(pipeline.batches(photos, 32, batch_size=8)) == 3
     batches = list(pipeline.batches(photos, 32, batch_size=8))
     assert [len(labels) for _, labels in batches] == [8, 8, 4]
     labels = np.concatenate([labels for _, labels in batches])
@@ -71,14 +73,37 @@ def test_an_image_size_that_makes_no_sense(photos, size):
         pipeline.batches(photos, size)
 
 
-def test_too_many_photos_for_memory_come_in_the_same_order(photos, monkeypatch):
-    def labels():
-        batches = pipeline.batches(photos, 32, batch_size=4, shuffle=True, seed=5)
-        return [batch.numpy().tolist() for _, batch in batches]
+@pytest.mark.parametrize(("room", "reads"), [(20 * 32 * 32 * 3, 20), (20 * 32 * 32 * 3 - 1, 40)])
+def test_photos_that_fit_into_memory_are_read_once(photos, monkeypatch, room, reads):
+    monkeypatch.setattr(pipeline, "_KEEP_BYTES", room)
+    read, paths = pipeline.read_image, []
+    monkeypatch.setattr(pipeline, "read_image", lambda path, size: (paths.append(path), read(path, size))[1])
+    batches = pipeline.batches(photos, 32)
+    first, second = (next(iter(batches))[0].numpy() for _ in range(2))
+    assert len(paths) == reads
+    np.testing.assert_array_equal(first, second)
 
-    kept = labels()
-    monkeypatch.setattr(pipeline, "_KEEP_BYTES", 0)
-    assert labels() == kept
+
+def test_what_batches_depend_on_is_told(photos):
+    def about(**options):
+        return pipeline.batches(photos, 32, **options).passes.about()
+
+    assert about() == about(shuffle=False, seed=0, augmentation=None)
+    augmented = about(augmentation=pipeline.augmentation(1))
+    assert augmented == about(augmentation=pipeline.augmentation(1))
+    others = [about(shuffle=True), about(seed=1), augmented, about(augmentation=pipeline.augmentation(2))]
+    others += [about(augmentation=pipeline.augmentation(1, upright=True))]
+    others += [pipeline.batches(photos, 64).passes.about(), pipeline.batches(photos[:9], 32).passes.about()]
+    assert len({str(each) for each in [about(), *others]}) == 8
+
+
+def test_a_view_is_one_of_eight_drawn_by_its_key():
+    image = np.arange(27, dtype=np.uint8).reshape(3, 3, 3)
+    ways = {np.rot90(each, turn).tobytes() for each in (image, image[:, ::-1]) for turn in range(4)}
+    views = [pipeline.view(image, f"{number}").tobytes() for number in range(200)]
+    assert set(views) == ways
+    assert views == [pipeline.view(image, f"{number}").tobytes() for number in range(200)]
+    assert min(views.count(way) for way in ways) > 10  # of 25 each on average
 
 
 def test_no_thread_tunes_the_batches(photos):
