@@ -58,6 +58,8 @@ def test_the_wheel_brings_package_and_cards(python, tmp_path):
     assert ask(python, code, tmp_path) == str(sorted(path.stem for path in (ROOT / "datasets").glob("*.yaml")))
     code = "from tutorial_utils.course import benchmark_tables; print(benchmark_tables.read_table('leakage')[1])"
     assert ask(python, code, tmp_path).endswith("by python -m benchmarks.leakage")
+    code = "from tutorial_utils.course import rendering; print(rendering.render('page.html.j2', title='Here'))"
+    assert "<h1>Here</h1>" in ask(python, code, tmp_path)
 
 
 def test_chapter_1_runs_from_another_folder(python, root, tmp_path):
