@@ -12,10 +12,9 @@ import pathlib
 import numpy as np
 import pandas
 
-from tutorial_utils.course import checkup
 from tutorial_utils.data import catalog, duplicates, image_stats
 from tutorial_utils.evaluation import metrics
-from tutorial_utils.models import backbones, features
+from tutorial_utils.models import backbones, features, heads
 
 from . import results
 
@@ -30,7 +29,7 @@ def gap(table, rows):
     labels = table["label"].cat.codes.to_numpy()
     ways = {}
     for name in ("path", "group"):
-        told = [checkup.cross_val_probabilities(table.assign(group=table[name]), rows, seed) for seed in SEEDS]
+        told = [heads.cross_val_probabilities(table.assign(group=table[name]), rows, seed) for seed in SEEDS]
         ways[name] = np.stack([each.argmax(axis=1) for each in told])  # (seeds, photos)
     count = len(SEEDS)
     repeated = np.tile(labels, count), ways["path"].ravel(), ways["group"].ravel()

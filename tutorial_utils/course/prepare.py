@@ -1,16 +1,21 @@
-"""Is a folder fit to learn from? If it is not, a page says why and what to do, and the chapter stops (chapter 8)."""
+"""A folder loaded, audited and split, or refused with a page that says why; the deep audit (chapters 2 and 8)."""
 
 import pathlib
 from typing import NamedTuple
 
+import numpy as np
 import pandas
 
 from .. import _files
-from ..data import audit, catalog, image_stats, splits
-from . import page
+from ..data import audit, catalog, duplicates, image_stats, shortcuts, splits
+from ..data.images import PhotoError, read_image
+from ..evaluation import metrics, plots
+from ..models import features, heads
+from .rendering import render
 
 FEWEST = 10  # photos a class: of fewer, one or two at most would be left to test with
 MOST_LOST = 0.5  # of the photos, that may fail before the folder itself is taken for broken
+FIRES = 0.25  # of the way from chance to what the frozen features reach
 _NAMED = 3  # files of each kind that the page names
 
 
@@ -27,7 +32,7 @@ class NotFit(ValueError):
 
 
 class PreparedPhotos(NamedTuple):
-    """The photos that can be used, and what was found on the way; `examine` makes it."""
+    """The photos that can be used, and what was found on the way; `prepare_photos` makes it."""
 
     photos: pandas.DataFrame  # photos table with its splits; copies share a group
     stats: pandas.DataFrame  # the facts of these photos, row by row
@@ -36,7 +41,7 @@ class PreparedPhotos(NamedTuple):
 
 
 def prepare_photos(dataset, run, seed=0, photos_per_class=None, progress=True):
-    """Return the Intake of a data set or a folder; leave dropped.csv in the run folder, with a reason for each photo.
+    """Return the PreparedPhotos of a data set or a folder; dropped.csv in the run folder says what is left out.
 
     run : the run folder. If the photos are not fit, report.html there says what was found and what to do, the numbers
         of an earlier run (metrics.json, run.json) are taken away, since they are of other photos, and NotFit is raised
@@ -52,8 +57,6 @@ def prepare_photos(dataset, run, seed=0, photos_per_class=None, progress=True):
         rows = photos["path"].isin(set(kept["path"])).to_numpy()
         stats = stats[rows].reset_index(drop=True)
         return PreparedPhotos(splits.split(kept, seed, stats=stats), stats, findings, len(photos) - len(kept))
-    except NotFit:
-        raise
     except (ValueError, OSError) as error:
         reason = str(error)
     _stop(run, dataset, reason, findings)
@@ -79,23 +82,14 @@ def _stop(run, dataset, reason, findings):
     run = pathlib.Path(run)
     for name in ("metrics.json", "run.json"):
         (run / name).unlink(missing_ok=True)
-    path = _files.write_text(run / "report.html", _page(dataset, reason, findings))
+    title = f"{pathlib.Path(str(dataset)).name}: not fit to learn from yet"
+    found = () if findings is None else summarize_findings(findings)
+    page = render("not_fit.html.j2", title=title, reason=reason, findings=found, dataset=dataset)
+    path = _files.write_text(run / "report.html", page)
     raise NotFit(f"these photos are not fit to learn from. {reason} The page {path} says what was found.") from None
 
 
-def _page(dataset, reason, findings):
-    title = f"{pathlib.Path(str(dataset)).name}: not fit to learn from yet"
-    body = [f"<header><h1>{page.text(title)}</h1></header><section><h2>Why</h2>{page.paragraphs(reason)}</section>"]
-    if findings is not None and len(findings):
-        table = summary(findings)
-        body.append(f"<section><h2>What was found in the files</h2>{page.table(table, 'Findings')}</section>")
-    how = "No photo was changed, no model was made. Mend what is said above, then run the same command again."
-    hint = f"python -m tutorial_utils audit {dataset} lists every finding, each file by its name."
-    body.append(f"<section><h2>What now</h2>{page.paragraphs(how)}{page.paragraphs(hint)}</section>")
-    return page.frame(title, "\n".join(body))
-
-
-def summary(findings):
+def summarize_findings(findings):
     """Return a DataFrame, one row a kind of finding: `severity`, `found`, `meaning`, `what to do`, `for example`."""
     rows = []
     for kind, group in findings.groupby("kind", sort=False):
@@ -104,3 +98,95 @@ def summary(findings):
         known = audit.KINDS[kind]
         rows.append((known.severity, len(group), known.meaning, known.action, ", ".join(names[:_NAMED]) + more))
     return pandas.DataFrame(rows, columns=["severity", "found", "meaning", "what to do", "for example"])
+
+
+def deep_audit(photos, backbone, image_size, seed=0, progress=True):
+    """Return (findings, cues, reason): data.audit's findings with suspect labels, the table of shortcuts, and "".
+
+    photos : photos table; backbone : from backbones.get
+    Photos that cannot be read are found and left out of what follows. Copies share a group in all cross-validation.
+    Where too few photos are left to ask a model, the findings are what the files tell, cues is None and `reason` says
+    why.
+    """
+    stats = image_stats.compute_stats(photos, progress)
+    pairs = duplicates.find_duplicates(stats, progress)
+    probabilities, cues, reason = None, None, ""
+    try:
+        probabilities, cues = _probe(photos, stats, pairs, backbone, image_size, seed, progress)
+    except ValueError as error:
+        reason = f"Labels and shortcuts could not be judged: {error}"
+    return audit.audit_photos(photos, stats, probabilities, progress, pairs), cues, reason
+
+
+def _probe(photos, stats, pairs, backbone, image_size, seed, progress):
+    """Return (probabilities of all photos, NaN where there are none; cues)."""
+    whole = np.flatnonzero(stats["problem"] == "")
+    grouped = photos.assign(group=duplicates.merge_groups(photos["group"], pairs))
+    part, seen = grouped.iloc[whole].reset_index(drop=True), stats.iloc[whole].reset_index(drop=True)
+    part["label"] = part["label"].cat.remove_unused_categories()
+    names = list(part["label"].cat.categories)
+    if len(names) < 2:
+        raise ValueError("fewer than two classes have photos that can be read.")
+    rows = features.stored(part, backbone, image_size, progress=progress)[:]
+    said = heads.cross_val_probabilities(part, rows, seed)
+    every = list(photos["label"].cat.categories)
+    probabilities = np.full((len(photos), len(every)), np.nan)
+    probabilities[np.ix_(whole, [every.index(name) for name in names])] = said
+    return probabilities, shortcut_table(part, seen, said, seed)
+
+
+def shortcut_table(photos, stats, probabilities, seed=0):
+    """Return a DataFrame, one row a cue: `cue`, `accuracy`, `low`, `high`, `chance`, `subject`, `fires`.
+
+    probabilities : from heads.cross_val_probabilities, whose accuracy is `subject`: what the pictures themselves tell
+    A cue fires when the lower end of its interval is above chance by more than FIRES of the way to `subject`. Mean
+    color and file size never fire, for what is to be recognized may rightly change them. A cue that no photo has, or
+    that all share, has no accuracy.
+    """
+    labels, chance = photos["label"].cat.codes.to_numpy(), shortcuts.majority_share(photos)
+    subject = metrics.accuracy(labels, probabilities.argmax(axis=1), photos["group"]).value
+    found = []
+    for cue in shortcuts.CUES:
+        said = shortcuts.predict_from_cue(cue, photos, stats, seed=seed)
+        score = (np.nan,) * 3 if said is None else metrics.accuracy(labels, said, photos["group"])[:3]
+        fires = cue not in shortcuts.MAY_DIFFER and score[1] > chance + FIRES * max(0, subject - chance)
+        found.append((cue, *score, chance, subject, fires))
+    return pandas.DataFrame(found, columns=["cue", "accuracy", "low", "high", "chance", "subject", "fires"])
+
+
+def plot_findings(findings, photos, most=12, columns=6, title=None):
+    """Return a Figure of the photos of the worst findings, about `most`, each with what was found; gray if unreadable.
+
+    findings : as from audit.audit_photos of the photos table `photos`
+    Where a finding is about two photos, the other stands after it, and the pair is shown once.
+    """
+    images, titles, pairs = [], [], set()
+    labels = dict(zip(photos["path"], photos["label"].astype(str), strict=True))
+    for row in findings[findings["path"] != ""].itertuples():
+        path, other = pathlib.Path(row.path), pathlib.Path(row.other)
+        if len(titles) >= most or (pair := frozenset((path, other))) in pairs:
+            continue
+        images.append(_picture(path))
+        titles.append(f"{row.kind.replace('_', ' ')}: {_short(path)}")
+        if row.kind == "suspect_label":
+            titles[-1] = f"{labels[row.path]}, or {row.other}?"
+        elif other.is_file():
+            pairs.add(pair)
+            images.append(_picture(other))
+            titles.append(f"... and {labels[row.other]}: {_short(other)}")
+    return plots.photo_grid(images, titles, columns, title or f"The first {len(images)} photos of what was found")
+
+
+def _short(path):
+    """Return a file's name, cut so that it fits above a thumbnail."""
+    return path.name if len(path.name) <= 16 else f"{path.stem[:8]}...{path.suffix}"
+
+
+def _picture(path, size=160):
+    """Return a photo in its own shape, uint8, or a gray square if it cannot be read."""
+    try:
+        image = read_image(path)
+    except PhotoError:
+        return np.full((size, size, 3), 128, np.uint8)
+    step = max(1, max(image.shape[:2]) // (2 * size))
+    return image[::step, ::step]
