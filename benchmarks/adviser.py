@@ -15,15 +15,13 @@ from . import results
 
 def judge(table):
     """Return one row for each set, number and seed: what was advised, what it brought, what else would have."""
-    table = table[table["strategy"].isin(adviser.STRATEGIES)]
+    cells, reached = adviser.complete_cells(table)
     keys, rows = ["set", "photos_per_class", "seed"], []
-    for key, cell in table.groupby(keys):
-        evidence = table[table["set"] != key[0]]
-        signals = adviser.found_by_trials(cell).iloc[0].to_dict()
-        expected, lead, advised = adviser.predict(signals, evidence)
-        truth = cell.set_index("strategy")["accuracy"]
+    for (_, cell), (_, truth) in zip(cells.iterrows(), reached.iterrows(), strict=True):
+        signals = adviser.found_by_trials(cell.to_frame().T).iloc[0].to_dict()
+        expected, lead, advised = adviser.predict_strategies(signals, table[table["set"] != cell["set"]])
         held = (expected["low"] <= truth[expected.index]) & (truth[expected.index] <= expected["high"])
-        row = dict(zip(keys, key, strict=True)) | {"advised": advised, "sure": lead[advised] > 0}
+        row = cell[keys].to_dict() | {"advised": advised, "sure": lead[advised] > 0}
         found = {"accuracy": truth[advised], "held": held.mean(), "held_advised": float(held[advised])}
         rows.append(row | truth.to_dict() | found)
     return pandas.DataFrame(rows)

@@ -5,8 +5,8 @@
 For each set, number of photos a class and seed: as many photos as asked are drawn, a fifth of which validates. The
 test photos are those of groups that were not drawn, at most 800, and no more of a class than its share of
 these: the more there are, the less chance decides which strategy looks best. The drawn photos are first tried out as
-the adviser would (course/trials), then each strategy is trained on them, and a small network from scratch; the test
-photos are opened once for each.
+the adviser would (adviser.run_trials), then each strategy is trained on them, and a small network from scratch; the
+test photos are opened once for each.
 """
 
 import argparse
@@ -27,14 +27,13 @@ def draw(photos, number, seed):
     photos : photos table; None if a class has too few photos when a fifth of the set is set aside
     others : the photos of groups that were not drawn; those with the split "test" could not be drawn
     """
-    from tutorial_utils.data import image_stats, shortcuts, splits
-    from tutorial_utils.data.images import sample
+    from tutorial_utils.data import image_stats, splits
 
     assigned = splits.split(photos, seed=seed, stats=image_stats.compute_stats(photos, progress=False))
-    drawn = sample(assigned[assigned["split"] != "test"], number, seed=seed)
+    drawn = splits.sample_per_class(assigned[assigned["split"] != "test"], number, seed=seed)
     if drawn["label"].value_counts().min() < number:
         return None
-    learn, ask = next(shortcuts.by_group(drawn, 5, seed).split(drawn, drawn["label"], drawn["group"]))
+    learn, ask = next(splits.group_k_fold(drawn, 5, seed).split(drawn, drawn["label"], drawn["group"]))
     others = assigned[~assigned["group"].isin(drawn["group"])]
     return (*(drawn.iloc[rows].reset_index(drop=True) for rows in (learn, ask)), others)
 
@@ -44,9 +43,8 @@ def measure(photos, set, backbone, image_size, photos_per_class, seed):
     import keras
     import pandas
 
-    from tutorial_utils.course import trials
-    from tutorial_utils.data import pipeline
-    from tutorial_utils.data.images import sample
+    from tutorial_utils.course import adviser
+    from tutorial_utils.data import pipeline, splits
     from tutorial_utils.evaluation import metrics
     from tutorial_utils.models import backbones
 
@@ -54,10 +52,10 @@ def measure(photos, set, backbone, image_size, photos_per_class, seed):
     if found is None:
         return [{"strategy": "too few photos"}]
     train, validation, others = found
-    test = sample(others, ASKED // len(others["label"].cat.categories), seed=seed)
+    test = splits.sample_per_class(others, ASKED // len(others["label"].cat.categories), seed=seed)
     borrowed = backbones.get(backbone, fallback=None)
     drawn = pandas.concat([train, validation], ignore_index=True)
-    signals, _ = trials.run_trials(drawn, borrowed, image_size, seed=seed, progress=False)
+    signals, _ = adviser.run_trials(drawn, borrowed, image_size, seed=seed, progress=False)
     signals = {f"trial_{name}": value for name, value in signals.items()}
     weights, rows = borrowed.base.get_weights(), []
     for strategy in STRATEGIES:
