@@ -108,8 +108,8 @@ def test_a_script_without_a_main_guard_is_warned_and_served(tmp_path):
     """Its worker processes run the script itself again and cannot start: painting goes on in one process."""
     script = tmp_path / "script.py"
     script.write_text(
-        "import os, sys; sys.path.insert(0, sys.argv[1]); from tutorial_utils.data import leaves\n"
-        "leaves._workers = lambda plants: 2; leaves.CLASS_NAMES = leaves.CLASS_NAMES[:1]\n"
+        "import os, sys; sys.path.insert(0, sys.argv[1]); from tutorial_utils.leaves import dataset\n"
+        "dataset._workers = lambda plants: 2; dataset.CLASS_NAMES = dataset.CLASS_NAMES[:1]\n"
         "print(len(dataset.load_leaves(plants_per_class=1, folder=sys.argv[2], progress=False)))\n"
     )
     command = [sys.executable, str(script), str(ROOT), str(tmp_path / "set")]
@@ -149,8 +149,8 @@ def test_a_run_that_is_stopped_half_way_leaves_nothing(monkeypatch, quick, tmp_p
 def test_a_killed_run_is_not_taken_for_a_whole_set(quick, tmp_path):
     """A process that dies at once cannot clean up; what it leaves is ignored and the set is painted anew."""
     code = (
-        "import os, sys; from tutorial_utils.data import leaves; paint = leaves._paint_plant\n"
-        "leaves._paint_plant = lambda *a: os._exit(9) if a[2][0] == 'healthy' else paint(*a)\n"
+        "import os, sys; from tutorial_utils.leaves import dataset; paint = dataset._paint_plant\n"
+        "dataset._paint_plant = lambda *a: os._exit(9) if a[2][0] == 'healthy' else paint(*a)\n"
         "dataset.load_leaves(plants_per_class=1, folder=sys.argv[1], progress=False)"
     )
     killed = subprocess.run([sys.executable, "-c", code, str(tmp_path / "set")], cwd=ROOT, check=False)
@@ -198,7 +198,7 @@ def test_a_folder_with_another_seed_is_refused(photos):
 
 def test_importing_the_generator_loads_neither_tensorflow_nor_pandas():
     heavy = {"tensorflow", "keras", "pandas"}
-    code = f"import sys, tutorial_utils.data.leaves; sys.exit(bool({heavy} & set(sys.modules)))"
+    code = f"import sys, tutorial_utils.leaves.dataset; sys.exit(bool({heavy} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
 
 

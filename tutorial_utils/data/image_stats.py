@@ -40,17 +40,7 @@ def compute_stats(photos, progress=True):
     """
     _check.columns(photos, ["path"])
     paths = [str(pathlib.Path(path)) for path in photos["path"]]
-    stamps = {path: _stamp(path) for path in paths}
-    folders = [os.path.dirname(os.path.abspath(path)) for path in paths]
-    where = os.path.commonprefix(folders)  # noqa: RUF071 (a name, no path: commonpath refuses photos of two drives)
-    name = cache_name(f"rows {VERSION} {images.VERSION} {PIL.__version__} {where}")
-    cached = _read_rows(name)
-    rows = {path: cached[stamp] | {"path": path} for path, stamp in stamps.items() if stamp in cached}
-    missing = [path for path in stamps if path not in rows]
-    rows |= zip(missing, _look_at(missing, progress), strict=True)
-    seen = {stamps[path]: rows[path] for path in missing if stamps[path] and not rows[path]["problem"]}
-    if seen:  # what could not be read is looked at again: a package may be installed by then, a disk be back
-        _write_rows(name, cached | seen)
+    rows = _find_rows(list(dict.fromkeys(paths)), progress)
     table = pandas.DataFrame([rows[path] for path in paths], index=photos.index, columns=list(_EMPTY))
     return table.assign(taken=pandas.to_datetime(table["taken"], format="%Y:%m:%d %H:%M:%S", errors="coerce"))
 
@@ -58,9 +48,6 @@ def compute_stats(photos, progress=True):
 def thumbnail(image):
     """Return the gray thumbnail of a photo, uint8 (SIDE, SIDE). image : a PIL image, upright."""
     return np.asarray(image.convert("L").resize((SIDE, SIDE), PIL.Image.Resampling.BOX))
-
-
-# --- looking ---------------------------------------------------------------------------------------------
 
 
 def _look_at(paths, progress):
@@ -139,6 +126,22 @@ _EMPTY = {
 
 
 # --- the cache -------------------------------------------------------------------------------------------
+
+
+def _find_rows(paths, progress):
+    """Return {path: row}: those of unchanged files from the cache, the others from looking at the photos now."""
+    stamps = {path: _stamp(path) for path in paths}
+    folders = [os.path.dirname(os.path.abspath(path)) for path in paths]
+    where = os.path.commonprefix(folders)  # noqa: RUF071 (a name, no path: commonpath refuses photos of two drives)
+    name = cache_name(f"rows {VERSION} {images.VERSION} {PIL.__version__} {where}")
+    cached = _read_rows(name)
+    rows = {path: cached[stamp] | {"path": path} for path, stamp in stamps.items() if stamp in cached}
+    missing = [path for path in paths if path not in rows]
+    rows |= zip(missing, _look_at(missing, progress), strict=True)
+    seen = {stamps[path]: rows[path] for path in missing if stamps[path] and not rows[path]["problem"]}
+    if seen:  # what could not be read is looked at again: a package may be installed by then, a disk be back
+        _write_rows(name, cached | seen)
+    return rows
 
 
 def _stamp(path):

@@ -1,7 +1,7 @@
 """The embedded data set `leaves`: generated leaf photos of six classes, painted once, then cached.
 
 Four photos show one leaf of each plant under other light, pose and background, so a split must go by plant.
-Worker processes import this module: nothing here may load TensorFlow, and pandas is loaded in `load` only.
+Worker processes import this module: nothing here may load TensorFlow, and pandas is loaded in `load_leaves` only.
 """
 
 import concurrent.futures

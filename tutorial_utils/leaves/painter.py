@@ -2,7 +2,7 @@
 
 A leaf is drawn flat on a square of SIDE x SIDE pixels in leaf coordinates: `along` runs from 0 at the base of
 the blade to 1 near its tip, `across` is the distance from the midrib, both in leaf lengths. Colors are linear
-light, 0-1. `leaf_diseases` makes the leaf ill, `leaf_camera` photographs it.
+light, 0-1. `diseases` makes the leaf ill, `camera` photographs it.
 """
 
 from dataclasses import dataclass, replace
