@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-GROUND = {"_check", "_download", "_files", "_machine", "_quiet"}
+GROUND = {"_check", "_files", "_machine", "_quiet"}
 MAY = {  # wing: what it may import besides itself and the ground floor
     "ground": set(),
     "data": set(),  # data.catalog alone may import leaves
