@@ -214,7 +214,7 @@ def _compare(chosen):
     """Print what the runs of a grid support."""
     from .course import comparison
 
-    table, apart = comparison.compare(chosen.folder)
+    table, apart = comparison.compare_runs(chosen.folder)
     base = next(name for name in table.index if name not in apart.index)
     print(table.round(3).to_string())
     print(comparison.conclusions(apart, base))

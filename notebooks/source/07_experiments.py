@@ -51,7 +51,7 @@ as_told = as_told and backbone in ("mobilenet_v2", "efficientnet_lite0")
 
 # %%
 import pandas
-from tutorial_utils.data import catalog, image_stats, pipeline, shortcuts, splits
+from tutorial_utils.data import catalog, image_stats, pipeline, splits
 
 photos = catalog.load_photos(dataset, seed=seed, photos_per_class=photos_per_class)
 photos = splits.split(photos, seed=seed, stats=image_stats.compute_stats(photos))
@@ -76,7 +76,7 @@ if known.groupby("label", observed=True)["group"].nunique().min() < 4:
 # %%
 def split_of(number):
     """Return (rows to learn from, rows to be asked about) of the known photos; another split for each number."""
-    splitter = shortcuts.by_group(known, 5, seed + number)
+    splitter = splits.group_k_fold(known, 5, seed + number)
     return next(splitter.split(known, known["label"], known["group"]))
 
 
@@ -141,11 +141,12 @@ assert not as_told or spread.max() - spread.min() > 3
 # all are asked about other plants, which nobody chose by.
 
 # %%
-folds = list(shortcuts.by_group(known, 4, seed).split(known, known["label"], known["group"]))
+folds = list(splits.group_k_fold(known, 4, seed).split(known, known["label"], known["group"]))
 choose, again = folds[0][1], folds[1][1]
 rest = np.setdiff1d(np.arange(len(known)), np.concatenate([choose, again]))
 others = known.iloc[rest]
-drawn = [shortcuts.by_group(others, 5, number).split(others, others["label"], others["group"]) for number in range(20)]
+splitters = [splits.group_k_fold(others, 5, number) for number in range(20)]
+drawn = [splitter.split(others, others["label"], others["group"]) for splitter in splitters]
 twenty = [logistic(features, rest[next(each)[0]], number) for number, each in enumerate(drawn)]
 
 # %%
@@ -201,7 +202,7 @@ SCORE = "metrics_accuracy"
 
 def shown(runs, vary):
     """Return a table of what each setting reached, in %, the mean over its runs and an interval for that mean."""
-    return comparison.in_words(comparison.settings(runs, [vary], SCORE).drop(columns="seconds"))
+    return comparison.format_table(comparison.settings(runs, [vary], SCORE).drop(columns="seconds"))
 
 
 def supports(runs, vary):
@@ -255,10 +256,10 @@ print(f"largest distance between first and last on one set: {(means.max(axis=1) 
 # %% [markdown]
 # ## How many new layers, and how wide?
 #
-# Second question, on the same features. The logistic head has no hidden layer. A head with hidden layers has epochs, and
-# somebody has to say when to stop: if it stopped where the asked photos are best, it would have peeked, and the logistic
-# head would not. So a seventh of what it may learn from is set apart to choose its epoch. That is a cost of such a
-# head, and it belongs into the comparison.
+# Second question, on the same features. The logistic head has no hidden layer. A head with hidden layers has epochs,
+# and somebody has to say when to stop: if it stopped where the asked photos are best, it would have peeked, and the
+# logistic head would not. So a seventh of what it may learn from is set apart to choose its epoch. That is a cost of
+# such a head, and it belongs into the comparison.
 
 
 # %%
@@ -266,7 +267,7 @@ def trained(*units, epochs=15):
     """Return a function like `logistic` for a head with hidden layers of so many units."""
 
     def head_of(features, rows, number):
-        inner = shortcuts.by_group(known.iloc[rows], 7, number)
+        inner = splits.group_k_fold(known.iloc[rows], 7, number)
         some = known.iloc[rows].reset_index(drop=True)
         fit, stop = next(inner.split(some, some["label"], some["group"]))
         head = heads.dense_head(features.shape[1], len(class_names), units=units, seed=number)
@@ -406,25 +407,25 @@ print(", ".join(f"{side}: {size_seconds[side]:.1f}" for side in sizes))
 # supported.
 
 # %%
-from tutorial_utils.widgets import experiments as experiment_controls
+from tutorial_utils.widgets.experiments import draw_runs, explore_runs
 
 questions = {"hidden layers": head_runs, "more views": view_runs, "image_size": size_runs}
 questions = questions if base_apart is None else {"backbone": base_runs, **questions}
-experiment_controls.explore_runs(questions, SCORE)
+explore_runs(questions, SCORE)
 
 # %% [markdown]
 # One setting of it, the question of the image size with three runs:
 
 # %%
-figure, alt = experiment_controls.draw_runs(size_runs, "image_size", 3, SCORE)
+figure, alt = draw_runs(size_runs, "image_size", 3, SCORE)
 plots.show(figure, alt, run / "figures" / "three_runs.png")
 
 # %% [markdown]
 # ## A whole chapter, many times
 #
-# So far a run was a head on stored features, in this notebook. For whole chapters there is `experiments.run_grid`: it runs a
-# notebook for every combination of values and seeds, each in a process of its own, several at a time, and keeps what
-# each of them left. Here chapter 3, with few photos: two image sizes, two seeds. What is not in question need not be
+# So far a run was a head on stored features, in this notebook. For whole chapters there is `experiments.run_grid`: it
+# runs a notebook for every combination of values and seeds, each in a process of its own, several at a time, and keeps
+# what each of them left. Here chapter 3, with few photos: two image sizes, two seeds. What is not in question need not be
 # computed every time: the chapter's network from scratch gets a single epoch.
 
 # %%
@@ -452,7 +453,7 @@ if chapters:
 
 # %%
 if chapters:
-    _, small_apart = comparison.compare(grid)
+    _, small_apart = comparison.compare_runs(grid)
     assert list(small_apart.index) == ["image_size 96"]  # against the size that was named first
     print(comparison.conclusions(small_apart, "image_size 64"))
     print("The page comparison.html in the folder of the grid says the same, with tables and plots.")
@@ -469,8 +470,8 @@ if chapters:
         print(error)
 
 # %% [markdown]
-# With `full = True`, chapter 3 whole: four settings of three seeds each, on all photos. On a cluster, give `experiments.run_grid`
-# a `dask.distributed.Client`, and the same runs are spread over its workers.
+# With `full = True`, chapter 3 whole: four settings of three seeds each, on all photos. On a cluster, give
+# `experiments.run_grid` a `dask.distributed.Client`, and the same runs are spread over its workers.
 
 # %%
 if full and chapters:
@@ -478,7 +479,7 @@ if full and chapters:
     experiments.run_grid(
         chapters["03"], run / "larger", vary, seeds=(0, 1, 2), fixed={"dataset": dataset, "scratch_epochs": 1}
     )
-    table, larger_apart = comparison.compare(run / "larger")
+    table, larger_apart = comparison.compare_runs(run / "larger")
     print(comparison.conclusions(larger_apart, table.index[0]))
 
 # %% [markdown]
@@ -629,8 +630,8 @@ exercises.check(
 
 # %% [markdown]
 # **4. Plan one of your own.** Which question would you ask of chapter 3? Write down what varies, with at least two
-# values, as a dict for `experiments.plan_grid`: a parameter of chapter 3, and the values to try. It is checked and not run. (The
-# answer below is one of many that are right.)
+# values, as a dict for `experiments.plan_grid`: a parameter of chapter 3, and the values to try. It is checked and not
+# run. (The answer below is one of many that are right.)
 
 # %% tags=["solution"]
 # hint: chapter 3 knows dataset, backbone, image_size, photos_per_class and scratch_epochs; the seeds are given apart.

@@ -29,7 +29,7 @@ def test_an_interval_of_a_share_ends_at_nothing_and_at_all():
     """0.2 and 0.4: with t of 1 degree, 12.706, the interval would reach from -0.97 to 1.57."""
     table = comparison.settings(runs({1: [0.2, 0.4]}), ["width"])
     assert table.loc["width 1", ["low", "high"]].tolist() == [0, 1]
-    words = comparison.in_words(table.assign(weights=2.25e6))
+    words = comparison.format_table(table.assign(weights=2.25e6))
     assert words.loc["width 1", ["mean (%)", "low (%)", "high (%)"]].tolist() == ["30.0", "0.0", "100.0"]
     assert words.loc["width 1", "weights (millions)"] == "2.25"
 
@@ -38,7 +38,7 @@ def test_no_difference_is_told_to_be_larger_than_all():
     """0.5 and -0.5 at two seeds: mean 0, and 12.706 * 0.7071 / 2 ** 0.5 = 6.353 either way."""
     table = comparison.differences(runs({1: [0.2, 0.8], 2: [0.7, 0.3]}), ["width"])
     assert table.loc["width 2", ["low", "high"]].tolist() == [-1, 1]
-    words = comparison.in_words(table, "points")
+    words = comparison.format_table(table, "points")
     assert words.loc["width 2", ["low (points)", "high (points)", "supported"]].tolist() == ["-100.0", "100.0", "no"]
 
 
@@ -98,7 +98,7 @@ def test_the_page_holds_the_settings_and_the_reasons_of_failed_runs(tmp_path, mo
     table = runs({1: [0.5, 0.6], 2: [0.7, 0.8]}, reason="")
     table.loc[4] = {"width": 3, "seed": 0, "ok": False, "reason": "KeyError: <thirteen>", "run_seconds": 1.0}
     monkeypatch.setattr(comparison.experiments, "read_runs", lambda folder: table)
-    comparison.compare(tmp_path, ["width"])
+    comparison.compare_runs(tmp_path, ["width"])
     said = (tmp_path / "comparison.html").read_text()
     assert "KeyError: &lt;thirteen&gt;" in said
     assert "width 2" in said
@@ -111,7 +111,7 @@ def test_the_command_finds_what_was_varied(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(comparison.experiments, "read_runs", lambda folder: table)
     assert main.main(["compare", str(tmp_path)]) == 0
     assert "width 2 is worse than width 1" in capsys.readouterr().out
-    assert comparison.varied(table) == ["width"]
+    assert comparison.varied_parameters(table) == ["width"]
 
 
 @pytest.mark.parametrize(

@@ -59,7 +59,7 @@ def differences(runs, vary, baseline=None, score=SCORE, level=0.95):
     return table.assign(supported=(table["low"] > 0) | (table["high"] < 0))
 
 
-def in_words(table, unit="%"):
+def format_table(table, unit="%"):
     """Return a table of `settings`, or with unit "points" of `differences`, as a reader should see it.
 
     Fractions become percent or points, to a tenth; weights become millions; names say their units; supported is yes
@@ -130,7 +130,7 @@ def plot_differences(differences, baseline, title=None, score="test accuracy"):
     return figure
 
 
-def compare(folder, vary=None, baseline=None, score=SCORE):
+def compare_runs(folder, vary=None, baseline=None, score=SCORE):
     """Write comparison.html and comparison.csv into a grid's folder; return (settings, differences), DataFrames.
 
     folder : that of experiments.run_grid
@@ -141,7 +141,7 @@ def compare(folder, vary=None, baseline=None, score=SCORE):
     runs = experiments.read_runs(folder)
     if not len(runs):
         raise ValueError(f"There are no runs in {folder}: expected a folder that experiments.run_grid has filled.")
-    vary = varied(runs) if vary is None else vary
+    vary = varied_parameters(runs) if vary is None else vary
     table, apart = settings(runs, vary, score), differences(runs, vary, baseline, score)
     base = next(name for name in table.index if name not in apart.index)
     pictures = {folder / "comparison.png": "score by cost"}
@@ -153,7 +153,7 @@ def compare(folder, vary=None, baseline=None, score=SCORE):
         plots.show(figure, "Mean score of each setting by its weights", folder / "weights.png")
     page = render(
         "comparison.html.j2", title=f"{folder.name}: a comparison", conclusions=conclusions(apart, base),
-        settings=in_words(table, "%"), pictures=pictures, baseline=base, differences=in_words(apart, "points"),
+        settings=format_table(table, "%"), pictures=pictures, baseline=base, differences=format_table(apart, "points"),
         failed=runs.loc[~runs["ok"].astype(bool), [*vary, "seed", "reason"]].reset_index(drop=True),
     )  # fmt: skip
     _files.write_text(folder / "comparison.html", page)
@@ -161,7 +161,7 @@ def compare(folder, vary=None, baseline=None, score=SCORE):
     return table, apart
 
 
-def varied(runs):
+def varied_parameters(runs):
     """Return the names of the parameters, but for the seed, of which some runs have more than one value."""
     told = [name for name in runs if name not in ("seed", *experiments.ENDS) and not name.startswith("metrics_")]
     names = [name for name in told if runs[name].astype(str).nunique() > 1]
