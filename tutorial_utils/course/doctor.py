@@ -9,18 +9,8 @@ import pandas
 
 from .. import _files, _machine
 
-_NEEDED = (
-    "keras",
-    "numpy",
-    "pandas",
-    "pillow",
-    "scikit-learn",
-    "matplotlib",
-    "seaborn",
-    "tensorboard",
-    "ipywidgets",
-    "papermill",
-)
+_NEEDED = ("keras", "numpy", "pandas", "pillow", "pooch", "scikit-learn", "matplotlib", "seaborn", "tensorboard")
+_NEEDED += ("ipywidgets", "jinja2", "papermill")
 
 
 def check_machine(backbone="mobilenet_v2"):
@@ -58,9 +48,7 @@ def _version(name):
 
 def _tensorflow():
     found = [f"{name} {_version(name)}" for name in ("tensorflow", "tensorflow-cpu") if _version(name)]
-    advice = {0: "pip install tensorflow", 1: ""}.get(
-        len(found), "Both share a folder: uninstall both, then install one"
-    )
+    advice = ("pip install tensorflow", "", "Both share a folder: uninstall both, then install one")[len(found)]
     return "TensorFlow", " and ".join(found) or "none", len(found) == 1, advice
 
 
@@ -86,11 +74,8 @@ def _disk():
 def _weights(backbone):
     from ..models import backbones
 
-    is_here = backbones.is_here(backbone)
-    found = (
-        "on this machine" if is_here else f"not here yet: downloaded when asked for, else {backbones.OFFLINE} serves"
-    )
-    return f"weights of {backbone}", found, True, ""
+    later = f"not here yet: downloaded when needed, or {backbones.OFFLINE} takes their place"
+    return f"weights of {backbone}", "on this machine" if backbones.is_here(backbone) else later, True, ""
 
 
 def _offline_backbone():
