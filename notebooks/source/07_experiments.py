@@ -425,8 +425,8 @@ plots.show(figure, alt, run / "figures" / "three_runs.png")
 #
 # So far a run was a head on stored features, in this notebook. For whole chapters there is `experiments.run_grid`: it
 # runs a notebook for every combination of values and seeds, each in a process of its own, several at a time, and keeps
-# what each of them left. Here chapter 3, with few photos: two image sizes, two seeds. What is not in question need not be
-# computed every time: the chapter's network from scratch gets a single epoch.
+# what each of them left. Here chapter 3, with few photos: two image sizes, two seeds. What is not in question need not
+# be computed every time: the chapter's network from scratch gets a single epoch.
 
 # %%
 from tutorial_utils.course import experiments, execution
