@@ -50,6 +50,7 @@ def test_draws_depend_on_the_seed_alone():
     first, again, other = (intervals.draw_groups(20, 10, seed) for seed in (1, 1, 2))
     np.testing.assert_array_equal(first, again)
     assert (first != other).any()
+    np.testing.assert_array_equal(intervals.draw_groups(20, 10), intervals.draw_groups(20, 10, seed=0))
     assert intervals.draw_groups(3).shape == (intervals.REPEATS + 1, 3)
 
 
@@ -84,6 +85,7 @@ def test_too_few_groups_could_be_anything(groups, tells):
     found = intervals.bootstrap(EVENLY, 40, groups, lowest=-3.0, highest=7.0)
     assert ((found.low, found.high) == (-3, 7)) != tells
     assert (found.value, found.groups) == (0.4, groups)
+    assert (intervals.bootstrap(EVENLY, 40, groups)[1:3] == (0, 1)) != tells
 
 
 def test_a_mean_of_few_groups_lies_in_its_interval_nineteen_times_in_twenty():

@@ -31,7 +31,7 @@ def forecast_accuracy(photos, accuracies, asked, at, level=0.9):
     distance = 1 / len(x) + (np.log(at) - x.mean()) ** 2 / (len(x) * x.var())
     half = scipy.stats.t.ppf((1 + level) / 2, free) * np.sqrt(max(scatter, chance) * (1 + distance))
     value, low, high = (float(1 - np.exp(one)) for one in (center, center + half, center - half))
-    return Interval(value, max(0.0, low), min(1.0, high), asked, asked, level, "% right expected")
+    return Interval(value, max(0.0, low), high, asked, asked, level, "% right expected")
 
 
 def _check(photos, accuracies):

@@ -83,7 +83,7 @@ def auroc(known, unknown, known_groups=None, unknown_groups=None, level=0.95):
     Source: Newcombe (2006), Statistics in Medicine 25, 559-573, method 5; Obuchowski (1997), Biometrics 53, 567-578.
     """
     known, unknown = _scores("known", known), _scores("unknown", unknown)
-    parts = 1 - _below(known, unknown), _below(unknown, known)  # what each photo adds to the area, (photos,) each
+    parts = _below(known, unknown), _below(unknown, known)  # (photos,) each: how often it wins against the other side
     value, quantile = float(parts[1].mean()), scipy.stats.norm.ppf((1 + level) / 2)
     groups = group_numbers(known_groups, len(known)), group_numbers(unknown_groups, len(unknown))
     counts = [int(of.max()) + 1 for of in groups]
