@@ -3,6 +3,7 @@
 import importlib.util
 
 import pytest
+from papermill.exceptions import PapermillExecutionError
 
 from benchmarks import own_photos, predicting
 from tests.course.test_summary import filled
@@ -16,7 +17,7 @@ def test_the_ratio_is_of_the_same_photos():
 
 
 def test_a_chapter_that_fails_stops_the_benchmark_with_its_words(tmp_path):
-    with pytest.raises(SystemExit, match="There is no folder"):
+    with pytest.raises(PapermillExecutionError, match="There is no folder"):
         own_photos.measure("none", str(tmp_path / "none"), tmp_path / "runs")
 
 
