@@ -20,11 +20,14 @@ def test_groups_csv_says_what_belongs_together(class_folders):
     assert photos["group"].nunique() == 19
 
 
-def test_write_groups_is_read_again(class_folders):
-    photos = layouts.load_folder(class_folders)
-    photos["group"] = [f"plant {place // 2}" for place in range(len(photos))]
-    layouts.write_groups(class_folders, photos)
-    assert layouts.load_folder(class_folders)["group"].tolist() == photos["group"].tolist()
+def test_a_relative_folder_starts_at_the_working_directory_else_at_the_project(
+    class_folders, tmp_path, root, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    assert layouts.find_folder("photos") == class_folders.resolve()
+    assert layouts.find_folder("tests/data") == root / "tests" / "data"
+    with pytest.raises(ValueError, match=r"looked for .*/nowhere and .*/nowhere\)"):
+        layouts.find_folder("nowhere")
 
 
 def test_hidden_files_and_folders_are_left_out(class_folders):

@@ -5,7 +5,7 @@ import pathlib
 
 import pandas
 
-from .. import _check, _files
+from .. import _files
 from .images import check_header
 
 _NOT_PHOTOS = {"thumbs.db", "desktop.ini"}  # written by Windows into folders of photos
@@ -92,11 +92,3 @@ def _groups(root, photos):
             "Take these rows out or put the photos back."
         )
     return photos["path"].map(lambda path: named.get(path) or path).astype(object)
-
-
-def write_groups(folder, photos):
-    """Write `groups.csv` into `folder` for a photos table whose photos lie in class folders there."""
-    _check.columns(photos, ["path", "label", "group"])
-    files = [pathlib.Path(path).name for path in photos["path"]]
-    table = pandas.DataFrame({"class": photos["label"].astype(str), "file": files, "group": photos["group"]})
-    return _files.write_text(pathlib.Path(folder) / "groups.csv", table.to_csv(index=False, lineterminator="\n"))
