@@ -140,7 +140,7 @@ def explore_saliency(images, maps, texts, masks=None, start=0.5):
     options = [(text, place) for place, text in enumerate(texts)]
     controls = {
         "photo": ipywidgets.Dropdown(options=options, description="photo", layout={"width": "26em"}),
-        "strength": slider("strength of the map", start, 0, 1, step=0.1),
+        "strength": slider("strength of the map", start, 0, 1, step=0.1, width="26em"),
     }
     if masks is not None:
         controls["outline"] = ipywidgets.Checkbox(True, description="outline of the lesions", indent=False)
