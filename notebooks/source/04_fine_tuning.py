@@ -361,7 +361,7 @@ model.set_weights(start)  # both recipes start from the same frozen model
 augmented = training.augmented_batches(train, image_size, seed)  # shuffled, flipped and turned
 ran = []  # the epochs that run now: none, if an earlier run of this chapter has trained this already
 count = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: ran.append(epoch))
-count.only_watches = True  # so it does not make this another training
+count.only_watches = True  # it changes nothing in the training, so it may come and go
 kept = dict(callbacks=[count], run_dir=run, name="stronger_recipe")
 tuning_started = time.perf_counter()
 times = epochs or training.epochs_for(len(augmented), fewest=5, least=80)
@@ -601,7 +601,7 @@ def losses_of(last):
     for rate in tried_rates:
         begin_again(part, fresh, rate)
         steps = keras.callbacks.LearningRateScheduler(lambda epoch, rate=rate: rate * (1, 0.2)[epoch])
-        kept = dict(run_dir=run, name=f"map_{last}_{rate:.0e}")
+        kept = dict(run_dir=run, name=f"map_{last}_{rate:.0e}", key={"rate": rate, "then": 0.2})  # what `steps` does
         found[last, rate] = training.fit(part, batches, asked, 2, callbacks=[steps], **kept)["val_loss"]
     return found
 

@@ -435,13 +435,14 @@ import os
 import keras
 
 class Accident(keras.callbacks.Callback):
+    only_watches = True  # it may end the training, but changes nothing in it; see "The course's own way"
     def __init__(self, fatal_epoch):  # from 1; 0 is never
         super().__init__()
-        self._fatal_epoch = fatal_epoch
+        self.fatal_epoch = fatal_epoch
     def on_epoch_begin(self, epoch, logs=None):
-        self._now = epoch + 1 == self._fatal_epoch
+        self.now = epoch + 1 == self.fatal_epoch
     def on_train_batch_end(self, batch, logs=None):
-        if self._now:
+        if self.now:
             os.kill(os.getpid(), 9)  # SIGKILL: no program can catch it, nothing is tidied up
 """
 _ = (killed / "accident.py").write_text(ACCIDENT)
@@ -618,8 +619,9 @@ for left_alone, cut_off in zip(*(head.get_weights() for head in resumed), strict
 print(f"All scores of all epochs are equal, and so are all {resumed[0].count_params():,} weights: bit for bit")
 
 # %% [markdown]
-# Is it wise to go on where another training has stopped? Only if it is the same training. Whatever its result depends
-# on is kept beside its state, and a difference is named. Another seed for the order of the photos:
+# Is it wise to go on where another training has stopped? Only if it is the same training. So what Keras and the course
+# can say of it (the weights at the start, the settings of layers, loss, optimizer and callbacks, the photos, the seed)
+# is kept beside its state, and a difference is named. Another seed for the order of the photos:
 
 # %%
 _, other = reopen("cut_off", data_seed=seed + 1)
@@ -632,6 +634,11 @@ assert not as_told or other["val_loss"].iloc[-1] != histories[1]["val_loss"].ilo
 # %%
 _, again = reopen("cut_off")
 pandas.testing.assert_frame_equal(again, histories[1], check_exact=True)
+
+# %% [markdown]
+# What nobody can say of it is what a function of yours does, as a loss or as a schedule of rates, or a callback of
+# yours. With one of these, the second start stops and asks for `key=`: a word or a dict that you change whenever you
+# change them. A callback that has `only_watches = True`, as `Accident` does, is not asked about.
 
 # %% [markdown]
 # ## All together

@@ -5,12 +5,13 @@ import functools
 import keras
 import numpy as np
 import pandas
+import tensorflow as tf
 import tqdm.auto
 import tqdm.keras
 
 from .. import _check
 from ..data import pipeline
-from . import checkpoints, features, freezing, head_epochs, heads, settings
+from . import checkpoints, features, freezing, heads
 
 STEPS = 100  # of fine-tuning, at least
 BAR = functools.partial(tqdm.auto.trange, desc="epochs")
@@ -24,19 +25,16 @@ def train_frozen(backbone, train, validation, image_size, head="logistic", epoch
     Returns the joined model, pixels to probabilities, and a DataFrame with one row an epoch
     (`accuracy`, `loss`, `val_accuracy`, `val_loss`); one row for the logistic head.
     """
+    _check.choice("head", head, ("logistic", "dense"))
     freezing.freeze(backbone.base)
-    tables = [
-        (features.stored(table, backbone, image_size)[:], pipeline.labels(table)) for table in (train, validation)
-    ]
+    tables = [(features.stored(each, backbone, image_size)[:], pipeline.labels(each)) for each in (train, validation)]
     classes = len(train["label"].cat.categories)
-    if head == "logistic":
-        model = heads.logistic_head(*tables[0], classes)
-        history = pandas.DataFrame([_scores(_learner(model, 1e-3), tables)])
-    elif head == "dense":
+    if head == "dense":
         model = heads.dense_head(tables[0][0].shape[1], classes, seed=seed)
         history = train_head(model, *tables, epochs=epochs, seed=seed)
     else:
-        raise ValueError(f'head must be "logistic" or "dense"; got {head!r}.')
+        model = heads.logistic_head(*tables[0], classes)
+        history = pandas.DataFrame([_scores(_learner(model, 1e-3), tables)])
     return heads.build_classifier(backbone, model, image_size), history
 
 
@@ -45,14 +43,12 @@ def train_head(head, train, validation, epochs=20, learning_rate=1e-3, seed=0, r
 
     train, validation : (features, labels), float (photos, channels) and int (photos,)
     rounds : function from `epochs` to their numbers 0, 1, ..., which may end early; `range` shows no progress bar
-    AdamW on batches of 32 photos, as Keras's `fit` would do it, and with the same result; but an epoch is a single
-    call: there is so little to compute that `fit` would spend most of its time between the steps. What epoch number
-    n draws at random depends on the seed and on n alone.
+    AdamW on batches of 32 photos. What epoch number n draws at random depends on the seed and on n alone.
     """
     best, draws = BestEpoch(), checkpoints.SameDraws(seed=_check.seed(seed))
     draws.set_model(head)
     best.set_model(head)
-    epoch = head_epochs.epoch(head, train, validation, learning_rate)
+    epoch = _epoch(_learner(head, learning_rate), train, validation)
     try:
         best.on_epoch_end(0, epoch([]))
         for number in rounds(epochs):
@@ -61,6 +57,35 @@ def train_head(head, train, validation, epochs=20, learning_rate=1e-3, seed=0, r
     finally:
         best.restore()
     return best.history()
+
+
+def _epoch(learner, train, validation):
+    """Return a function that trains a compiled model on rows of `train`, in their order, and returns its scores.
+
+    The steps are Keras's own, but an epoch is a single call: there is so little to compute that `fit`, with any
+    `steps_per_execution`, would spend most of its time between them. For no rows the scores are those of `validation`.
+    """
+    train, validation = ([tf.constant(x, tf.float32), tf.constant(y, tf.int64)] for x, y in (train, validation))
+    _build(learner, train[1])
+
+    @tf.function(input_signature=[tf.TensorSpec((None,), tf.int64)])  # traced once, for no rows and for all
+    def run(rows):
+        for first in tf.range(0, tf.size(rows), 32):
+            learner.train_step([tf.gather(each, rows[first : first + 32]) for each in train])
+        learned = learner.get_metrics_result()
+        learner.reset_metrics()
+        learner.test_step(validation)
+        asked = learner.get_metrics_result()
+        learner.reset_metrics()
+        return learned, asked
+
+    def call(rows):
+        learned, asked = run(tf.constant(rows, tf.int64))
+        row = {name: learned[name] for name in ("loss", "accuracy") if len(rows)}
+        row |= {f"val_{name}": asked[name] for name in ("loss", "accuracy")}
+        return {name: float(value) for name, value in row.items()}
+
+    return call
 
 
 def fine_tune(model, base, train, validation, epochs=None, learning_rate=3e-4, last=None, decay=True, **others):
@@ -73,7 +98,7 @@ def fine_tune(model, base, train, validation, epochs=None, learning_rate=3e-4, l
     last : how many of the base's last layers learn, None for all; BatchNormalization never does
     decay : let the rate rise over the first fifth of the steps and then fall to 0 along half a cosine, else keep it
         constant; at its full height from the first step, it would undo much of what was borrowed
-    others : `callbacks`, `run_dir` and `name` of `fit`; with a run_dir the training cannot be lost
+    others : `callbacks`, `run_dir`, `name` and `key` of `fit`; with a run_dir the training cannot be lost
     Uses AdamW. The model ends with the weights of the epoch that `BestEpoch` keeps, the state before the first epoch
     included (row 0 of the history); so too when it is interrupted.
     """
@@ -151,34 +176,34 @@ def batch_size(photos):
     return max(8, min(32, photos // 16))
 
 
-def fit(model, train, validation, epochs, callbacks=(), rule="loss", run_dir=None, name="training"):
+def fit(model, train, validation, epochs, callbacks=(), rule="loss", run_dir=None, name="training", key=None):
     """Fit a compiled model and keep the epoch that `BestEpoch` chooses, with a progress bar.
 
     run_dir : a folder where the state of the training is kept after every epoch, under `name`. If it is killed, the
-        same call goes on from there and ends as if nothing had happened, the files of CSVLogger and ModelCheckpoint
-        included; a finished training is only read. If something that it depends on has changed (see settings.about),
-        that is printed, and it starts anew (see checkpoints.Checkpoint).
+        same call goes on from there and ends as if nothing had happened, with the files of CSVLogger and
+        ModelCheckpoint; a finished training is only read. If something that it depends on has changed, that is
+        printed, and it starts anew (see checkpoints.Checkpoint)
+    key : a text or dict for what Keras's get_config does not tell, such as what a function does; change it with them
     rule : how `BestEpoch` chooses: "loss", "accuracy" or "last", the only one that needs no validation photos
     Returns a DataFrame indexed by epoch; row 0 is the state before training (validation columns only); the column
     `kept` is True for the epoch whose weights the model ends with.
     """
-    best, callbacks = BestEpoch(validation, rule), list(callbacks)
-    kept, done = None, 0
+    best, callbacks, kept, done = BestEpoch(validation, rule), list(callbacks), None, 0
     if run_dir is not None:
-        about = settings.about(model, train, validation, callbacks, epochs=epochs, rule=rule)
-        kept = checkpoints.Checkpoint(run_dir, name, about)
-        done, epochs = kept.epochs, kept.epochs if kept.stopped else epochs
+        about = checkpoints.describe(model, train, validation, callbacks, epochs=epochs, rule=rule)
+        kept = checkpoints.Checkpoint(run_dir, name, about, key)
+        done, epochs = kept.epochs, kept.epochs if kept.state.get("stopped") else epochs
+        if kept.state.get("finished"):
+            print(f"{name}: finished before, so it is only read.")
+            kept.restore_best(best)
+            best.set_model(model)
+            best.restore()
+            return best.history()
         if done:
-            then = "finished before, so it is only read" if kept.finished else f"goes on after epoch {done}"
-            print(f"{name}: {then}.")
-    if kept and kept.finished:
-        kept.restore_best(best)
-        best.set_model(model)
-        best.restore()
-        return best.history()
-    _build(model, train)
-    watching = [checkpoints.SameDraws(train), best, *callbacks]
+            print(f"{name}: goes on after epoch {done}.")
+    _build(model, train.element_spec[1])
     bar = tqdm.keras.TqdmCallback(verbose=0, desc="epochs", initial=done)
+    keeper = [checkpoints.Keeper(kept, best, callbacks)] if kept else []
     try:
         model.fit(
             train,
@@ -187,7 +212,7 @@ def fit(model, train, validation, epochs, callbacks=(), rule="loss", run_dir=Non
             epochs=epochs,
             shuffle=False,  # the batches come shuffled already
             verbose=0,
-            callbacks=[*watching, bar, *([checkpoints.Keeper(kept, best, callbacks)] if kept else [])],
+            callbacks=[checkpoints.SameDraws(train), best, *callbacks, bar, *keeper],
         )
     finally:
         best.restore()
@@ -237,14 +262,16 @@ class BestEpoch(keras.callbacks.Callback):
             self.weights = self.model.get_weights()
 
     def _is_best(self):
+        loss = "loss" if self.rule == "last" else "val_loss"
+        rows = [row for row in self.rows if np.isfinite(row.get(loss, 0))]  # a model of nan may be right often enough
+        if not rows or rows[-1] is not self.rows[-1]:
+            return False
         if self.rule == "last":
-            return np.isfinite(self.rows[-1].get("loss", 0))
+            return True
         if self.rule == "loss":
-            return self.rows[-1]["val_loss"] <= min(row["val_loss"] for row in self.rows)
-        if not np.isfinite(self.rows[-1].get("val_loss", 0)):
-            return False  # such a model calls everything the first class, which may be right often enough
-        best = max(row["val_accuracy"] for row in self.rows)
-        return self.rows[-1]["val_accuracy"] >= best - (best * (1 - best) / self.photos) ** 0.5
+            return rows[-1]["val_loss"] <= min(row["val_loss"] for row in rows)
+        best = max(row["val_accuracy"] for row in rows)
+        return rows[-1]["val_accuracy"] >= best - (best * (1 - best) / self.photos) ** 0.5
 
     def restore(self):
         """Put the weights of the epoch to keep back."""
@@ -270,13 +297,12 @@ def _compile(model, learning_rate):
     model.compile(optimizer=optimizer, loss="sparse_categorical_crossentropy", metrics=["accuracy"])
 
 
-def _build(model, batches):
+def _build(model, labels):
     """Make the variables of a model's optimizer and metrics: Keras makes them in tracing a step, and traces it anew.
 
-    batches : of (inputs, labels); nothing is drawn from them
+    labels : the labels of a batch, or a tf.TensorSpec of them
     """
     model.optimizer.build(model.trainable_variables)
-    labels = batches.element_spec[1]
     nothing = np.zeros((1, *labels.shape[1:]), labels.dtype.as_numpy_dtype)
     model.compute_metrics(None, nothing, np.zeros((1, *model.output_shape[1:]), "float32"))
     model.reset_metrics()
