@@ -2,8 +2,8 @@
 
     python -m benchmarks.own_photos FOLDER ... [--runs FOLDER]
 
-Each set is one papermill run, `-p dataset FOLDER` and nothing else, in a process of its own; its run folder is kept, so
-that the same command goes on where a training was stopped. Writes own_photos.csv, a row a set. `minutes` are those of
+Each set is one run of the chapter, `dataset` and nothing else, in a kernel of its own; its run folder is kept, so that
+the same command goes on where a training was stopped. Writes own_photos.csv, a row a set. `minutes` are those of
 the clock, `processor_minutes` those of all cores together: on two cores that nobody else uses, the clock shows between
 half of them and all.
 """
@@ -12,8 +12,6 @@ import argparse
 import json
 import pathlib
 import resource
-import subprocess
-import sys
 import time
 
 import pandas
@@ -31,17 +29,15 @@ KEPT += [f"{kind}_{what}" for kind in ("float32", "float16", "int8", "onnx") for
 
 
 def measure(name, where, runs):
-    """Run the chapter on a set; return its row. Raises SystemExit with the last words of a run that fails."""
+    """Run the chapter on a set; return its row. Raises papermill.PapermillExecutionError if a cell fails."""
+    from tutorial_utils.course import execution
+
     run = pathlib.Path(runs) / name
     run.mkdir(parents=True, exist_ok=True)
     notebook = _files.project_root() / "notebooks" / f"{CHAPTER}.ipynb"
-    command = [sys.executable, "-m", "papermill", "--no-progress-bar", notebook, run / f"{CHAPTER}.ipynb"]
-    command += ["-p", "dataset", where, "-p", "run_dir", run]
     started, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
-    process = subprocess.run(list(map(str, command)), capture_output=True, text=True)
+    execution.run_notebook(notebook, run / notebook.name, {"dataset": str(where), "run_dir": str(run)})
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    if process.returncode:
-        raise SystemExit(f"{name} stopped:\n{process.stderr[-2000:]}")
     spent = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     row = {"set": name, "minutes": (time.perf_counter() - started) / 60, "processor_minutes": spent / 60}
     metrics = json.loads((run / "metrics.json").read_text(encoding="utf-8"))

@@ -3,11 +3,13 @@ import sys
 
 import keras
 import numpy as np
+import pandas
 import pytest
 import sklearn.linear_model
 import sklearn.pipeline
 import sklearn.preprocessing
 
+from tutorial_utils.data import splits
 from tutorial_utils.evaluation import calibration
 from tutorial_utils.models import backbones, heads
 
@@ -63,6 +65,18 @@ def test_the_logistic_head_takes_a_feature_that_never_varies():
 def test_the_logistic_head_needs_every_class():
     with pytest.raises(ValueError, match="every class from 0 to 2"):
         heads.logistic_head(np.ones((4, 2)), [0, 0, 1, 1], 3)
+
+
+def test_cross_validated_probabilities_are_those_of_a_head_that_saw_no_photo_of_the_group():
+    """Each half of the plants is predicted by the logistic head of the other half, one feature hardly varying."""
+    rng = np.random.default_rng(0)
+    groups = np.repeat(np.arange(12), 4)
+    photos = pandas.DataFrame({"label": pandas.Categorical.from_codes(groups % 3, ["a", "b", "c"]), "group": groups})
+    features = rng.normal(size=(48, 5)) * [1, 1, 1, 1, 1e-4] + (groups % 3)[:, None] / 2
+    said = heads.cross_val_probabilities(photos, features, seed=3, folds=2)
+    for learn, ask in splits.group_k_fold(photos, 2, 3).split(photos, photos["label"], photos["group"]):
+        head = heads.logistic_head(features[learn], groups[learn] % 3, 3)
+        np.testing.assert_allclose(said[ask], head.predict(features[ask], verbose=0), atol=1e-5)
 
 
 def test_the_joined_model_says_what_its_parts_say(tiny):
