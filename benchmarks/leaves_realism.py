@@ -7,13 +7,12 @@ FOLDER holds real photos as FOLDER/<class>/<photo>, optionally with groups.csv; 
 
 import argparse
 
-import numpy as np
 import sklearn.linear_model
-import sklearn.metrics
 import sklearn.pipeline
 import sklearn.preprocessing
 
 from tutorial_utils.data import layouts
+from tutorial_utils.evaluation import ood
 from tutorial_utils.leaves import dataset
 from tutorial_utils.models import backbones, features
 
@@ -26,18 +25,6 @@ def train(borrowed, image_size, plants_per_class, seed):
         sklearn.linear_model.LogisticRegression(C=0.01, class_weight="balanced", max_iter=2000),
     )
     return model.fit(features.stored(photos, borrowed, image_size)[:], photos["label"] != "healthy")
-
-
-def bootstrap_interval(diseased, scores, groups, seed=0, rounds=1000):
-    """Return the 95 % interval of the area under the ROC curve, drawing whole groups with replacement."""
-    rng = np.random.default_rng(seed)
-    members = [np.flatnonzero(groups == group) for group in np.unique(groups)]
-    areas = []
-    while len(areas) < rounds:
-        rows = np.concatenate([members[i] for i in rng.integers(len(members), size=len(members))])
-        if diseased[rows].min() != diseased[rows].max():
-            areas.append(sklearn.metrics.roc_auc_score(diseased[rows], scores[rows]))
-    return np.percentile(areas, [2.5, 97.5])
 
 
 def main():
@@ -56,10 +43,8 @@ def main():
     borrowed = backbones.get("efficientnet_lite0")
     model = train(borrowed, arguments.image_size, arguments.plants_per_class, arguments.seed)
     scores = model.decision_function(features.stored(photos, borrowed, arguments.image_size)[:])
-    diseased = (photos["label"] != "healthy").to_numpy()
-    area = sklearn.metrics.roc_auc_score(diseased, scores)
-    low, high = bootstrap_interval(diseased, scores, photos["group"].to_numpy())
-    print(f"area under the ROC curve {area:.3f}, 95 % interval {low:.3f}-{high:.3f}")
+    diseased, groups = (photos["label"] != "healthy").to_numpy(), photos["group"].to_numpy()
+    print(ood.auroc(scores[~diseased], scores[diseased], groups[~diseased], groups[diseased]))
     print(f"{len(photos)} real photos, {diseased.sum()} of them diseased, at {arguments.image_size} px")
 
 

@@ -108,7 +108,7 @@ def test_written_and_read_again(tmp_path):
 def test_splits_of_other_photos_are_refused(tmp_path):
     photos = splits.split(table("ab", 10, 2))
     splits.write_splits(photos, tmp_path / "splits.csv")
-    with pytest.raises(ValueError, match="made for other photos"):
+    with pytest.raises(ValueError, match=r"made for other photos: 1 differ, the first a/0-0\.jpg"):
         splits.read_splits(photos.iloc[1:], tmp_path / "splits.csv")
 
 
@@ -124,6 +124,7 @@ def test_part_numbers_its_rows_from_zero():
     test = splits.subset(photos, "test")
     assert len(test) == 8
     assert test.index.tolist() == list(range(8))
+    assert test.columns.equals(photos.columns)
 
 
 def test_says_what_gave_way():
@@ -251,6 +252,7 @@ def test_a_sample_takes_whole_groups_by_seed():
     assert few["label"].value_counts().to_dict() == {"a": 12, "b": 12}
     assert (few.groupby("group").size() == 4).all()
     assert few.index.tolist() == list(range(24))
+    assert few.columns.equals(photos.columns)
     assert few["path"].tolist() == photos.loc[photos["path"].isin(few["path"]), "path"].tolist()  # in their order
     assert few.equals(splits.sample_per_class(photos, 12, seed=1))
     assert not few.equals(splits.sample_per_class(photos, 12, seed=2))
