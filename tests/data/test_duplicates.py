@@ -97,6 +97,21 @@ def test_photos_of_all_blocks_are_compared(monkeypatch):
     assert pairs_of(found) == [[0, 9], [1, 6], [5, 10]]
 
 
+def test_frequencies_count_by_how_much_they_vary_in_the_set_and_in_photos():
+    """50 photos weigh as much as the average photo, whose amplitudes fall as 1 / frequency around 0. Only one wave
+    across varies, 2 and 6: the center is half of 4, the square about it 8, which an average photo has in all waves."""
+    spectra = np.zeros((50, 8, 8))
+    spectra[:, 0, 1] = [2, 6] * 25
+    center, scale = duplicates._typical(spectra)
+    usual = sum(1 / (down**2 + across**2) for down in range(8) for across in range(8) if down or across)
+    assert (center[0, 1], center.sum()) == (2, 2)
+    assert scale[0, 1] == pytest.approx(np.sqrt(8 / 2 + 8 / usual / 2) + 0.02 * np.sqrt(8 / 63))
+    assert scale[3, 4] == pytest.approx(np.sqrt(8 / usual / 25 / 2) + 0.02 * np.sqrt(8 / 63))
+    described = duplicates._describe(spectra + 1, center, scale)
+    assert described.shape == (50, 63)  # without the mean brightness
+    np.testing.assert_allclose(np.linalg.norm(described, axis=1), 1)
+
+
 @pytest.fixture
 def stats():
     """Photos 1 and 4 have the same bytes, 2 cannot be read, 3 is 0 mirrored, and 5 is another."""
