@@ -41,14 +41,22 @@ def test_solar_cells_as_published():
 
 
 def test_a_folder_is_a_data_set(class_folders):
-    assert len(catalog.load_photos(str(class_folders), photos_per_class=6)) == 12
+    sample = catalog.load_photos(str(class_folders), photos_per_class=6)
+    assert len(sample) == 12
+    assert sample.equals(catalog.load_photos(class_folders, 0, 6))
+    assert not sample.equals(catalog.load_photos(class_folders, 1, 6))
+    (class_folders / "ill" / "notes.txt").write_text("rust, I think")
+    with pytest.raises(ValueError, match="not a photo"):
+        catalog.load_photos(class_folders)
 
 
-def test_fingerprint_knows_bytes_labels_and_groups_but_not_order(tmp_path, make_photo):
+def test_fingerprint_knows_bytes_labels_and_groups_but_neither_order_nor_place(tmp_path, make_photo):
     paths = [str(make_photo(tmp_path / f"{number}.png", seed=number)) for number in range(4)]
     photos = pandas.DataFrame({"path": paths, "label": pandas.Categorical(list("aabb")), "group": paths})
     mark = catalog.fingerprint(photos)
     assert catalog.fingerprint(photos.iloc[::-1]) == mark
+    moved = [str(make_photo(tmp_path / "moved" / f"{number}.png", seed=number)) for number in range(4)]
+    assert catalog.fingerprint(photos.assign(path=moved, group=moved)) == mark
     assert catalog.fingerprint(photos.assign(label=pandas.Categorical(list("abab")))) != mark
     assert catalog.fingerprint(photos.assign(group=["p", "p", "q", "q"])) != mark
     make_photo(tmp_path / "0.png", seed=9)
@@ -101,13 +109,14 @@ def served(tmp_path, monkeypatch, make_photo, serve):
             for label in ("rust", "healthy", "left_out"):
                 for number in range(count):
                     photo = make_photo(tmp_path / "made" / f"{split}-{label}-{number}.jpg", seed=len(archives) * 100)
-                    archive.write(photo, f"{split}/{label}/{number}.jpg")
+                    archive.write(photo, f"{split}/{label}/{label}-{split}-{number}.jpg")
             archive.writestr(f"{split}/rust/notes.png", b"no photo of the set")
             archive.writestr("__MACOSX/._rust", b"")
         contents[f"/{split}.zip"] = buffer.getvalue()
         archives.append({"url": f"{address}/{split}.zip", "sha256": hashlib.sha256(buffer.getvalue()).hexdigest()})
         archives[-1] |= {"folder": split, "split": {"validation": "val"}.get(split, split)}
     card = {"name": "small", "classes": {"rust": "", "healthy": ""}, "suffix": ".jpg", "archives": archives}
+    card["group"] = r"\w+-\w+-\d+"
     monkeypatch.setattr(catalog, "cards", lambda: {"small": card})
     monkeypatch.setenv("TUTORIAL_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("TUTORIAL_OFFLINE", "0")
@@ -123,6 +132,10 @@ def test_a_set_is_fetched_once_and_then_needs_no_network(served, monkeypatch, ca
         for label in ("healthy", "rust")
     }
     assert list(photos["label"].cat.categories) == ["healthy", "rust"]
+    assert list(photos.index) == list(range(22))
+    assert photos["group"][0] == "healthy-train-0"
+    folder = catalog.cards()["small"]["archives"][0]["sha256"][:16]  # where earlier versions have left it
+    assert f"/cache/datasets/small/{folder}/train/healthy/" in pathlib.Path(photos["path"][0]).as_posix()
     assert all(pathlib.Path(path).is_file() for path in photos["path"])
     assert list(splits.split(photos)["split"]) == list(photos["split"])
     assert len(served) == 3
@@ -135,6 +148,26 @@ def test_a_set_is_fetched_once_and_then_needs_no_network(served, monkeypatch, ca
 def test_a_set_that_is_not_here_and_cannot_be_fetched(served, monkeypatch):
     monkeypatch.setenv("TUTORIAL_OFFLINE", "1")
     with pytest.raises(OSError, match=r"train.zip is not on this machine.*download http.*train.zip and save it as"):
+        catalog.load_photos("small")
+
+
+def test_the_photos_of_a_downloaded_set_are_checked_unless_told_otherwise(served):
+    damaged = pathlib.Path(catalog.load_photos("small")["path"][0])
+    damaged.write_bytes(b"no photo")
+    assert str(damaged) in set(catalog.load_photos("small", check_photos=False)["path"])
+    with pytest.raises(ValueError, match=f"{damaged.name} is not a photo"):
+        catalog.load_photos("small")
+
+
+def test_solar_cells_without_its_package(monkeypatch):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(ValueError, match="pip install elpv-dataset"):
+        catalog.check_dataset("solar_cells")
+
+
+def test_a_class_of_the_card_that_is_not_in_the_archives_is_named(served):
+    catalog.cards()["small"]["classes"]["mildew"] = ""
+    with pytest.raises(ValueError, match=r"holds no \.jpg photos of 'mildew', against the card small"):
         catalog.load_photos("small")
 
 

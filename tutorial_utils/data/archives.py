@@ -56,7 +56,7 @@ def fetch(url, sha256):
 
 def _download(url, sha256, path):
     import pooch  # here: half a second, which only a download is worth
-    import requests
+    import requests  # which pooch downloads with
 
     def check_redirect(response, **_):
         _check_address(urllib.parse.urljoin(response.url, response.headers.get("Location", "")))
