@@ -263,7 +263,7 @@ photos.groupby(["label", "split"], observed=True).size().unstack()
 # %% [markdown]
 # Whole groups cannot always be shared out evenly; where they could not, the line above says so. The promise that no
 # group is on two sides is easy to check, so we check it (`splits.split` does too,
-# for paths, bytes and near-copies):
+# for paths, bytes and near-duplicates):
 
 # %%
 sides_of_group = photos.groupby("group")["split"].nunique()

@@ -10,6 +10,7 @@ import numpy as np
 import pandas
 import scipy.fft
 import scipy.sparse
+import scipy.sparse.csgraph
 import tqdm.auto
 
 from . import image_stats
