@@ -44,6 +44,7 @@ def test_photos_of_one_plant_tell_less():
     alone = calibration.calibration_error(probabilities, labels)
     grouped = calibration.calibration_error(probabilities, labels, groups=np.repeat(np.arange(25), 8))
     assert grouped.high - grouped.low > 2 * (alone.high - alone.low)  # about the root of 8
+    assert alone == calibration.calibration_error(probabilities, labels, repeats=1000, seed=0)
     assert (alone.n, alone.groups, grouped.n, grouped.groups) == (200, 200, 200, 25)
 
 
@@ -122,6 +123,18 @@ def test_caution_is_one_standard_error_of_the_groups():
     assert alike - best == pytest.approx(2 / (4 * np.log(9)), rel=0.05)
 
 
+def test_two_plants_tell_little():
+    """Of 50 photos each at 0.9, 45 and 35 are right: in all the 80 of 100 from above.
+
+    With z = log 4, a right photo pulls the factor's logarithm by 0.2 z, a wrong one by -0.8 z: the plants by 5 z and
+    -5 z, against an information of 16 z**2. Two groups count double: root(2 * 50) / (16 log 9) = 0.2844.
+    """
+    probabilities, labels = sure(np.full(100, 0.9), np.arange(50).tolist() * 2 < np.repeat([45, 35], 50), classes=2)
+    best = 1 / calibration.fit_temperature(probabilities, labels, cautious=False)
+    alike = 1 / calibration.fit_temperature(probabilities, labels, np.repeat([0, 1], 50))
+    assert alike - best == pytest.approx(0.2844, rel=0.05)
+
+
 def test_a_model_that_is_sure_and_always_guesses_becomes_unsure():
     """Ten photos at 0.9, five right: the best factor is 0, its standard error 2 / (root(10) log 9) = 0.288."""
     probabilities, labels = sure(np.full(10, 0.9), np.arange(10) < 5, classes=2)
@@ -191,6 +204,7 @@ def test_no_threshold_is_good_enough_if_the_surest_is_wrong():
     [
         ([[2.0, -1.0]], [0], "got values from -1.00"),
         ([[0.5, 0.6]], [0], "sums from 1.10"),
+        ([[0.5, 0.505]], [0], "rows summing to 1"),
         ([[0.5, 0.5]], [2], "0 ... 1"),
         ([[0.5, 0.5]], [-1], "0 ... 1"),
         ([[0.5, 0.5]], [0.0], "class numbers"),

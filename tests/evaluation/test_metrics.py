@@ -236,6 +236,18 @@ def test_few_groups_have_no_interval_and_a_sentence():
     assert metrics.too_few_groups(range(10)) == ""
 
 
+def test_the_same_photos_get_the_same_intervals():
+    """Draws of a seed, 0 unless another is named."""
+    rng = np.random.default_rng(0)
+    labels, predicted = rng.integers(3, size=(2, 60))
+    for score, last in ((metrics.score_table, 3), (metrics.class_table, NAMES), (metrics.confused_pairs, NAMES)):
+        first = score(labels, predicted, last)
+        assert first.equals(score(labels, predicted, last, repeats=1000, seed=0))
+        assert not first.equals(score(labels, predicted, last, seed=1))
+    first = metrics.paired_difference(labels, predicted, labels)
+    assert first == metrics.paired_difference(labels, predicted, labels, repeats=1000, seed=0)
+
+
 def test_a_pair_by_chance_does_not_lead():
     """Blight and rust: 8 of 40 photos mixed up, each in another plant. Healthy and blight: 9, all of one plant."""
     labels = np.repeat([0, 1, 2], [40, 20, 20])

@@ -169,7 +169,7 @@ def _drawn_errors(several, labels, groups, bins, repeats, seed):
 
 
 def _logs(probabilities):
-    return np.log(np.clip(np.asarray(probabilities, np.float64), _SMALLEST, 1))
+    return np.log(np.maximum(np.asarray(probabilities, np.float64), _SMALLEST))
 
 
 def _told(logits):
