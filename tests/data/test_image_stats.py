@@ -87,7 +87,7 @@ def test_what_the_file_says_of_itself(tmp_path):
     assert found.tolist() == ["", "", "JPEG", "RGB", 40, 30, False, 6, False]
     assert row["taken"] == pandas.Timestamp(2026, 11, 23, 9, 35)
     assert row["bytes"] == (tmp_path / "one.jpg").stat().st_size
-    assert row["thumbnail"].shape == (image_stats.SIDE, image_stats.SIDE)
+    assert row["thumbnail"].shape == (48, 48)
 
 
 def test_what_cannot_be_read_has_its_reason_and_no_numbers(tmp_path):
@@ -118,6 +118,15 @@ def test_photos_that_have_not_changed_are_not_opened_again(photos, opened):
     second = image_stats.compute_stats(photos.iloc[::-1], progress=False)
     assert len(opened) == 3
     pandas.testing.assert_frame_equal(first, second.iloc[::-1])
+
+
+def test_a_bar_counts_the_photos_that_are_looked_at(photos, capsys):
+    image_stats.compute_stats(photos[:2], progress=False)
+    assert capsys.readouterr().err == ""
+    image_stats.compute_stats(photos)
+    assert "| 1/1 " in capsys.readouterr().err
+    image_stats.compute_stats(photos)
+    assert capsys.readouterr().err == ""
 
 
 def test_a_photo_that_is_new_is_the_only_one_that_is_opened(photos, opened, make_photo, tmp_path):
