@@ -221,7 +221,8 @@ plots.show(figure, "Photos of one group of each of two classes, side by side", r
 # %%
 path = photos["path"].iloc[int(np.argmax(np.maximum(width, height) / np.minimum(width, height)))]
 views = [read_image(path), read_image(path, image_size)]
-figure = plots.photo_grid(views, titles=["as it is", "stretched"], columns=2, title="The most elongated photo", size=2.2)
+titles = ["as it is", "stretched"]
+figure = plots.photo_grid(views, titles, columns=2, title="The most elongated photo", size=2.2)
 plots.show(figure, "The most elongated photo as it is, and stretched to a square", run / "figures" / "fit.png")
 
 # %% [markdown]
