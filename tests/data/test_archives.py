@@ -1,6 +1,7 @@
 """Downloads that fail, lie and lead elsewhere; archives that lie, climb, link, repeat and explode."""
 
 import collections
+import gzip
 import hashlib
 import io
 import multiprocessing
@@ -244,6 +245,25 @@ def test_an_encrypted_zip(tmp_path):
     (tmp_path / "archive").write_bytes(content)
     with pytest.raises(ArchiveError, match="encrypted"):
         archives.unpack(tmp_path / "archive", tmp_path / "out")
+
+
+def test_as_many_files_and_bytes_as_are_allowed(tmp_path):
+    (tmp_path / "archive").write_bytes(as_zip(FILES.items()))
+    size = sum(map(len, FILES.values()))
+    archives.unpack(tmp_path / "archive", tmp_path / "out", most_files=3, most_bytes=size)
+    for most_files, most_bytes in [(2, size), (3, size - 1)]:
+        with pytest.raises(ArchiveError, match="more than"):
+            archives.unpack(tmp_path / "archive", tmp_path / "less", most_files, most_bytes)
+
+
+def test_a_header_without_an_end(tmp_path):
+    """Each block of a sparse file's header says that another follows; tarfile would keep them all, 20 MB here."""
+    sparse = bytearray(special("a", tarfile.GNUTYPE_SPARSE).tobuf(tarfile.GNU_FORMAT))
+    sparse[482] = 1  # another block of the list of holes follows
+    sparse[148:156] = b"%06o\0 " % (sum(sparse[:148]) + 256 + sum(sparse[156:]))  # the sum of all bytes
+    (tmp_path / "archive").write_bytes(gzip.compress(bytes(sparse) + (bytes(504) + b"\1" + bytes(7)) * 40_000))
+    with pytest.raises(ArchiveError, match="unpacks to more than"):
+        archives.unpack(tmp_path / "archive", tmp_path / "out", most_files=1, most_bytes=1)
 
 
 def test_a_header_that_claims_gigabytes(tmp_path):

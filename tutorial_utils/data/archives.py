@@ -104,7 +104,7 @@ def unpack(archive, folder, most_files=MOST_FILES, most_bytes=MOST_BYTES):
 def _write_all(archive, staged, most_files, most_bytes):
     seen, left = set(), most_bytes
     try:
-        with _open(archive, most_bytes) as entries:
+        with _open(archive, most_files, most_bytes) as entries:
             for number, (name, problem, start) in enumerate(entries):
                 if number >= most_files:
                     raise ArchiveError(f"{archive} has more than {most_files:,} entries; it is not unpacked.")
@@ -124,7 +124,7 @@ def _write_all(archive, staged, most_files, most_bytes):
 def _problem_of_name(name, seen, is_folder):
     """Return what is wrong with an entry's name, or None; remember it in `seen`."""
     parts = name.removeprefix("./").rstrip("/").split("/")
-    if parts in ([""], ["."]) and name in (".", "./"):
+    if name in (".", "./"):
         return None  # the folder itself
     if not name or name.startswith("/") or ".." in parts or re.match("[A-Za-z]:", name):
         return "points out of the folder"
@@ -151,7 +151,7 @@ def _copy(start, path, most):
 
 
 @contextlib.contextmanager
-def _open(archive, most_bytes):
+def _open(archive, most_files, most_bytes):
     """Give an iterator over (name, problem or None, function that opens a file's stream) of an archive's entries."""
     with open(archive, "rb") as file:
         begin = file.read(2)
@@ -161,7 +161,7 @@ def _open(archive, most_bytes):
         return
     with (gzip.open if begin == b"\x1f\x8b" else open)(archive, "rb") as stream:
         # headers and padding are a part of the stream too: three blocks of 512 bytes a file are ample
-        bounded = _Bounded(stream, most_bytes + MOST_FILES * 3 * 512)
+        bounded = _Bounded(stream, most_bytes + most_files * 3 * 512)
         with tarfile.open(fileobj=bounded, mode="r:", errorlevel=2) as opened:
             yield _tar_entries(opened)
 
@@ -172,8 +172,6 @@ def _zip_entries(opened):
         problem = None
         if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
             problem = "is a link or a device"
-        elif entry.flag_bits & 1:
-            problem = "is encrypted"
         elif entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
             problem = "is packed in a way that can fill the memory"
         yield entry.filename, problem, None if entry.is_dir() else functools.partial(opened.open, entry)
