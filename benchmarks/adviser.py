@@ -15,10 +15,9 @@ from . import results
 
 def judge(table):
     """Return one row for each set, number and seed: what was advised, what it brought, what else would have."""
-    cells, reached = adviser.complete_cells(table)
+    tables = adviser.complete_cells(table)
     keys, rows = ["set", "photos_per_class", "seed"], []
-    for (_, cell), (_, truth) in zip(cells.iterrows(), reached.iterrows(), strict=True):
-        signals = adviser.found_by_trials(cell.to_frame().T).iloc[0].to_dict()
+    for (_, cell), (_, signals), (_, truth) in zip(*map(pandas.DataFrame.iterrows, tables), strict=True):
         expected, lead, advised = adviser.predict_strategies(signals, table[table["set"] != cell["set"]])
         held = (expected["low"] <= truth[expected.index]) & (truth[expected.index] <= expected["high"])
         row = cell[keys].to_dict() | {"advised": advised, "sure": lead[advised] > 0}

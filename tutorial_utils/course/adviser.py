@@ -23,7 +23,6 @@ from . import benchmark_tables
 
 STRATEGIES = {name: plots.STRATEGIES[name].text for name in ("head", "last", "all")}  # those with a borrowed base
 RATES = {"head": None, "last": 3e-4, "all": 3e-4}
-SIGNALS = ("photos_per_class", "classes", "frozen", "frozen_half", "distance", "all", "all_loss")
 CELL = ["set", "backbone", "image_size", "photos_per_class", "seed"]  # what one row for each strategy has in common
 LEVEL = 0.9  # share of cases that an interval should hold
 MOST = 400  # photos that are fine-tuned in a trial, where that leaves three of each class; more take over a minute
@@ -54,11 +53,10 @@ def advise(photos, backbone, image_size, seed=0, evidence=None, progress=True):
     photos : those to learn from, training and validation; never the test photos
     backbone : from backbones.get; unchanged afterwards
     evidence : a table like benchmarks/strategies.csv; None for that one
-    Raises ValueError, at once, for evidence without trials, and one that names a class of a single group.
+    Raises ValueError that names a class whose photos all belong to one group.
     """
     if evidence is None:
         evidence, _ = benchmark_tables.read_table("strategies")
-    _check_evidence(evidence)
     signals, probabilities = run_trials(photos, backbone, image_size, seed, progress)
     expected, lead, strategy = predict_strategies(signals, evidence)
     sure, collect = lead[strategy] > 0, _weakest(photos, probabilities, seed)
@@ -91,8 +89,8 @@ def run_trials(photos, backbone, image_size, seed=0, progress=True):
     said = heads.cross_val_probabilities(photos, rows, seed)
     halves = [heads.cross_val_probabilities(photos, rows, seed + each, folds=2) for each in range(3)]
     found = {"photos_per_class": len(photos) / classes, "classes": classes}
-    found["frozen"] = _accuracy(labels, said)
-    found["frozen_half"] = float(np.mean([_accuracy(labels, half) for half in halves]))
+    found["frozen"], _ = _scores(labels, said)
+    found["frozen_half"], _ = np.mean([_scores(labels, half) for half in halves], axis=0)
     found["distance"] = domain_distance(photos, backbone, image_size, seed)
     few = photos if len(photos) <= MOST else splits.sample_per_class(photos, max(3, MOST // classes), seed=seed)
     borrowed = backbone.base.get_weights()
@@ -138,14 +136,14 @@ def predict_strategies(signals, evidence):
     that ten points count more near 100 % and nothing passes it), is a ridge regression on three of the signals
     (_columns); its errors are those on sets left out of it.
     """
-    cells, reached = complete_cells(evidence)
-    found, model = _columns(found_by_trials(cells)), _regression()
+    cells, found, reached = complete_cells(evidence)
+    known, model = _columns(found), _regression()
     unseen = {"groups": cells["set"], "cv": sklearn.model_selection.LeaveOneGroupOut()}
     values, errors = {}, {}
     for strategy in STRATEGIES:
-        gain = _logit(reached[strategy]) - _logit(cells["trial_frozen"])
-        errors[strategy] = gain - sklearn.model_selection.cross_val_predict(model, found, gain, **unseen)
-        gained = model.fit(found, gain).predict(_columns(pandas.DataFrame([signals])))
+        gain = _logit(reached[strategy]) - _logit(found["frozen"])
+        errors[strategy] = gain - sklearn.model_selection.cross_val_predict(model, known, gain, **unseen)
+        gained = model.fit(known, gain).predict(_columns(pandas.DataFrame([signals])))
         values[strategy] = float(_logit(signals["frozen"]) + gained[0])
     half = {name: float(np.quantile(np.abs(error), LEVEL)) for name, error in errors.items()}
     ends = {name: scipy.special.expit([each, each - half[name], each + half[name]]) for name, each in values.items()}
@@ -159,15 +157,16 @@ def predict_strategies(signals, evidence):
 
 
 def complete_cells(evidence):
-    """Return (cells, reached), row by row: the cells in which all STRATEGIES were trained, and what each reached.
+    """Return (cells, signals, reached), DataFrames row by row, of the cells in which all STRATEGIES were trained.
 
-    cells : DataFrame with the columns CELL and what the trials found; reached : accuracies, a column a strategy
+    cells : the columns CELL; signals : what the trials found, as `run_trials` names it; reached : accuracy by strategy
     """
     rows = evidence[evidence["strategy"].isin(STRATEGIES)]
     reached = rows.pivot_table(index=CELL, columns="strategy", values="accuracy").reindex(columns=list(STRATEGIES))
     reached = reached.dropna()
-    cells = rows.drop_duplicates(CELL).set_index(CELL).loc[reached.index].reset_index()
-    return cells, reached.reset_index(drop=True)
+    signals = rows.drop_duplicates(CELL).set_index(CELL).loc[reached.index].filter(regex="^trial_")
+    signals = signals.rename(columns=lambda name: name.removeprefix("trial_"))
+    return reached.index.to_frame(index=False), signals.reset_index(drop=True), reached.reset_index(drop=True)
 
 
 def regrets(judged):
@@ -183,11 +182,6 @@ def regrets(judged):
     best = means[names].max(axis=1)
     found = {f"always {name}": (best - means[name]).mean() for name in names}
     return 100 * pandas.Series({"as advised": (best - means["accuracy"]).mean(), **found})
-
-
-def found_by_trials(rows):
-    """Return what the trials found, of rows of the evidence, under the names that `run_trials` gives."""
-    return rows.filter(regex="^trial_").rename(columns=lambda name: name.removeprefix("trial_"))
 
 
 def _columns(table):
@@ -211,10 +205,6 @@ def _regression():
     clip = sklearn.preprocessing.FunctionTransformer(np.clip, kw_args={"a_min": -2.5, "a_max": 2.5})
     ridge = sklearn.linear_model.Ridge(_PENALTY)
     return sklearn.pipeline.make_pipeline(sklearn.preprocessing.StandardScaler(), clip, ridge)
-
-
-def _accuracy(labels, probabilities):
-    return float(np.mean(probabilities.argmax(axis=1) == labels))
 
 
 def _halves(photos, seed):
@@ -249,17 +239,7 @@ def _fine_tune(learn, ask, backbone, image_size, seed):
 def _scores(labels, probabilities):
     """Return (accuracy, mean cross-entropy in nats) as an array."""
     right = probabilities[np.arange(len(labels)), labels]
-    return np.array([_accuracy(labels, probabilities), -np.log(right.clip(1e-7)).mean()])
-
-
-def _check_evidence(evidence):
-    """Raise ValueError unless the evidence tells what the trials found: before a minute is spent on new ones."""
-    missing = [f"trial_{name}" for name in SIGNALS if f"trial_{name}" not in evidence]
-    if missing:
-        raise ValueError(
-            f"The evidence lacks {', '.join(missing)}: it is a table from before the trials. Make it again with "
-            "python -m benchmarks.strategies FOLDER ..."
-        )
+    return np.array([(probabilities.argmax(axis=1) == labels).mean(), -np.log(right.clip(1e-7)).mean()])
 
 
 def _weakest(photos, probabilities, seed=0):

@@ -53,8 +53,7 @@ def run_grid(notebook, folder, vary, seeds=(0,), fixed=None, workers=None, clien
     _, earlier = _order(folder)
     _files.write_json(folder / _ORDER, {"latest": latest, "runs": earlier | dict.fromkeys(asked, latest)})
     with tqdm.auto.tqdm(total=len(asked), initial=len(asked) - len(left), unit="run") as bar:
-        spread = _on_dask(client) if client is not None else _here(workers)
-        for _ in spread([(notebook, folder / name, each) for name, each in left.items()]):
+        for _ in _run_all([(notebook, folder / name, each) for name, each in left.items()], workers, client):
             bar.update()
     return read_runs(folder).loc[list(asked)]
 
@@ -160,37 +159,22 @@ def _read_json(path):
     return json.loads(path.read_text(encoding="utf-8"))
 
 
-def _here(workers):
-    """Return a function that yields as each of some runs ends, so many at a time; Ctrl-C ends them all."""
-
-    def spread(jobs):
-        stop = threading.Event()
-        with concurrent.futures.ThreadPoolExecutor(workers or _machine.cores()) as pool:
-            coming = [pool.submit(run_once, *job, stop=stop) for job in jobs]
-            try:
-                for future in concurrent.futures.as_completed(coming):
-                    yield future.result()
-            finally:
-                stop.set()
-                pool.shutdown(cancel_futures=True)
-
-    return spread
-
-
-def _on_dask(client):
-    """The same on the workers of a dask client, which runs anew what a worker that dies had begun."""
-
-    def spread(jobs):
-        import dask.distributed
-
-        coming = [client.submit(run_once, *job, pure=False, retries=3) for job in jobs]
-        try:
-            for future in dask.distributed.as_completed(coming):
-                yield future.result()
-        finally:
-            client.cancel(coming)
-
-    return spread
+def _run_all(jobs, workers, client):
+    """Run jobs, arguments of `run_once`; yield each time that one ends, whether it ended well. Ctrl-C ends them all."""
+    stop, options = threading.Event(), {}
+    if client is None:
+        pool, options = concurrent.futures.ThreadPoolExecutor(workers or _machine.cores()), {"stop": stop}
+    else:
+        pool = client.get_executor(pure=False, retries=3)  # runs anew what a worker that dies had begun
+    coming = [pool.submit(run_once, *job, **options) for job in jobs]
+    try:
+        for future in concurrent.futures.as_completed(coming):
+            yield future.result()
+    finally:
+        stop.set()
+        for future in coming:
+            future.cancel()
+        pool.shutdown(wait=client is None)
 
 
 def run_once(notebook, run, setting, stop=None):
