@@ -93,21 +93,21 @@ def test_the_chosen_threshold_is_marked(coverage, side):
 
 
 def test_the_forecast_stands_at_its_photos():
-    photos, accuracies, ahead = np.array([50, 100, 200]), np.array([0.6, 0.7, 0.78]), [50, 400]
+    photos, accuracies, ahead = np.array([50, 100, 200]), np.array([0.6, 0.7, 0.78]), [50, 200, 400]
     forecasts = [learning_curve.forecast_accuracy(photos, accuracies, 100, number) for number in ahead]
     ax = diagnostic_plots.plot_learning_curve(photos, accuracies, ahead, forecasts).axes[0]
     texts = [text.get_text() for text in ax.get_legend().get_texts()]
-    assert f"forecast: {100 * forecasts[1].value:.0f} % at 400 photos" in texts
+    assert f"forecast: {100 * forecasts[2].value:.0f} % at 400 photos" in texts
     assert "band for 90 % of single measurements" in texts
     assert [tick.get_text() for tick in ax.get_xticklabels()] == ["50", "100", "200", "400"]
     band = ax.collections[0].get_paths()[0].vertices
-    assert band[:, 1].max() == pytest.approx(100 * forecasts[1].high)
-    assert band[:, 1].min() == pytest.approx(100 * forecasts[1].low)
-    np.testing.assert_allclose(bars(ax.containers[0], 1), [[100 * forecasts[1].low, 100 * forecasts[1].high]])
+    assert band[:, 1].max() == pytest.approx(100 * forecasts[2].high)
+    assert band[:, 1].min() == pytest.approx(100 * forecasts[0].low)
+    np.testing.assert_allclose(bars(ax.containers[0], 1), [[100 * forecasts[2].low, 100 * forecasts[2].high]])
     curve, measured, forecast = (line.get_xydata() for line in ax.lines[:3])
     np.testing.assert_allclose(curve, [[at, 100 * one.value] for at, one in zip(ahead, forecasts, strict=True)])
     np.testing.assert_allclose(measured, np.column_stack([photos, 100 * accuracies]))
-    np.testing.assert_allclose(forecast, [[400, 100 * forecasts[1].value]])
+    np.testing.assert_allclose(forecast, [[400, 100 * forecasts[2].value]])
     assert (ax.get_xscale(), ax.get_title()) == ("log", "Would more photos help?")
 
 

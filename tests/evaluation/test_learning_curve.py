@@ -15,11 +15,11 @@ def test_a_power_law_is_continued():
 def test_the_interval_by_hand():
     """At logarithms 0, 1, 2 of the photos the error's are -1, -1.5, -2.3: slope -0.65, residuals -0.05, 0.1, -0.05.
 
-    At 3 the line is at -2.9. The scatter is 0.015 with one degree of freedom, t = 6.3138; the distance from the middle
-    adds 1/3 + 4/2, so half of the interval is 6.3138 root(0.015 * 10/3) = 1.4118.
+    At 4 the line is at -3.55. The scatter is 0.015 with one degree of freedom, t = 6.3138; the distance from the middle
+    adds 1/3 + 9/2, so half of the interval is 6.3138 root(0.015 * 5.8333) = 1.8677.
     """
-    found = learning_curve.forecast_accuracy(np.exp([0, 1, 2]), 1 - np.exp([-1, -1.5, -2.3]), 10**9, np.exp(3))
-    assert found[:3] == pytest.approx((1 - np.exp(-2.9), 1 - np.exp(-1.4882), 1 - np.exp(-4.3118)), abs=1e-4)
+    found = learning_curve.forecast_accuracy(np.exp([0, 1, 2]), 1 - np.exp([-1, -1.5, -2.3]), 10**9, np.exp(4))
+    assert found[:3] == pytest.approx((1 - np.exp(-3.55), 1 - np.exp(-1.6823), 1 - np.exp(-5.4177)), abs=1e-4)
 
 
 def test_few_test_photos_scatter_at_least_by_chance():

@@ -89,6 +89,16 @@ def test_the_ends_lie_as_many_standard_errors_away_as_asked():
         assert abs(found.value - end) == pytest.approx(1.959964 * variance**0.5, rel=1e-6)
 
 
+def test_photos_that_are_twice_the_same_count_once():
+    """Twenty plants of two photos with one score: the design effect is 2 * 39/38, so 40 photos tell like 19.49."""
+    known, plants = np.repeat(np.arange(20.0), 2), np.repeat(np.arange(20), 2)
+    found, m = ood.auroc(known, np.arange(20) + 5.5, plants), 40 / (2 * 39 / 38)
+    star = (m + 20) / 2 - 1
+    for end in (found.low, found.high):
+        variance = end * (1 - end) * (1 + star * (1 - end) / (2 - end) + star * end / (1 + end)) / (20 * m)
+        assert abs(found.value - end) == pytest.approx(2.0930 * variance**0.5, rel=1e-4)  # t(19)
+
+
 def test_a_perfect_separation_is_no_certainty_and_less_so_in_groups():
     """All apart: the lower end depends on the numbers; 36 plants of four photos count as 36."""
     known, strange = np.arange(144) / 144, np.arange(200) + 2.0
