@@ -198,6 +198,7 @@ def test_cleaning_takes_out_what_cannot_be_used_and_says_why(folder, tmp_path):
     numbers = [folder["path"][row] for row in (5, 4, 28, 1)]
     assert sorted(dropped["path"]) == sorted(numbers)
     assert dict(zip(dropped["path"], dropped["kind"], strict=True))[numbers[0]] == "empty"
+    assert dropped.columns.tolist() == ["path", "kind", "meaning", "other"]
     assert dropped["meaning"].notna().all()
     assert sorted({*folder["path"]} - {*kept["path"]}) == sorted(numbers)
     assert all((tmp_path / f"{number:02d}.png").exists() for number in range(48))
