@@ -60,6 +60,16 @@ def test_photo_grid_takes_floats_and_breaks_long_names():
     assert figure.get_suptitle() == "2 photos"
 
 
+def test_photo_grid_takes_gray_photos_six_a_row():
+    """Seven photos: two rows, of which the second has room for five more."""
+    figure = plots.photo_grid(np.full((7, 4, 4), 90, "uint8"), title="A heading that is far too long for " + "w" * 40)
+    assert len(figure.axes) == 12
+    assert figure.axes[6].images[0].get_array().shape == (4, 4)
+    assert "\n" not in figure.get_suptitle()
+    narrow = plots.photo_grid(np.zeros((1, 4, 4), "uint8"), title="A heading that is too long")
+    assert narrow.get_suptitle() == "A heading that is\ntoo long"
+
+
 @pytest.mark.parametrize(
     ("images", "titles", "message"),
     [
@@ -68,6 +78,7 @@ def test_photo_grid_takes_floats_and_breaks_long_names():
         ([np.random.default_rng(0).random((4, 4, 3))], None, "pixels 0-255; got values from 0"),
         ([np.full((4, 4, 3), -1.0)], None, "got values from -1.00"),
         ([np.zeros((2, 4, 4, 3), "uint8")], None, r"got shape \(2, 4, 4, 3\)"),
+        ([np.zeros((4, 4, 4), "uint8")], None, r"got shape \(4, 4, 4\)"),
         ([np.zeros((0, 4, 3), "uint8")], None, "with pixels"),
     ],
 )
@@ -101,6 +112,7 @@ def test_history_counts_epochs_from_one_and_marks_the_best():
     assert loss.get_legend_handles_labels()[1][2] == "lowest validation: epoch 3 (0.500)"
     assert accuracy.get_legend_handles_labels()[1][2] == "highest validation: epoch 4 (75.0 %)"
     assert [text.get_text() for text in loss.texts] == ["head", "fine-tuning"]
+    assert [text.xy[0] for text in loss.texts] == [0.5, 2.5]  # where the phase starts
     assert loss.lines[-1].get_xdata()[0] == 2.5
     assert figure.get_suptitle() == "Training history, 5 epochs"
     assert all(tick == int(tick) for tick in loss.get_xticks())
@@ -252,6 +264,10 @@ def test_accuracy_by_number_draws_what_there_is():
     figure = plots.plot_by_photos(pd.concat([table, few, odd]))
     titles = [ax.get_title() for ax in figure.axes if ax.lines]
     assert titles == ["set 0", "set 1", "set 2", "set 3", "few"]
+    assert len(figure.axes) == 6  # three a row
+    assert [bool(ax.get_ylabel()) for ax in figure.axes] == [True, False, False, True, False, False]
+    assert [bool(ax.get_xlabel()) for ax in figure.axes] == [False, False, True, True, True, False]  # no panel below
+    assert figure.axes[0].get_xlim() == (pytest.approx(4.5), pytest.approx(110))
     assert len(figure.axes[4].lines) == 1
     assert inside_and_legible(figure)
 
