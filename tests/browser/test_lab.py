@@ -15,9 +15,9 @@ import pytest
 from notebooks.source import derive
 from tests.browser import hands, lab, moved
 from tests.notebooks import solved
+from tests.notebooks.test_chapters import CHAPTERS
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-CHAPTERS = [path.stem for path in sorted((ROOT / "notebooks" / "source").glob("[0-9][0-9]_*.py"))]
 pytestmark = pytest.mark.slow
 
 

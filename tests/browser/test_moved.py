@@ -3,8 +3,8 @@
 import pytest
 
 from tests.browser import moved
-from tests.browser.test_lab import CHAPTERS
 from tests.notebooks import solved
+from tests.notebooks.test_chapters import CHAPTERS
 
 
 @pytest.mark.parametrize("chapter", CHAPTERS)

@@ -9,9 +9,10 @@ from .. import _check, _files
 from . import duplicates
 
 NAMES = ("train", "val", "test")
+FRACTIONS = (0.7, 0.1, 0.2)  # of the photos, unless a caller asks for others
 
 
-def split(photos, seed=0, fractions=(0.7, 0.1, 0.2), stats=None):
+def split(photos, seed=0, fractions=FRACTIONS, stats=None):
     """Return a copy of the photos table with the column `split`, by group and stratified by class (chapter 2).
 
     fractions : shares of the photos for train, val and test; positive, sum 1
@@ -95,7 +96,7 @@ def sample_per_class(photos, photos_per_class, seed=0):
     return kept.sort_index().reset_index(drop=True)
 
 
-def uneven_shares(photos, fractions=(0.7, 0.1, 0.2), tolerance=0.05):
+def uneven_shares(photos, fractions=FRACTIONS, tolerance=0.05):
     """Return sentences on the classes whose shares are further than `tolerance` from `fractions`; "" if none are.
 
     Whole groups can make it impossible to come nearer.
