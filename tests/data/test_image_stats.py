@@ -99,12 +99,13 @@ def test_what_cannot_be_read_has_its_reason_and_no_numbers(tmp_path):
     assert stats["bytes"].tolist() == [0, 0, 5]
 
 
-def test_rows_are_those_of_the_photos_table_in_its_order(tmp_path):
+def test_rows_are_those_of_the_photos_table_in_its_order(tmp_path, capsys):
     """More photos than wait at a time, one of them twice."""
     paths = [save(tmp_path / f"{gray}.png", np.full((4, 4), gray)) for gray in range(150)]
     order = [*np.random.default_rng(0).permutation(150), 7]
     photos = pandas.DataFrame({"path": [str(paths[gray]) for gray in order]}, index=range(1000, 1151))
-    stats = image_stats.compute_stats(photos, progress=False)
+    stats = image_stats.compute_stats(photos)
+    assert "| 150/150 " in capsys.readouterr().err
     assert stats["path"].equals(photos["path"])
     assert stats["brightness"].tolist() == order
 
