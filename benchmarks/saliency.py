@@ -95,9 +95,41 @@ def _explain(model, images, classes, name):
     from tutorial_utils.evaluation import saliency
 
     if name == "occlusion":
-        return np.maximum(saliency.occlusion(model, images, classes), 0)
+        return np.maximum(occlusion(model, images, classes), 0)
     places, method = MAPS[name]
     return getattr(saliency, method)(saliency.split_model(model, places), images, classes)
+
+
+def occlusion(model, images, classes, patch=32, stride=16, batch_size=64):
+    """Return by how much each place of each photo is needed for an answer, float (photos, height, width), -1 to 1.
+
+    model : pixels to probabilities, of any kind; images : pixels 0-255 (photos, height, width, 3)
+    classes : int (photos,), the class to explain
+    A square of `patch` pixels in the photo's mean color is laid over each place in turn, every `stride` pixels; the
+    value is the probability that the class loses, averaged over all squares that cover the place.
+    Source: Zeiler and Fergus (2014), arXiv:1311.2901, section 4.1.
+    """
+    height, width = images.shape[1:3]
+    corners = [(y, x) for y in _places(height, patch, stride) for x in _places(width, patch, stride)]
+    found = []
+    for image, number in zip(images, classes, strict=True):
+        covered = np.repeat(image[None].astype(np.float32), len(corners) + 1, axis=0)  # the last one stays whole
+        for each, (y, x) in zip(covered, corners, strict=False):
+            each[y : y + patch, x : x + patch] = image.mean(axis=(0, 1))
+        chunks = range(0, len(covered), batch_size)
+        said = np.concatenate([model.predict_on_batch(covered[at : at + batch_size]) for at in chunks])[:, number]
+        lost, times = np.zeros((height, width)), np.zeros((height, width))
+        for value, (y, x) in zip(said[-1] - said[:-1], corners, strict=True):
+            lost[y : y + patch, x : x + patch] += value
+            times[y : y + patch, x : x + patch] += 1
+        found.append(lost / np.maximum(times, 1))
+    return np.stack(found).astype(np.float32)
+
+
+def _places(length, patch, stride):
+    """Return where squares begin along a side, so that they reach from one end to the other."""
+    last = max(0, length - patch)
+    return sorted({*range(0, last, stride), last})
 
 
 def _masks(paths, image_size):

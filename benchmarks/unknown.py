@@ -72,7 +72,7 @@ def fine_tuned(where, others, seed, image_size):
 def scores(training, rows, logits):
     """Return {score: float (photos,)}, higher for stranger."""
     found = {f"distance, k = {k}": ood.knn_distance(rows, training, k) for k in NEAREST}
-    found["doubt"] = ood.confidence_score(trust.probabilities(logits))
+    found["doubt"] = 1 - trust.probabilities(logits).max(axis=1)  # Hendrycks and Gimpel (2017)
     return found | {"energy": -scipy.special.logsumexp(logits, axis=1)}
 
 

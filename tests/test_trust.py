@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from benchmarks import calibrated, coverage, forecasts, trust, unknown
+from benchmarks import calibrated, coverage, forecasts, saliency, trust, unknown
 
 
 def test_the_pair_is_that_of_the_heads_on_half_of_the_photos():
@@ -77,3 +77,25 @@ def test_a_temperature_is_fitted_on_validation_and_judged_on_test(monkeypatch):
 def test_alike_photos_make_wilsons_interval_too_short():
     by_group, by_photo = coverage.held(0.9, 75, 4, 0.7, sets=100)
     assert by_group > 0.88 > by_photo + 0.05
+
+
+class Brightest:
+    """A model whose first class is as likely as the photo's left column is bright."""
+
+    def predict_on_batch(self, images):
+        """Return probabilities (photos, 2)."""
+        likely = images[:, :, 0].mean(axis=(1, 2)) / 255
+        return np.stack([likely, 1 - likely], axis=1)
+
+
+def test_what_a_square_takes_away_is_shared_by_its_places():
+    """A photo of 3 x 3 pixels, the left column white: its mean is 85, so a square of 2 x 2 takes two thirds of it, 4/9.
+
+    Squares stand at columns 0 and 1; the left column lies in the first only, the middle one in both, the right in none.
+    """
+    photo = np.zeros((1, 3, 3, 3))
+    photo[:, :, 0] = 255
+    for batch_size in (1, 64):
+        found = saliency.occlusion(Brightest(), photo, [0], patch=2, stride=1, batch_size=batch_size)
+        np.testing.assert_allclose(found[0], [[4 / 9, 2 / 9, 0]] * 3, atol=1e-6)
+    np.testing.assert_allclose(saliency.occlusion(Brightest(), photo, [1], 2, 1)[0, 0, 0], -4 / 9, atol=1e-6)

@@ -32,10 +32,6 @@ def test_a_photo_without_any_feature_is_at_a_right_angle_to_all():
     assert ood.knn_distance([[0, 0]], [[1, 0], [0, 1]], nearest=1) == pytest.approx([2**0.5])
 
 
-def test_doubt_is_what_the_largest_probability_lacks():
-    assert ood.confidence_score([[0.7, 0.2, 0.1], [0.3, 0.3, 0.4]]) == pytest.approx([0.3, 0.6])
-
-
 @pytest.mark.parametrize(
     ("n", "keep", "place"), [(39, 0.95, 38), (20, 0.95, 20), (19, 0.95, 19), (5, 0.95, 5), (9, 0.5, 5)]
 )

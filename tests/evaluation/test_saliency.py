@@ -81,44 +81,11 @@ def test_a_model_without_a_feature_map_is_refused():
         saliency.split_model(flat)
 
 
-def test_occlusion_finds_what_the_answer_needs(corner):
-    """Only the red corner is red enough: covering it takes the answer away, covering the rest does not."""
-    model = red_or_green()
-    images = corner[0][:1].copy()
-    images[:, 8:, 8:, 1] = 200
-    found = saliency.occlusion(model, images, [0], patch=4, stride=4)
-    assert found.shape == (1, 16, 16)
-    assert found[0, :8, :8].min() > found[0, :8, 8:].max()
-    assert np.unravel_index(found[0].argmax(), (16, 16))[0] < 8
-
-
-class Brightest:
-    """A model whose first class is as likely as the photo's left column is bright."""
-
-    def predict_on_batch(self, images):
-        """Return probabilities (photos, 2)."""
-        likely = images[:, :, 0].mean(axis=(1, 2)) / 255
-        return np.stack([likely, 1 - likely], axis=1)
-
-
-def test_what_a_square_takes_away_is_shared_by_its_places():
-    """A photo of 3 x 3 pixels, the left column white: its mean is 85, so a square of 2 x 2 takes two thirds of it, 4/9.
-
-    Squares stand at columns 0 and 1; the left column lies in the first only, the middle one in both, the right in none.
-    """
-    photo = np.zeros((1, 3, 3, 3))
-    photo[:, :, 0] = 255
-    for batch_size in (1, 64):
-        found = saliency.occlusion(Brightest(), photo, [0], patch=2, stride=1, batch_size=batch_size)
-        np.testing.assert_allclose(found[0], [[4 / 9, 2 / 9, 0]] * 3, atol=1e-6)
-    np.testing.assert_allclose(saliency.occlusion(Brightest(), photo, [1], 2, 1)[0, 0, 0], -4 / 9, atol=1e-6)
-
-
 @pytest.mark.parametrize(("images", "classes"), [(np.ones((1, 4, 4, 3)), [0, 1]), (np.ones((1, 4, 4)), [0]),
                                                  (np.ones((1, 4, 4, 1)), [0])])  # fmt: skip
 def test_what_is_no_photo_with_a_class_is_refused(images, classes):
     with pytest.raises(ValueError, match="one class for each"):
-        saliency.occlusion(Brightest(), images, classes)
+        saliency.grad_cam(saliency.split_model(red_or_green()), images, classes)
 
 
 # --- which map -------------------------------------------------------------------------------------------

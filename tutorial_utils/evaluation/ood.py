@@ -1,7 +1,7 @@
 """Does a photo show anything that the model has learned? A model names one of its classes for every photo (chapter 6).
 
-A score says how strange a photo is, higher for stranger: how far its features lie from those of all training photos, or
-how much doubt the model has. NumPy arrays in, no TensorFlow needed.
+A score says how strange a photo is, higher for stranger: how far its features lie from those of all training photos.
+NumPy arrays in, no TensorFlow needed.
 """
 
 import numpy as np
@@ -28,16 +28,6 @@ def knn_distance(features, training, nearest=NEAREST):
     """
     distances, _ = error_analysis.nearest_photos(features, training, nearest)  # 1 - cosine
     return np.sqrt(2 * distances[:, -1])
-
-
-def confidence_score(probabilities):
-    """Return 1 - the largest probability of each photo, float (photos,): a score that needs no features.
-
-    probabilities : float (photos, classes), each row sums to 1
-    A model may be sure of a photo unlike all that it learned from, so this tells less than `knn_distance`.
-    Source: Hendrycks and Gimpel (2017), arXiv:1610.02136, section 3.
-    """
-    return 1 - np.asarray(probabilities, np.float64).max(axis=1)
 
 
 def score_threshold(scores, keep=KEEP):
