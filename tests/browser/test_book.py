@@ -289,5 +289,5 @@ def test_made_again_nothing_is_executed(book, monkeypatch, tmp_path):
     def no(*_):
         raise AssertionError("a chapter was executed again")
 
-    monkeypatch.setattr(execute.chapters, "execute", no)
+    monkeypatch.setattr(execute.execution, "execute_chapters", no)
     assert set(execute.chapters()) == {pathlib.Path(name).stem for name in pages(book) if "chapters/" in name}
