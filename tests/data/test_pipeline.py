@@ -60,6 +60,16 @@ def test_augmentation_lays_a_square_down_in_eight_ways_and_no_other():
     assert set(seen) == set(range(8))
 
 
+def test_half_of_the_images_are_mirrored_along_their_diagonal():
+    """Of 400, 200 on average and 160 to 240 but once in 10,000 times."""
+    images = np.tile(np.arange(4, dtype=np.float32).reshape(1, 2, 2, 1), (400, 1, 1, 1))
+    mirrored = np.asarray(pipeline.RandomTranspose()(images, training=True))[:, 0, 1, 0] == 2
+    assert 160 <= mirrored.sum() <= 240
+    np.testing.assert_array_equal(
+        mirrored, np.asarray(pipeline.RandomTranspose(0)(images, training=True))[:, 0, 1, 0] == 2
+    )
+
+
 def test_a_damaged_photo_is_named(photos, make_photo):
     path = make_photo(pathlib.Path(photos["path"].iloc[5]), size=(64, 64))
     path.write_bytes(path.read_bytes()[:2000])
