@@ -152,6 +152,7 @@ def test_in_hires_cam_each_place_counts_by_its_own_gradient():
     stages, photo = saliency.split_model(model), np.full((1, 2, 2, 3), 10.0)
     assert saliency.grad_cam(stages, photo, [0]).max() == 0
     np.testing.assert_array_equal(saliency.hires_cam(stages, photo, [0])[0], [[1, 0], [1, 0]])
+    np.testing.assert_allclose(saliency.hires_cam(stages, photo / 1000, [0])[0], [[1, 0], [1, 0]])  # however weak
 
 
 @pytest.mark.parametrize("options", [{}, {"nested": True}])
