@@ -222,6 +222,17 @@ def test_a_folder_that_is_there_stays(tmp_path):
     assert not list((tmp_path / "out").iterdir())
 
 
+def test_a_folder_that_cannot_be_put_in_its_place_is_an_error(tmp_path, monkeypatch):
+    def refuse(*_):
+        raise PermissionError("a virus scanner holds it open")
+
+    (tmp_path / "archive").write_bytes(WHOLE["zip"])
+    monkeypatch.setattr(pathlib.Path, "rename", refuse)
+    with pytest.raises(OSError, match="could not be renamed to .*out"):
+        archives.unpack(tmp_path / "archive", tmp_path / "out")
+    assert [path.name for path in tmp_path.iterdir()] == ["archive"]
+
+
 def test_two_processes_unpack_the_same_archive(tmp_path):
     (tmp_path / "archive").write_bytes(WHOLE["tar.gz"])
     in_processes(4, archives.unpack, tmp_path / "archive", tmp_path / "out")
