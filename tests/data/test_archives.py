@@ -228,7 +228,7 @@ def test_a_folder_that_cannot_be_put_in_its_place_is_an_error(tmp_path, monkeypa
 
     (tmp_path / "archive").write_bytes(WHOLE["zip"])
     monkeypatch.setattr(pathlib.Path, "rename", refuse)
-    with pytest.raises(OSError, match="could not be renamed to .*out"):
+    with pytest.raises(OSError, match=r"could not be renamed to .*out"):
         archives.unpack(tmp_path / "archive", tmp_path / "out")
     assert [path.name for path in tmp_path.iterdir()] == ["archive"]
 
