@@ -91,7 +91,7 @@ def test_what_is_no_photo_with_a_class_is_refused(images, classes):
 # --- which map -------------------------------------------------------------------------------------------
 
 
-def halving(padded=False):
+def halving(padded=False, shape=(16, 16, 3)):
     """A nested base of three halvings, 16 x 16 pixels to 8, 4 and 2 places; a shortcut leads round one layer."""
     pixels = keras.Input((None, None, 3))
     x = keras.layers.Conv2D(4, 2, strides=2, name="eight")(pixels)
@@ -99,7 +99,7 @@ def halving(padded=False):
     x = keras.layers.ZeroPadding2D(((0, 1), (0, 1)), name="pad")(x) if padded else x
     x = keras.layers.Conv2D(4, 2, strides=2, name="four")(x)
     base = keras.Model(pixels, keras.layers.Conv2D(4, 2, strides=2, name="two")(x), name="base")
-    images = keras.Input((16, 16, 3))
+    images = keras.Input(shape)
     x = keras.layers.GlobalAveragePooling2D()(base(keras.layers.Rescaling(1 / 255)(images)))
     return keras.Model(images, keras.layers.Dense(2, activation="softmax")(x))
 
@@ -121,6 +121,12 @@ def test_the_last_map_that_is_fine_enough_is_taken(places, layer, side):
     assert layer == "base" or last_layer(maps) == layer
     images = np.random.default_rng(0).uniform(0, 255, (3, 16, 16, 3)).astype("float32")
     np.testing.assert_allclose(rest(maps(images)), model(images), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("shape", [(16, 32, 3), (32, 16, 3)])
+def test_both_sides_of_a_map_must_be_fine_enough(shape):
+    """The last map has 2 x 4 or 4 x 2 places."""
+    assert last_layer(saliency.split_model(halving(shape=shape), 4)[0]) == "four"
 
 
 def test_a_padded_map_is_passed_over():
