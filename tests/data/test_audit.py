@@ -1,11 +1,11 @@
 import subprocess
 import sys
 
-import hostile
 import numpy as np
 import pandas
 import pytest
 
+from tests.data import hostile
 from tutorial_utils.data import audit, image_stats, splits
 
 UNREADABLE = {"missing", "empty", "not_a_photo", "heif", "too_large", "truncated", "floating", "damaged"}

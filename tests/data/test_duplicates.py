@@ -1,11 +1,11 @@
 import itertools
 
-import hostile
 import numpy as np
 import pandas
 import PIL.Image
 import pytest
 
+from tests.data import hostile
 from tutorial_utils.data import duplicates, image_stats
 
 SIDE = image_stats.SIDE

@@ -4,9 +4,10 @@ import collections
 import subprocess
 import sys
 
-import hostile
 import numpy as np
 import pytest
+
+from tests.data import hostile
 
 COUNT = 20_000
 CODE = """

@@ -4,12 +4,12 @@ import io
 import struct
 import zlib
 
-import hostile
 import numpy as np
 import PIL.Image
 import PIL.ImageCms
 import pytest
 
+from tests.data import hostile
 from tutorial_utils.data import images
 from tutorial_utils.data.images import PhotoError, read_image
 

@@ -1,8 +1,8 @@
-import hostile
 import numpy as np
 import pandas
 import pytest
 
+from tests.data import hostile
 from tutorial_utils.data import image_stats, shortcuts
 
 
