@@ -33,7 +33,8 @@ def test_a_photo_without_any_feature_is_at_a_right_angle_to_all():
 
 
 @pytest.mark.parametrize(
-    ("n", "keep", "place"), [(39, 0.95, 38), (20, 0.95, 20), (19, 0.95, 19), (5, 0.95, 5), (9, 0.5, 5)]
+    ("n", "keep", "place"),
+    [(39, 0.95, 38), (20, 0.95, 20), (19, 0.95, 19), (5, 0.95, 5), (9, 0.5, 5), (99, 0.9501, 96)],
 )
 def test_the_limit_is_the_score_at_a_place_that_can_be_counted(n, keep, place):
     """Scores 1 ... n: (39 + 1) * 0.95 = 38; (20 + 1) * 0.95 = 19.95, so 20; with 5 it is the highest."""

@@ -66,7 +66,7 @@ def test_photo_grid_takes_gray_photos_six_a_row():
     assert len(figure.axes) == 12
     assert figure.axes[6].images[0].get_array().shape == (4, 4)
     assert "\n" not in figure.get_suptitle()
-    narrow = plots.photo_grid(np.zeros((1, 4, 4), "uint8"), title="A heading that is too long")
+    narrow = plots.photo_grid(np.full((1, 4, 4), 255, "uint8"), title="A heading that is too long")
     assert narrow.get_suptitle() == "A heading that is\ntoo long"
 
 
@@ -146,6 +146,7 @@ def test_confusion_writes_photos_and_shades_shares():
     ax = plots.plot_confusion(np.array([[30, 10], [1, 1]]), ["a", "b"])
     assert [text.get_text() for text in ax.texts] == ["30", "10", "1", "1"]
     np.testing.assert_allclose(np.ravel(ax.collections[0].get_array()), [75, 25, 50, 50])
+    assert ax.collections[0].get_clim() == (0, 100)
     assert (ax.get_xlabel(), ax.get_ylabel()) == ("predicted class", "true class")
     assert ax.figure.axes[1].get_ylabel() == "share of the true class (%)"
     assert ax.get_title() == "Confusion matrix, n = 42 photos"

@@ -100,7 +100,8 @@ def halving(padded=False, shape=(16, 16, 3)):
     x = keras.layers.Conv2D(4, 2, strides=2, name="four")(x)
     base = keras.Model(pixels, keras.layers.Conv2D(4, 2, strides=2, name="two")(x), name="base")
     images = keras.Input(shape)
-    x = keras.layers.GlobalAveragePooling2D()(base(keras.layers.Rescaling(1 / 255)(images)))
+    x = base(keras.layers.Dropout(0.5)(keras.layers.Rescaling(1 / 255)(images)))
+    x = keras.layers.Dropout(0.5)(keras.layers.GlobalAveragePooling2D()(x))
     return keras.Model(images, keras.layers.Dense(2, activation="softmax")(x))
 
 
