@@ -153,3 +153,12 @@ def test_upright_photos_are_mirrored_only():
     pixels = image[0].astype(np.uint8)
     views = [pipeline.view(pixels, f"{number}", upright=True) for number in range(20)]
     assert {view.tobytes() for view in views} == {pixels.tobytes(), pixels[:, ::-1].tobytes()}
+
+
+def test_views_are_drawn_by_their_key_among_eight():
+    image = np.arange(27, dtype=np.uint8).reshape(3, 3, 3)
+    turns = [np.rot90(each, turn) for each in (image, image[:, ::-1]) for turn in range(4)]
+    views = [pipeline.view(image, f"0/{number}/a") for number in range(100)]
+    seen = [next(place for place, each in enumerate(turns) if np.array_equal(view, each)) for view in views]
+    assert set(seen) == set(range(8))
+    np.testing.assert_array_equal(views[5], pipeline.view(image, "0/5/a"))

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from tutorial_utils.data import images, layouts, pipeline
-from tutorial_utils.models import backbones, feature_store, features, freezing, litert
+from tutorial_utils.models import backbones, feature_store, features, litert
 
 
 @pytest.fixture(scope="module")
@@ -165,43 +165,11 @@ def test_over_as_many_epochs_as_versions_each_photo_comes_in_each():
     np.testing.assert_allclose(sorted(np.concatenate(seen)), sorted(np.concatenate(versions)[:, 0]))
 
 
-def test_views_are_drawn_by_their_key_among_eight():
-    image = np.arange(27, dtype=np.uint8).reshape(3, 3, 3)
-    turns = [np.rot90(each, turn) for each in (image, image[:, ::-1]) for turn in range(4)]
-    views = [pipeline.view(image, f"0/{number}/a") for number in range(100)]
-    seen = [next(place for place, each in enumerate(turns) if np.array_equal(view, each)) for view in views]
-    assert set(seen) == set(range(8))
-    np.testing.assert_array_equal(views[5], pipeline.view(image, "0/5/a"))
-
-
 def test_without_litert_keras_computes_the_same(table, borrowed, monkeypatch):
     monkeypatch.setattr(litert.importlib.util, "find_spec", lambda name: None)
     rows = features.stored(table, borrowed, 64, progress=False)
     np.testing.assert_allclose(rows[:], keras_features(table, borrowed), atol=1e-4)
     assert f"keras {keras.__version__}" in litert.engines_used()
-
-
-def test_a_network_that_litert_cannot_take_goes_through_keras():
-    images = keras.Input((8, 8, 3))
-    model = keras.Model(images, keras.ops.linalg.svd(images, compute_uv=False))
-    function, means = litert.fastest_function(model, "svd")
-    image = np.random.default_rng(0).uniform(0, 255, (8, 8, 3)).astype("float32")
-    assert means.startswith("keras")
-    np.testing.assert_allclose(function(image), np.linalg.svd(image, compute_uv=False), rtol=1e-3)
-
-
-def test_a_flipped_byte_in_a_converted_network_is_noticed(borrowed, tmp_path):
-    model = features.extractor(borrowed, 32, cut="block2_add")
-    image = np.full((32, 32, 3), 100, np.float32)
-    function, _ = litert.fastest_function(model, "key")
-    expected = function(image)
-    path = tmp_path / "cache" / "litert" / "key.tflite"
-    data = bytearray(path.read_bytes())
-    data[len(data) // 2] ^= 255
-    path.write_bytes(data)
-    function, _ = litert.fastest_function(model, "key")
-    np.testing.assert_array_equal(function(image), expected)
-    assert freezing.find_cuts(borrowed.base)["block2_add"] > 46
 
 
 def test_pooled_features_are_the_means_over_the_places():
