@@ -112,9 +112,9 @@ def test_what_a_killed_process_left_is_swept_after_an_hour(kept):
     assert not old.exists()
 
 
-def test_clearing_leaves_neither_stores_nor_converted_networks(kept, tmp_path):
+def test_clearing_leaves_only_photos(kept, tmp_path):
     kept.write(["a"], rows_of(["a"]))
-    for folder in ("litert", "datasets"):
+    for folder in ("litert", "image_stats", "datasets"):
         (tmp_path / "cache" / folder).mkdir()
     feature_store.clear_cache()
     assert [path.name for path in (tmp_path / "cache").iterdir()] == ["datasets"]

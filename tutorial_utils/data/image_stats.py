@@ -163,7 +163,7 @@ def cache_name(text, *parts):
 
 def read_cache(name):
     """Return the arrays, {name: array}, that `write_cache` kept; None where there are none or the file is damaged."""
-    path = _cache_folder() / f"{name}.cache"
+    path = cache_folder() / f"{name}.cache"
     try:
         content = path.read_bytes()
     except OSError:
@@ -181,7 +181,7 @@ def write_cache(name, **arrays):
     buffer = io.BytesIO()
     np.savez(buffer, **arrays)
     content = buffer.getvalue()
-    folder = _cache_folder()
+    folder = cache_folder()
     with contextlib.suppress(OSError):  # the cache saves time; without it everything works
         _files.write_bytes(folder / f"{name}.cache", hashlib.sha256(content).digest() + content)
         _files.sweep(folder)
@@ -189,7 +189,8 @@ def write_cache(name, **arrays):
             old.unlink()
 
 
-def _cache_folder():
+def cache_folder():
+    """Return the folder of what `write_cache` keeps (TUTORIAL_CACHE moves it)."""
     return _files.cache_folder() / "image_stats"
 
 

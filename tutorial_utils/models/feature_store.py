@@ -15,6 +15,7 @@ import shutil
 import numpy as np
 
 from .. import _files
+from ..data import image_stats
 
 SHARD_ROWS = 256  # at most; a kill loses no more work than one shard
 SHARD_BYTES = 32 * 2**20
@@ -31,8 +32,11 @@ def root():
 
 
 def clear_cache():
-    """Delete every store, and the networks that models.litert has converted; what is needed again is made again."""
-    for folder in (root(), _files.cache_folder() / "litert"):
+    """Delete what the package has computed: stored activations, converted networks (litert) and image_stats.
+
+    Generated and downloaded photos stay. What is needed again is computed again.
+    """
+    for folder in (root(), _files.cache_folder() / "litert", image_stats.cache_folder()):
         shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -102,9 +106,10 @@ class FeatureStore:
         free = shutil.disk_usage(existing).free - 2**30  # a gigabyte is left to others
         if need > min(limit - used, free):
             raise StoreFull(
-                f"{rows} photos need {_size(need)} in {root()}. Its limit is {_size(limit)}, of which {_size(used)} "
-                f"are used, and the disk has {_size(max(free, 0))} to give. Choose a later cut, smaller images or "
-                "float16; or make room with feature_store.clear_cache(); or set TUTORIAL_STORE_GB higher."
+                f"The activations of {rows} photos need {_size(need)} in {root()}. The limit is {_size(limit)}, of "
+                f"which {_size(used)} are used; the disk has {_size(max(free, 0))} free. Choose a later cut, smaller "
+                'images or dtype="float16"; free space with feature_store.clear_cache(); or raise the limit with the '
+                "environment variable TUTORIAL_STORE_GB."
             )
 
     def sweep(self):
