@@ -3,7 +3,7 @@
     python -m benchmarks.predicting [--photos 500 2000] [--image-size 224] [--rounds 3]
 
 The photos are those of solar_cells (real, 300 x 300). In each round, in alternation: every photo is decoded, a thread
-on each core; all are passed through the model in batches of 32; and `predict` answers them, doubts about strangers
+on each core; all are passed through the model in batches of 32; and `predict` classifies them, OOD scores
 included. `ratio` is the third over the sum of the first two, the median of the rounds. Memory is the peak of a
 process that only predicts. Writes predicting.csv.
 """

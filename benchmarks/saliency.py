@@ -1,4 +1,4 @@
-"""Where models look on the generated leaves, beside their lesions, and whether saliency maps show a planted shortcut.
+"""Where models look on the generated leaves, beside their lesions, and whether saliency maps show a shortcut.
 
     python -m benchmarks.saliency [--seeds 2] [--image-size 128]
 
@@ -35,7 +35,7 @@ def measure(photos, set, backbone, image_size, seed):
     photos = splits.split(photos, seed=seed, stats=image_stats.compute_stats(photos, progress=False))
     train, validation, test = (splits.subset(photos, name) for name in splits.NAMES)
     with tempfile.TemporaryDirectory() as folder:
-        boards, asked = _planted(photos, test, folder, seed)
+        boards, asked = _with_shortcut(photos, test, folder, seed)
         learned = {"shortcut": boards, "frozen": (train, validation)}
         models = {name: training.train_frozen(borrowed, *tables, image_size)[0] for name, tables in learned.items()}
         rows = [row for name, model in models.items() for row in _on_all(name, model, asked, image_size)]
@@ -49,7 +49,7 @@ def measure(photos, set, backbone, image_size, seed):
     return rows
 
 
-def _planted(photos, test, folder, seed):
+def _with_shortcut(photos, test, folder, seed):
     """Return ((train, validation) on boards, {kind of photos: test table}); the boards are written to `folder`."""
     from tutorial_utils.data import pipeline, splits
     from tutorial_utils.leaves import lessons
@@ -85,8 +85,8 @@ def score(name, model, kind, table, image_size, maps=(CHOSEN,)):
         found, groups = _explain(model, images[asked], labels[here][asked], each), some["group"][asked]
         columns = _columns(saliency.score_maps(found, masks[here][asked], groups))
         if "watermark_mask" in some:
-            signs = saliency.score_maps(found, _masks(some["watermark_mask"][asked], image_size), groups)
-            columns |= _value_and_ends("signs, times random", signs.loc[("inside", "times random")])
+            watermarks = saliency.score_maps(found, _masks(some["watermark_mask"][asked], image_size), groups)
+            columns |= _value_and_ends("watermarks, times random", watermarks.loc[("inside", "times random")])
         rows.append(row | {"map": each} | columns)
     return rows
 

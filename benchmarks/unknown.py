@@ -2,13 +2,13 @@
 
     python -m benchmarks.unknown FOLDER ... [--seeds 3] [--image-size 128] [--tuned NAME ... [--tuned-seeds 1]]
 
-Known are the test photos of a set, strangers the photos of the other sets, noise, blank cards and surfaces, at most 300
-each. The scores: the distance to the k-th nearest training photo (evaluation.ood), the doubt (1 - the largest
-probability), the energy (minus the logarithm of the sum of the exponentials of the logits, Liu et al. 2020,
-arXiv:2010.03759). A limit lets 95 % of the validation photos pass; `known` and `strange` say how many of the test
-photos and of the strangers pass it. The logistic head on the frozen EfficientNet-Lite0, and the fine-tuned models of
-the sets that --tuned names, with the features of their own base. Means over the seeds, and the lowest end of an
-interval. Writes benchmarks/unknown.csv.
+Known are the test photos of a set; out of distribution are the photos of the other sets, noise, blank cards and
+surfaces, at most 300 each. The scores: the distance to the k-th nearest training photo (evaluation.ood), the doubt
+(1 - the largest probability), the energy (minus the logarithm of the sum of the exponentials of the logits, Liu et al.
+2020, arXiv:2010.03759). A limit lets 95 % of the validation photos pass; `known` and `other` are the shares of the
+test photos and of the other images that pass it. The logistic head on the frozen EfficientNet-Lite0, and the
+fine-tuned models of the sets that --tuned names, with the features of their own base. Means over the seeds, and the
+lowest end of an interval. Writes benchmarks/unknown.csv.
 """
 
 import argparse
@@ -22,7 +22,7 @@ from tutorial_utils.leaves import lessons
 
 from . import results, trust
 
-MOST = 300  # strangers of a kind
+MOST = 300  # out-of-distribution images of a kind
 NEAREST = (1, 5, 10, 50)
 
 
@@ -33,12 +33,12 @@ def some(photos):
 
 @functools.cache
 def made(kind, image_size):
-    """Return strangers that need no photos, float32 (MOST, image_size, image_size, 3)."""
+    """Return out-of-distribution images that need no photos, float32 (MOST, image_size, image_size, 3)."""
     return lessons.ood_images(kind, MOST, image_size).astype("float32")
 
 
 def frozen(where, others, seed, image_size):
-    """Return (known, strange): {split: (Part, logits)} and {name: (features, logits)} of the logistic head."""
+    """Return (known, others): {split: (Part, logits)} and {name: (features, logits)} of the logistic head."""
     import keras
 
     from tutorial_utils.models import backbones, features
@@ -70,24 +70,24 @@ def fine_tuned(where, others, seed, image_size):
 
 
 def scores(training, rows, logits):
-    """Return {score: float (photos,)}, higher for stranger."""
+    """Return {score: float (photos,)}, higher for what is further from the training photos."""
     found = {f"distance, k = {k}": ood.knn_distance(rows, training, k) for k in NEAREST}
     found["doubt"] = 1 - trust.probabilities(logits).max(axis=1)  # Hendrycks and Gimpel (2017)
     return found | {"energy": -scipy.special.logsumexp(logits, axis=1)}
 
 
-def measure(known, strange):
-    """Return rows of a known set: how each score tells each kind of stranger from the test photos."""
+def measure(known, others):
+    """Return rows of a known set: how each score tells each kind of other images from the test photos."""
     training = known[0][0].features
     (_, validation), (test, asked) = ((part, scores(training, part.features, logits)) for part, logits in known[1:])
     rows = []
-    for kind, (features, logits) in strange.items():
+    for kind, (features, logits) in others.items():
         for score, found in scores(training, features, logits).items():
             area = ood.auroc(asked[score], found, test.groups)
             limit = ood.score_threshold(validation[score])
             passing = [ood.acceptance_rate(each, limit).value for each in (asked[score], found)]
-            row = {"strangers": kind, "score": score, "auc": area.value, "low": area.low}
-            rows.append(row | dict(zip(("known", "strange"), passing, strict=True)))
+            row = {"images": kind, "score": score, "auc": area.value, "low": area.low}
+            rows.append(row | dict(zip(("known", "other"), passing, strict=True)))
     return rows
 
 
@@ -102,12 +102,12 @@ def main():
         about = {"model": kind, "set": trust.name(where)}
         rows += [about | row for row in measure(*found)]
         print(*about.values(), seed, flush=True)
-    keys = ["model", "set", "strangers", "score"]
+    keys = ["model", "set", "images", "score"]
     ways = {"seeds": ("auc", "size"), "auc": ("auc", "mean"), "low": ("low", "min")}
-    ways |= {name: (name, "mean") for name in ("known", "strange")}
+    ways |= {name: (name, "mean") for name in ("known", "other")}
     kept = pandas.DataFrame(rows).groupby(keys, sort=False).agg(**ways).reset_index().round(4)
     results.keep_table("unknown", kept, "python -m benchmarks.unknown", show=False)
-    print(kept.pivot_table(index=["model", "set", "score"], columns="strangers", values="auc", sort=False).round(3))
+    print(kept.pivot_table(index=["model", "set", "score"], columns="images", values="auc", sort=False).round(3))
 
 
 if __name__ == "__main__":

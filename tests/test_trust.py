@@ -49,14 +49,14 @@ def test_draws_of_a_half_stay_within_it():
     assert len(found) == 10
 
 
-def test_strangers_far_away_do_not_pass():
+def test_images_far_from_the_training_photos_do_not_pass():
     rng = np.random.default_rng(0)
     parts = [trust.Part(rng.random((n, 8)) + 5 * np.eye(8)[0], np.zeros(n, int), np.arange(n)) for n in (60, 40, 50)]
     known = [(part, np.tile([3.0, 0.0], (len(part.labels), 1))) for part in parts]
     rows = unknown.measure(known, {"noise": (rng.random((30, 8)) + 5 * np.eye(8)[7], np.tile([0.0, 0.0], (30, 1)))})
     table = pd.DataFrame(rows).set_index("score")
     assert table["auc"].tolist() == [1] * 6
-    assert table.loc["distance, k = 5", "strange"] == 0
+    assert table.loc["distance, k = 5", "other"] == 0
     assert table.loc["distance, k = 5", "known"] > 0.85
 
 

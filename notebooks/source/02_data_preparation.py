@@ -116,9 +116,9 @@ from tutorial_utils.widgets import data_preparation
 data_preparation.browse_findings(found, spoiled)
 
 # %%
-planted = {"truncated", "not_a_photo", "empty", "identical", "similar_elsewhere", "dark", "small"}
-print(f"found {len(planted & set(found['kind']))} of the {len(planted)} kinds that we planted")
-assert not as_told or planted <= set(found["kind"])
+expected = {"truncated", "not_a_photo", "empty", "identical", "similar_elsewhere", "dark", "small"}
+print(f"found {len(expected & set(found['kind']))} of the {len(expected)} kinds that we put in")
+assert not as_told or expected <= set(found["kind"])
 
 # %% [markdown]
 # `similar_elsewhere` deserves a second look. Nobody compared bytes there: the mirrored photo was saved anew, and the
@@ -227,7 +227,7 @@ plots.show(figure, "The most elongated photo as it is, and stretched to a square
 
 # %% [markdown]
 # How small may it be? The smaller the photo, the faster everything that follows: half the side is a quarter of the
-# pixels. But what you cannot see, the network cannot see either. Find the size below which the signs of the disease
+# pixels. But what you cannot see, the network cannot see either. Find the size below which the symptoms of the disease
 # are gone:
 
 # %%
@@ -495,10 +495,10 @@ for name, difference in costs.items():
 assert not as_told or costs["red and blue swapped"].low > max(0, costs["flipped and turned"].value)
 
 # %% [markdown]
-# A change that costs accuracy takes away something that the classifier goes by, and if that is the sign itself,
+# A change that costs accuracy takes away something that the classifier goes by, and if that is the symptom itself,
 # training on such photos asks the network to overlook it. So choose augmentations by asking: would the label still be
 # right? A digit 6 must not be turned to a 9, an X-ray not mirrored when left and right matter, a leaf not be given
-# other colors when yellowing is the sign.
+# other colors when yellowing is the symptom.
 
 # %% [markdown]
 # ## The mistake that everyone copies: `/ 255`

@@ -19,7 +19,7 @@ image_size = 128  # int: side of the square that each photo is resized to, in pi
 seed = 0  # int: the same seed gives the same result
 photos_per_class = None  # int or None: a smaller sample of the photos, for a quick try
 wanted_error = 0.05  # float: the share of wrong answers that you would accept, 0 up to 1
-model_path = None  # str or None: a saved Keras model of any origin to judge; None: the one of chapter 4
+model_path = None  # str or None: a saved Keras model of any origin to evaluate; None: the one of chapter 4
 class_names = None  # list of str, or the path of a labels.txt: the classes in the order of that model's answers
 pixels = "0-255"  # str: what that model takes: "0-255", "0-1" or "-1..1"
 output = "probabilities"  # str: what that model gives: "probabilities" or "logits"
@@ -43,13 +43,13 @@ as_told = dataset == "leaves" and photos_per_class is None and image_size == 128
 as_told = as_told and backbone in ("mobilenet_v2", "efficientnet_lite0")
 
 # %% [markdown]
-# ## The model to judge
+# ## The model to evaluate
 #
 # If chapter 4 was run on the same photos, with the same backbone, image size and seed, its model and its split are
 # used. Otherwise this chapter makes a model of its own, a head on the frozen base, in seconds. Either way, no test
 # photo was ever trained on.
 #
-# A model of any other origin can be judged too: `model_path` names its file. Then only you can know whether it has
+# A model of any other origin can be evaluated too: `model_path` names its file. Then only you can know whether it has
 # seen these photos; if it has, every score below is too good.
 
 # %%
@@ -436,8 +436,8 @@ evaluation.explore_saliency(images[order], maps[order], said, masks[asked][order
 #
 # 1. **Against the truth**: how much of the map lies inside the lesions, compared with an even map, the same everywhere?
 # 2. **Shuffled weights**: a network that knows nothing must not show the same map (Adebayo et al., 2018).
-# 3. **A planted shortcut**: print signs in the corners of each photo that give its class away, and let a head learn
-#    from them. It will be right for the wrong reason; does the map tell?
+# 3. **A shortcut**: paste watermarks that give the class away into the corners of each photo, and let a head learn
+#    from them. It will be right for the wrong reason; does the map show it?
 
 # %%
 worth = {}
@@ -457,13 +457,13 @@ if known_where:
     with tempfile.TemporaryDirectory() as folder:
         marked = lessons.add_watermarks(photos, folder)
         learn, check, seen = (splits.subset(marked, name) for name in splits.NAMES)
-        cheat, _ = training.train_frozen(borrowed, learn, check, image_size)
-        both = {"with signs": check, "the same photos without": validation}
+        shortcut_model, _ = training.train_frozen(borrowed, learn, check, image_size)
+        both = {"with watermarks": check, "the same photos without": validation}
         for name, table in both.items():
-            labels, said = metrics.predict(cheat, pipeline.batches(table, image_size))
+            labels, said = metrics.predict(shortcut_model, pipeline.batches(table, image_size))
             print(f"{name}: {metrics.accuracy(labels, said.argmax(axis=1), table['group'])}")
         images = np.stack([read_image(path, image_size) for path in seen["path"].iloc[asked]])
-    shown = {"this model, signs printed": model, "planted shortcut": cheat}  # both on the same photos
+    shown = {"this model, with watermarks": model, "shortcut model": shortcut_model}  # both on the same photos
     for name, judged in shown.items():
         found = saliency.hires_cam(saliency.split_model(judged, places=8), images, y_test[asked])
         worth[name] = saliency.score_maps(found, masks[asked], groups)
@@ -477,54 +477,55 @@ if known_where:
         row = table.loc[("inside", "times random")]
         print(f"{name}: {row['value']:.2f} times an even map ({row['low']:.2f} to {row['high']:.2f})")
 else:
-    print("Where these photos show what their class is known by is not known: look at the maps, and judge with care.")
+    print("Where these photos show what their class is known by is not known: look at the maps, and be careful.")
 
 # %% [markdown]
 # Right of the dashed line more of the map lies inside the lesions than of an even map, the same everywhere. That
 # alone is no feat: leaves stand in the middle of their photos, and a map that is highest in the middle of any photo
 # gets some of it right too (the last row). Shuffled weights should fall far behind the model, and so should the model
-# that learned the signs; it is set beside this model on the same photos, signs and all. For the course's own photos
-# that holds:
+# that learned the watermarks; it is compared with this model on the same photos, watermarks included. For the course's
+# own photos that holds:
 
 # %%
 if as_told:
     rows = {name: table.loc[("inside", "times random")] for name, table in worth.items()}
     assert rows["this model"]["low"] > 1
     assert rows["this model"]["low"] > rows["shuffled weights"]["high"]
-    assert rows["this model, signs printed"]["low"] > rows["planted shortcut"]["high"]
+    assert rows["this model, with watermarks"]["low"] > rows["shortcut model"]["high"]
 
 # %% [markdown]
-# ## What does it make of a stranger?
+# ## What about photos of something else?
 #
-# Show the model a photo of a shoe, and it will name a leaf disease: it has no other answers. What can be asked is
-# whether a photo is *strange*: how far its features lie from those of the training photos (the distance to the fifth
-# nearest of them). Strangers that need no download: noise, blank cards, and surfaces with nothing on them.
+# Show the model a photo of a shoe, and it will name a leaf disease: it has no other answers. Such a photo is *out of
+# distribution*. How far its features lie from those of the training photos can show that (the distance to the fifth
+# nearest of them is the photo's *score*). Three kinds of such images need no download: noise, blank cards, and surfaces
+# with nothing on them.
 
 # %%
 from tutorial_utils.leaves import lessons
 from tutorial_utils.evaluation import ood
 
 kinds = {name: lessons.ood_images(name, 64, image_size, seed) for name in lessons.OOD_KINDS}
-strange = {"test photos": ood.knn_distance(test_features, train_features)}
-strange |= {name: ood.knn_distance(features_of([images]), train_features) for name, images in kinds.items()}
+scores = {"test photos": ood.knn_distance(test_features, train_features)}
+scores |= {name: ood.knn_distance(features_of([images]), train_features) for name, images in kinds.items()}
 limit = ood.score_threshold(ood.knn_distance(val_features, train_features))  # lets 95 % of such photos pass
 
 # %%
-figure = diagnostic_plots.plot_ood_scores(strange, limit)
-alt = "How strange the test photos, noise, blank cards and surfaces look to the model"
-plots.show(figure, alt, run / "figures" / "strangers.png")
+figure = diagnostic_plots.plot_ood_scores(scores, limit)
+alt = "Distance to the training photos: the test photos, noise, blank cards and surfaces"
+plots.show(figure, alt, run / "figures" / "ood.png")
 
 # %% [markdown]
-# The area under the ROC curve is the chance that a stranger looks stranger than a test photo: 0.5 is guessing, 1 is
-# never wrong. The threshold was chosen on the validation photos; its price is the share of test photos that it turns
-# away.
+# The area under the ROC curve is the chance that an out-of-distribution image has a higher score than a test photo:
+# 0.5 is guessing, 1 is never wrong. The threshold was chosen on the validation photos; its price is the share of test
+# photos that it turns away.
 
 # %%
-areas = {name: ood.auroc(strange["test photos"], strange[name], test["group"]) for name in kinds}
+areas = {name: ood.auroc(scores["test photos"], scores[name], test["group"]) for name in kinds}
 print("\n".join(f"{name}: {area}" for name, area in areas.items()))
-passing = ood.acceptance_rate(strange["test photos"], limit, test["group"])
-still = np.concatenate([strange[name] for name in kinds]) <= limit
-print(f"test photos: {passing}\nstrangers: {still.mean():.0%} taken for known")
+passing = ood.acceptance_rate(scores["test photos"], limit, test["group"])
+accepted = np.concatenate([scores[name] for name in kinds]) <= limit
+print(f"test photos: {passing}\nout of distribution: {accepted.mean():.0%} taken for known")
 
 # %%
 sure_of_noise = float(model.predict_on_batch(kinds["noise"][:32]).max(axis=1).mean())
@@ -537,15 +538,15 @@ print(f"how sure the model is of its answers on noise, on average: {sure_of_nois
 # %%
 kept, caption = benchmark_tables.read_table("unknown")
 kept = kept[(kept["model"] == "frozen") & (kept["score"] == f"distance, k = {ood.NEAREST}")]
-real = kept.pivot_table(index="set", columns="strangers", values="auc").drop(columns=list(lessons.OOD_KINDS))
+real = kept.pivot_table(index="set", columns="images", values="auc").drop(columns=list(lessons.OOD_KINDS))
 assert real.loc[["leaves", "plantvillage_tomato"], "clothing"].min() > 0.95
 assert real.min().min() == real.loc["leaves", "plantvillage_tomato"]
 real.style.format(precision=3, na_rep="").set_caption(caption)
 
 # %% [markdown]
 # Clothes, tiles and solar cells are told from leaves nearly without a mistake. The lowest number of the table is that
-# of one set of leaves against the other: the nearer strangers are to what was learned, the less the distance sees. A
-# leaf of another plant, with a disease that the model has no name for, will often pass.
+# of one set of leaves against the other: the more similar new photos are to the training photos, the less the distance
+# shows. A leaf of another plant, with a disease that the model has no name for, will often pass.
 
 # %% [markdown]
 # ## Would more photos help?
@@ -585,7 +586,7 @@ if len(sizes) > 1:
         numbers, rights, ahead, forecasts, title="A head on the frozen base: would more photos help?"
     )
     alt = "Accuracy by number of training photos, with a forecast at twice as many"
-    plots.show(figure, alt, run / "figures" / "growth.png")
+    plots.show(figure, alt, run / "figures" / "learning_curve.png")
 else:
     print("The rarest class has too few photos for a curve.")
 
@@ -676,7 +677,7 @@ summary.enough_groups = not metrics.too_few_groups(test["group"])
 summary.add_classes(by_class, pairs)
 summary.temperature, summary.calibration_error = temperature, error_after
 summary.wanted_error, summary.threshold, summary.coverage, summary.risk = wanted_error, threshold, coverage, risk
-summary.unknown_auc, summary.unknown_kept, summary.known_kept = areas, still.mean(), passing.value
+summary.unknown_auc, summary.unknown_kept, summary.known_kept = areas, accepted.mean(), passing.value
 if worth:
     summary.heat_inside_ratio = worth["this model"].loc[("inside", "times random")]
 if expected is not None and model_from == "06_evaluation" and not full:  # this model is a head on the frozen base
@@ -716,8 +717,8 @@ parts = {
     "coverage": ("If it answers only when sure", ""),
     "saliency": ("What it looks at", ""),
     "worth": ("Does it look where it should?", "Also for shuffled weights, and a model that was taught a shortcut."),
-    "strangers": ("Photos of nothing that it knows", ""),
-    "growth": ("Would more photos help?", "Of a head on the frozen base."),
+    "ood": ("Photos that show none of its classes", ""),
+    "learning_curve": ("Would more photos help?", "Of a head on the frozen base."),
 }
 drawn = {name: texts for name, texts in parts.items() if (run / "figures" / f"{name}.png").is_file()}
 sections = [report.Section(heading, text, f"{name}.png") for name, (heading, text) in drawn.items()]
@@ -728,7 +729,8 @@ print(f"{page.name} in the run folder, {page.stat().st_size / 1e6:.1f} MB")
 
 # %% [markdown]
 # You have opened the test set once, and everything above came from it: how sure the score is, what is mixed up, what
-# the confidence is worth, where the model looks, what it makes of strangers, what more photos might bring.
+# the confidence is worth, where the model looks, what it does with photos of something else, what more photos might
+# bring.
 #
 # The model can be asked about new photos now, from a terminal; it marks those that are unlike all that it learned from:
 # `python -m tutorial_utils predict RUN_FOLDER PHOTOS`.

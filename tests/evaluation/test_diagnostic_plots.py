@@ -126,7 +126,7 @@ def test_photos_above_the_threshold_are_counted():
     assert threshold.get_xdata() == [0.5, 0.5]
     assert known.get_color() != unknown.get_color()
     assert above_each_other(ax)
-    assert ax.get_title() == "Known photos and strangers"
+    assert ax.get_title() == "Known and out-of-distribution photos"
 
 
 @pytest.mark.parametrize(

@@ -120,9 +120,9 @@ def plot_learning_curve(photos, accuracies, ahead, forecasts, title=None):
 
 
 def plot_ood_scores(scores, threshold, title=None):
-    """Return a Figure of how strange photos look to a model: the known ones above, strangers below.
+    """Return a Figure of out-of-distribution scores: those of known photos above, of other photos below.
 
-    scores : {name: float (photos,)}, larger is stranger; threshold : above it a photo counts as unknown
+    scores : {name: float (photos,)}, such as ood.knn_distance; threshold : above it a photo counts as unknown
     A line shows the middle half of the photos, dots all (at most 200) of them.
     Raises ValueError if there is no group of photos.
     """
@@ -139,9 +139,9 @@ def plot_ood_scores(scores, threshold, title=None):
     ax.axvline(threshold, color=PALETTE["red"], linestyle="--")
     unknown = [f"{name}\n{np.mean(np.asarray(values) > threshold):.0%} unknown" for name, values in scores.items()]
     ax.set_yticks(range(len(scores)), unknown, fontsize=9)
-    ax.set(ylim=(len(scores) - 0.5, -0.5), ylabel="photos", xlabel="how strange (dashed line: the threshold)")
+    ax.set(ylim=(len(scores) - 0.5, -0.5), ylabel="photos", xlabel="score (dashed line: the threshold)")
     ax.grid(axis="x", alpha=0.3)
-    ax.set_title(title or "Known photos and strangers")
+    ax.set_title(title or "Known and out-of-distribution photos")
     return figure
 
 
