@@ -53,7 +53,7 @@ def test_the_report_names_the_fallback():
     row |= {"metrics_test_accuracy_low": 0.7, "metrics_test_accuracy_high": 0.875}
     text = execution.summarize([row])
     assert "80.0 % (70.0 to 87.5)" in text
-    assert "mobilenet_v2 could not be had; efficientnet_lite0 served instead" in text
+    assert "mobilenet_v2 not available; efficientnet_lite0 used instead" in text
 
 
 def test_doctor_from_the_command_line(capsys):

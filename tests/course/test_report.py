@@ -111,7 +111,7 @@ def test_how_it_was_made(run):
     assert rows == {
         "Data set": "leaves",
         "Fingerprint of the photos": "abc123",
-        "Backbone": "lite (asked for: net, which could not be had)",
+        "Backbone": "lite (requested: net, whose weights were not available)",
         "Image size": "96 x 96 pixels",
         "Seed": "3",
         "Seconds": "12.5",

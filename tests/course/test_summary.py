@@ -123,17 +123,17 @@ def triple(name, value, low, high):
         ({"wanted_error": 0.05}, ""),
         (
             triple("heat_inside_ratio", 2.3, 1.9, 2.8),
-            "Its heat maps put 2.3 times as much heat inside the lesion as heat that is spread evenly would (95 % "
+            "Its saliency maps put 2.3 times as much inside the lesions as an even map would (95 % "
             "interval 1.9 to 2.8): more than chance.",
         ),
         (
             triple("unknown_auc_old_shoes", 0.9, 0.85, 0.95),
-            "It tells a photo of what it knows from one of what it was never taught (old shoes) in 90.0 % of pairs "
-            "(95 % interval 85.0 to 95.0 %); a coin, in half.",
+            "Out-of-distribution images (old shoes) look less familiar to it than test photos in 90.0 % of pairs "
+            "(95 % interval 85.0 to 95.0 %); guessing would give half.",
         ),
         (
             {"unknown_kept": 0.12},
-            "Of the photos of what it was never taught it would still answer 12.0 %, each time wrongly.",
+            "It would still name a class for 12.0 % of the out-of-distribution images, always wrongly.",
         ),
         (
             {"forecast_photos": 2400} | triple("forecast_accuracy", 0.93, 0.89, 0.955),
@@ -152,7 +152,10 @@ def test_each_sentence_alone(numbers, said):
         (triple("heat_inside_ratio", 1.3, 0.9, 1.8), TELLS_NOTHING),
         (triple("heat_inside_ratio", 0.5, 0.3, 0.8), "less than chance, so they point elsewhere"),
         (triple("unknown_auc_noise", 0.6, 0.45, 0.7), TELLS_NOTHING),
-        (triple("unknown_auc_noise", 0.3, 0.2, 0.4), "for more familiar than its own: right in 30.0 % of pairs"),
+        (
+            triple("unknown_auc_noise", 0.3, 0.2, 0.4),
+            "look more familiar to it than test photos: the right order in 30.0 % of pairs",
+        ),
     ],
 )
 def test_where_an_interval_holds_chance_the_photos_do_not_tell(numbers, said):

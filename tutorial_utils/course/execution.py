@@ -88,7 +88,7 @@ def summarize(rows, run_dir="runs"):
     asked = {row.get("metrics_backbone_requested") for row in rows} - {None}
     used = {row.get("metrics_backbone") for row in rows} - {None}
     if asked - used:
-        lines.append(f"\n{', '.join(sorted(asked - used))} could not be had; {', '.join(sorted(used))} served instead.")
+        lines.append(f"\n{', '.join(sorted(asked - used))} not available; {', '.join(sorted(used))} used instead.")
     base = _files.run_path(run_dir)
     lines += [
         f"\nIn all {sum(row['seconds'] for row in rows):.0f} seconds. Each chapter's run folder is {base}/<chapter>:",
