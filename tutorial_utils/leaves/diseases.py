@@ -1,4 +1,4 @@
-"""Make a painted leaf ill: the signs of five diseases as they show on the upper side of a leaf.
+"""Make a painted leaf ill: the symptoms of five diseases as they show on the upper side of a leaf.
 
 A disease takes a Leaf, a random generator and a severity from 0 (mild) to 1. It returns a new Leaf with
 color, relief and gloss changed and its `lesions` filled in.
@@ -13,7 +13,7 @@ from .painter import blend, linear, mottle, scatter, step
 
 
 def infect(leaf, disease, rng):
-    """Return the leaf with the signs of `disease`, "healthy" or a key of DISEASES, from mild to severe."""
+    """Return the leaf with the symptoms of `disease`, "healthy" or a key of DISEASES, from mild to severe."""
     if disease == "healthy":
         return leaf
     severity = rng.beta(1.5, 1.2)  # 0 mild ... 1 severe
