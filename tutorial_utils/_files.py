@@ -49,9 +49,9 @@ def cards_folder():
     return inside if inside.is_dir() else PACKAGE.parent / "datasets"
 
 
-def measured_folder():
-    """Return the folder of tables that benchmarks have measured: inside an installed wheel, else `benchmarks/`."""
-    inside = PACKAGE / "measured"
+def benchmarks_folder():
+    """Return the folder of the benchmarks' tables: inside an installed wheel, else `benchmarks/`."""
+    inside = PACKAGE / "benchmarks"
     return inside if inside.is_dir() else PACKAGE.parent / "benchmarks"
 
 

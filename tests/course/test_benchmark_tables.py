@@ -15,7 +15,7 @@ def test_tables_that_chapters_show_say_when_and_how_they_were_made(name):
 
 def test_numbers_are_shown_with_one_digit(tmp_path, monkeypatch):
     (tmp_path / "small.csv").write_text("# 2026-01-02, python -m benchmarks.small\nset,right (%)\na,12.345\n")
-    monkeypatch.setattr(_files, "measured_folder", lambda: tmp_path)
+    monkeypatch.setattr(_files, "benchmarks_folder", lambda: tmp_path)
     frame, caption = benchmark_tables.read_table("small")
     assert frame.loc[0, "right (%)"] == 12.345
     assert caption == "Measured on 2026-01-02 by python -m benchmarks.small"

@@ -13,7 +13,7 @@ def notebook(*sources, prose="Text."):
 @pytest.fixture
 def package(tmp_path, monkeypatch):
     """A package of one module, one card and one table."""
-    for name in ("package/room.py", "package/cards/leaves.yaml", "package/measured/table.csv"):
+    for name in ("package/room.py", "package/cards/leaves.yaml", "package/benchmarks/table.csv"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text("as it was")
     monkeypatch.setattr(_files, "PACKAGE", tmp_path / "package")
@@ -27,7 +27,7 @@ def test_prose_is_no_part_of_a_fingerprint_and_code_is(package):
     assert execution.fingerprint(notebook("x = 1"), {"seed": 1}) != first
 
 
-@pytest.mark.parametrize("name", ["room.py", "new.css", "cards/leaves.yaml", "measured/table.csv"])
+@pytest.mark.parametrize("name", ["room.py", "new.css", "cards/leaves.yaml", "benchmarks/table.csv"])
 def test_what_the_package_holds_is_part_of_a_fingerprint(package, name):
     first = execution.fingerprint(notebook("x = 1"))
     (package / name).write_text("another")

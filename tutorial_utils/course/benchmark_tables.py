@@ -9,7 +9,7 @@ from .. import _files
 
 def read_table(name):
     """Return (DataFrame, caption) of benchmarks/<name>.csv, whose first line is "# day, command"."""
-    note, _, text = (_files.measured_folder() / f"{name}.csv").read_text(encoding="utf-8").partition("\n")
+    note, _, text = (_files.benchmarks_folder() / f"{name}.csv").read_text(encoding="utf-8").partition("\n")
     day, _, command = note.removeprefix("# ").partition(", ")
     return pandas.read_csv(io.StringIO(text)), f"Measured on {day} by {command}"
 
