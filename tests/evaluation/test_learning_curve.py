@@ -6,7 +6,7 @@ from tutorial_utils.evaluation import learning_curve
 
 def test_a_power_law_is_continued():
     """Errors of 40, 20 and 10 % at 100, 200 and 400 photos halve with every doubling: 5 % at 800."""
-    found = learning_curve.forecast_accuracy([100, 200, 400], [0.6, 0.8, 0.9], asked=10**9, at=800)
+    found = learning_curve.forecast_accuracy([100, 200, 400], [0.6, 0.8, 0.9], n_test=10**9, at=800)
     assert found.value == pytest.approx(0.95, abs=1e-6)
     assert found.high - found.low < 1e-3
     assert found[3:] == (10**9, 10**9, 0.9, "% right expected")
@@ -38,13 +38,13 @@ def test_no_accuracy_lies_below_none_right():
 
 
 def test_a_curve_never_falls_with_more_photos():
-    found = learning_curve.forecast_accuracy([100, 200, 400], [0.8, 0.79, 0.78], asked=500, at=800)
+    found = learning_curve.forecast_accuracy([100, 200, 400], [0.8, 0.79, 0.78], n_test=500, at=800)
     assert found.value == pytest.approx(0.79, abs=0.002)  # level, at the mean
     assert found.low < 0.78 < found.high
 
 
 def test_no_mistakes_at_all_are_no_certainty():
-    found = learning_curve.forecast_accuracy([10, 20, 40], [1.0, 1.0, 1.0], asked=20, at=80)
+    found = learning_curve.forecast_accuracy([10, 20, 40], [1.0, 1.0, 1.0], n_test=20, at=80)
     assert found.value > 0.97
     assert found.low < 0.95
 
@@ -59,7 +59,7 @@ def test_the_interval_holds_what_is_then_measured():
         return 1 - rng.binomial(300, np.minimum(error, 1)) / 300
 
     for _ in range(tries):
-        found = learning_curve.forecast_accuracy(numbers, measured(numbers), asked=300, at=200)
+        found = learning_curve.forecast_accuracy(numbers, measured(numbers), n_test=300, at=200)
         held += found.low <= measured(200) <= found.high
     assert 0.87 * tries <= held <= 0.95 * tries
 

@@ -6,11 +6,11 @@ import scipy.stats
 from .intervals import Interval
 
 
-def forecast_accuracy(photos, accuracies, asked, at, level=0.9):
+def forecast_accuracy(photos, accuracies, n_test, at, level=0.9):
     """Return the accuracy to expect at some number of photos, an Interval, from accuracies at smaller numbers.
 
     photos : float (measurements,), how many photos each was learned from, at least two different numbers
-    accuracies : float (measurements,), fractions; asked : int, how many test photos each accuracy was measured on
+    accuracies : float (measurements,), fractions; n_test : int, how many test photos each accuracy was measured on
     at : the number of photos to forecast for
     The error is taken to fall as a power of the number of photos: a straight line through both logarithms, never a
     rising one. The interval holds a new measurement on as many test photos: the line's own uncertainty, the scatter of
@@ -21,17 +21,17 @@ def forecast_accuracy(photos, accuracies, asked, at, level=0.9):
     """
     photos, accuracies = np.asarray(photos, float), np.asarray(accuracies, float)
     _check(photos, accuracies)
-    errors = (asked * (1 - accuracies) + 0.5) / (asked + 1)  # half a photo more: no error of 0
+    errors = (n_test * (1 - accuracies) + 0.5) / (n_test + 1)  # half a photo more: no error of 0
     x, y = np.log(photos), np.log(errors)
     slope = min(0.0, float(np.cov(x, y, bias=True)[0, 1] / x.var()))
     middle, free = float(y.mean()), len(x) - 2
     scatter = ((y - middle - slope * (x - x.mean())) ** 2).sum() / free
     center = middle + slope * (np.log(at) - x.mean())
-    chance = (1 - np.exp(center)) / (np.exp(center) * asked)  # variance of a measured error's logarithm
+    chance = (1 - np.exp(center)) / (np.exp(center) * n_test)  # variance of a measured error's logarithm
     distance = 1 / len(x) + (np.log(at) - x.mean()) ** 2 / (len(x) * x.var())
     half = scipy.stats.t.ppf((1 + level) / 2, free) * np.sqrt(max(scatter, chance) * (1 + distance))
     value, low, high = (float(1 - np.exp(one)) for one in (center, center + half, center - half))
-    return Interval(value, max(0.0, low), high, asked, asked, level, "% right expected")
+    return Interval(value, max(0.0, low), high, n_test, n_test, level, "% right expected")
 
 
 def _check(photos, accuracies):

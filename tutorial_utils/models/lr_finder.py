@@ -46,8 +46,8 @@ def find_learning_rate(model, batches, lowest=1e-6, highest=1e-1, steps=60):
 def first_too_high(table, factor=1.5):
     """Return the first rate after the lowest smoothed loss where that loss is `factor` times as high, else None.
 
-    table : as from `find`. Where a head is good already, the loss hardly falls before it climbs, so the usual advice,
-    the rate at which it falls fastest, is chance; where it climbs is not.
+    table : from `find_learning_rate`. With a head that is good already, the loss hardly falls before it climbs. The
+    rate of the fastest fall, which is the usual advice, is then mostly noise; the rate from which it climbs is not.
     """
     _check.columns(table, ["rate", "smoothed"])
     after = table.loc[table["smoothed"].idxmin() :]
