@@ -105,7 +105,7 @@ def reading(table, image_size):
     paths = list(table["path"])
     pool = concurrent.futures.ThreadPoolExecutor(_machine.cores())
     return {
-        "read_photo, a photo a core": lambda: list(pool.map(lambda path: images.read_image(path, image_size), paths)),
+        "read_image, a photo a core": lambda: list(pool.map(lambda path: images.read_image(path, image_size), paths)),
         "input pipeline": lambda: [len(y) for _, y in pipeline.batches(table, image_size, batch_size=BATCH)],
     }
 
