@@ -56,7 +56,7 @@ def test_the_card_says_what_it_must(tmp_path):
         "On 200 test photos the model is right on 90.0 %",
         "| rust | 10 | 80.0 |",  # of its photos are found
         "leaves, 8 photos in 8 groups",
-        "2 photos were taken out",
+        "2 photos that cannot be used or are duplicates were removed",
         "| rust | 2 | 1 | 1 |",
         "License of the photos: CC0-1.0",
         "Ruling out rust: of its test photos it finds only 80.0 %",
@@ -81,7 +81,7 @@ def test_only_what_is_there_is_explained(tmp_path):
 def test_a_license_that_is_not_known_is_asked_for(tmp_path):
     text = written(finished(tmp_path / "run"), license="")
     assert "Write it here before you share the model" in text
-    assert "license: to be said" in text
+    assert "license: not known" in text
 
 
 def test_names_are_shown_as_they_are(tmp_path):

@@ -86,8 +86,7 @@ def triple(name, value, low, high):
         ({"lowest_recall": "rust"}, ""),
         (
             triple("calibration_error", 0.061, 0.04, 0.089),
-            "How sure it says it is differs from how often it is right by 6.1 points (95 % interval 4.0 to 8.9) on "
-            "average.",
+            "Its confidence differs from its accuracy by 6.1 points (95 % interval 4.0 to 8.9) on average.",
         ),
         (
             triple("calibration_error", 0.03, 0.0, 0.06),
@@ -137,7 +136,7 @@ def triple(name, value, low, high):
         ),
         (
             {"forecast_photos": 2400} | triple("forecast_accuracy", 0.93, 0.89, 0.955),
-            "Taught with 2,400 photos, it would be expected to be right on about 93.0 % (interval 89.0 to 95.5 %); "
+            "Trained on 2,400 photos, it would be expected to be right on about 93.0 % (interval 89.0 to 95.5 %); "
             "that is a forecast, not a measurement.",
         ),
     ],
@@ -179,7 +178,7 @@ def test_themes_are_paragraphs():
 def test_a_forecast_for_a_head_is_not_taken_for_one_of_the_model():
     found = {"frozen_forecast": 0.8, "frozen_forecast_low": 0.7, "frozen_forecast_high": 0.9}
     said = said_of(found | {"frozen_forecast_photos": 1008})
-    assert "A head on the frozen base, taught with 1,008 photos, would be expected to be right on about 80.0 %" in said
+    assert "A head on the frozen base, trained on 1,008 photos, would be expected to be right on about 80.0 %" in said
     assert said.endswith("What more photos would bring to this model itself was not measured.")
 
 

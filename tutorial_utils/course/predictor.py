@@ -35,7 +35,7 @@ class Predictor(NamedTuple):
 
 
 def save_ood_reference(run, train_features, ood_threshold, n_neighbors=ood.NEAREST):
-    """Save what a run folder's model was taught with beside it, so that `load_predictor` can mark unknown photos.
+    """Save the features of a model's training photos in its run folder: `load_predictor` marks photos unlike them.
 
     train_features : float (training photos, channels), pooled from the model's last feature map
     ood_threshold : from evaluation.ood.score_threshold, on photos that the model did not learn from

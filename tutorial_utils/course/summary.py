@@ -39,9 +39,9 @@ class EvaluationSummary:
     unknown_auc: dict | None = None  # {kind of unknown photos: Interval of the area under the ROC curve}
     unknown_kept: float | None = None  # of the unknown photos, those that are taken for known
     known_kept: float | None = None  # of the test photos
-    forecast_accuracy: Interval | None = None  # of this model, taught with forecast_photos
+    forecast_accuracy: Interval | None = None  # of this model, trained on forecast_photos
     forecast_photos: int | None = None
-    frozen_forecast: Interval | None = None  # of a head on the frozen base, taught with frozen_forecast_photos
+    frozen_forecast: Interval | None = None  # of a head on the frozen base, trained on frozen_forecast_photos
     frozen_forecast_photos: int | None = None
     frame_accuracy: Interval | None = None  # with the middle of each test photo covered
     model_from: str | None = None  # the chapter that trained it, or "model_path"
