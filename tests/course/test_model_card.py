@@ -104,7 +104,7 @@ def test_a_card_of_an_unfinished_run_says_so(tmp_path):
 def test_what_is_not_known_of_a_run_of_before_is_left_out(tmp_path):
     """A run folder without the keys that came later, and with a license and a look that hold markup."""
     text = written(finished(tmp_path / "run", taken_out=None), license="CC_BY", looks="- at *nothing*\n\n# at all")
-    assert "were taken out" not in text
+    assert "were removed" not in text
     assert "License of the photos: CC\\_BY\n" in text
     assert "\\- at \\*nothing\\* \\# at all\n" in text
     assert "sha256 of model.keras" not in text
