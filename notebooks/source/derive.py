@@ -40,7 +40,8 @@ import tutorial_utils.models  # loads TensorFlow, a few seconds
 installed = "Installed tutorial_utils, its offline network, {lacking_text}; what was here stays."
 print(installed if missing else "tutorial_utils is here: nothing was installed.")"""
 # of the dependencies, what Colab brings (its list: https://github.com/googlecolab/backend-info, pip-freeze.txt) ...
-ON_COLAB = "ipywidgets jinja2 keras matplotlib numpy pandas pillow pyyaml scikit-learn scipy seaborn tensorboard tqdm"
+ON_COLAB = "ipywidgets jinja2 keras matplotlib numpy pandas pillow pyyaml scikit-learn scipy seaborn tensorboard\
+  threadpoolctl tqdm"
 # ... and what a notebook there does without: Colab has a TensorFlow and a front end; without LiteRT Keras computes
 NOT_NEEDED = "ai-edge-litert jupyterlab tensorflow tensorflow-cpu"
 

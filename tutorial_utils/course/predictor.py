@@ -164,8 +164,8 @@ def _predict_fn(model, with_features):
     def both(images):
         if stages is None:
             return tf.zeros(()), model(images, training=False)
-        maps = stages[0](images, training=False)  # (batch, h, w, channels)
-        return tf.reduce_mean(maps, axis=(1, 2)), stages[1](maps, training=False)
+        maps = stages[0](images, training=False)  # (batch, h, w, channels), or a list of them, the last one last
+        return tf.reduce_mean(tf.nest.flatten(maps)[-1], axis=(1, 2)), stages[1](maps, training=False)
 
     def predict(images):
         features, probabilities = both(tf.cast(images, tf.float32))

@@ -22,7 +22,8 @@ def split_model(model, places=2):
     model : a Keras model, pixels (batch, height, width, 3) to probabilities (batch, classes)
     places : the map's least number of places along each side; of those that have as many, the last is taken. A map
         further back is finer, and knows less of the classes
-    maps : pixels to the feature map (batch, h, w, channels), in a base that is nested in the model too
+    maps : pixels to the feature map (batch, h, w, channels), in a base that is nested in the model too; of a model
+        that listens to all layers, pixels to the list of the maps that it listens to, whatever `places` is
     rest : that to probabilities
     Raises ValueError for a model without such a map.
     """
@@ -51,7 +52,9 @@ def hires_cam(stages, images, classes, batch_size=32):
     """Return the same as `grad_cam`, but each channel counts at each place by the gradient there: HiResCAM.
 
     It is the same map where the feature map is averaged next, and truer to the model where layers follow that tell
-    places apart, as after an earlier, finer feature map.
+    places apart, as after an earlier, finer feature map. Of a model that listens to all layers the maps of every block
+    are added up: together they are all that the class's logit is made of, but for a constant. (Grad-CAM sees nothing
+    of the deviations there, whose gradients cancel out over the places.)
     Source: Draelos and Carin (2020), arXiv:2011.08891, section 3.
     """
     return _class_activation(stages, images, classes, batch_size, by_place=True)
@@ -64,18 +67,28 @@ def _class_activation(stages, images, classes, batch_size, by_place):
     for first in range(0, len(images), batch_size):
         some = tf.constant(images[first : first + batch_size], tf.float32)
         chosen = tf.constant(classes[first : first + batch_size])
-        features = maps_of(some, training=False)  # (batch, h, w, channels)
+        features = maps_of(some, training=False)  # (batch, h, w, channels), or a list of them
         with tf.GradientTape() as tape, _logits(rest) as logarithm:
             tape.watch(features)
             scores = tf.gather(logarithm(rest(features, training=False)), chosen, axis=1, batch_dims=1)
-        weights = tape.gradient(scores, features)  # (batch, h, w, channels)
-        if not by_place:
-            weights = tf.reduce_mean(weights, axis=(1, 2), keepdims=True)  # (batch, 1, 1, channels)
-        speaks = tf.nn.relu(tf.reduce_sum(weights * features, axis=-1, keepdims=True))
-        found.append(tf.image.resize(speaks, images.shape[1:3])[..., 0].numpy())
+        pairs = zip(tf.nest.flatten(tape.gradient(scores, features)), tf.nest.flatten(features), strict=True)
+        speaks = sum(_enlarged(weights, each, by_place, images.shape[1:3]) for weights, each in pairs)
+        found.append(tf.nn.relu(speaks)[..., 0].numpy())
     maps = np.concatenate(found)
     highest = maps.max(axis=(1, 2), keepdims=True)
     return np.divide(maps, highest, out=np.zeros_like(maps), where=highest > 0)
+
+
+def _enlarged(weights, features, by_place, size):
+    """Return what each place of a feature map speaks for a class, spread over a photo of `size`: (batch, *size, 1).
+
+    weights : gradients, of the shape of the feature map (batch, h, w, channels)
+    """
+    if not by_place:
+        weights = tf.reduce_mean(weights, axis=(1, 2), keepdims=True)  # (batch, 1, 1, channels)
+    speaks = tf.reduce_sum(weights * features, axis=-1, keepdims=True)
+    places = features.shape[1] * features.shape[2]  # a place of a coarse map covers more pixels: the same sum for all
+    return tf.image.resize(places * speaks, size)
 
 
 def randomize_weights(model, seed=0):
@@ -184,16 +197,22 @@ def _matching(images, classes):
 
 def _cut(model, size, places):
     """Return (maps, rest) of a model that takes photos of `size` (height, width, channels); None if there is none."""
-    tensors = _passed_by_all(model)
-    shapes = keras.Model(model.inputs[0], [*tensors, tensors[-1]]).compute_output_shape((None, *size))
-    for place, (tensor, shape) in enumerate(zip(tensors, shapes, strict=False)):
-        operation = tensor._keras_history.operation
-        if place and _is_map(operation, shape, places):  # the output itself would leave no rest
-            return keras.Model(model.inputs[0], tensor), keras.Model(tensor, model.outputs[0])
-        if isinstance(operation, keras.Model) and getattr(operation, "outputs", None):
-            inside = _cut(operation, shapes[place + 1][1:], places)
+    stops = _passed_by_all(model)
+    for place, tensors in enumerate(stops):
+        operation = tensors[0]._keras_history.operation
+        # two outputs at least, or Keras gives no list
+        shapes = keras.Model(model.inputs[0], [*tensors, tensors[0]]).compute_output_shape((None, *size))[:-1]
+        if len(tensors) > 1 and all(len(shape) == 4 for shape in shapes):
+            return keras.Model(model.inputs[0], tensors), keras.Model(tensors, model.outputs[0])
+        if len(tensors) > 1:
+            continue
+        if place and _is_map(operation, shapes[0], places):  # the output itself would leave no rest
+            return keras.Model(model.inputs[0], tensors[0]), keras.Model(tensors[0], model.outputs[0])
+        if isinstance(operation, keras.Model) and len(getattr(operation, "inputs", ())) == 1:
+            before = keras.Model(model.inputs[0], [*stops[place + 1], *stops[place + 1]])
+            inside = _cut(operation, before.compute_output_shape((None, *size))[0][1:], places)
             if inside is not None:
-                return _joined(model, tensors[place + 1], inside, tensor)
+                return _joined(model, stops[place + 1][0], inside, tensors[0])
     return None
 
 
@@ -204,7 +223,8 @@ def _is_map(operation, shape, places):
 def _joined(model, source, inside, tensor):
     """Return (maps, rest) of a model, given those of the model inside that leads from `source` to `tensor`."""
     before, (maps, rest) = keras.Model(model.inputs[0], source), inside
-    pixels, middle = keras.Input(model.input_shape[1:]), keras.Input(maps.output_shape[1:])
+    pixels = keras.Input(model.input_shape[1:])
+    middle = tf.nest.map_structure(lambda each: keras.Input(each.shape[1:]), maps.output)
     maps = keras.Model(pixels, maps(before(pixels, training=False), training=False))
     if tensor is model.outputs[0]:
         return maps, rest
@@ -213,15 +233,21 @@ def _joined(model, source, inside, tensor):
 
 
 def _passed_by_all(model):
-    """Return the tensors of a model that everything passes through, from its output back to its input."""
+    """Return where everything passes through, from a model's output back to its input: lists of tensors.
+
+    A list holds a single tensor, or several outputs of one operation, as of a base that gives the maps of its blocks.
+    """
     operations = keras.Model(model.inputs[0], model.outputs[0]).operations  # inputs first
     order = {id(operation): number for number, operation in enumerate(operations)}
     needed, found = {id(model.outputs[0]): model.outputs[0]}, []
     while needed:
-        if len(needed) == 1:
-            found += needed.values()
+        of = {id(tensor._keras_history.operation) for tensor in needed.values()}
+        if len(of) == 1:
+            found.append(sorted(needed.values(), key=lambda tensor: tensor._keras_history.tensor_index))
         latest = max(needed, key=lambda name: order[id(needed[name]._keras_history.operation)])
-        operation, node, _ = needed.pop(latest)._keras_history
+        operation, node, _ = needed[latest]._keras_history
+        for tensor in [each for each in needed.values() if each._keras_history.operation is operation]:
+            del needed[id(tensor)]
         needed |= {id(source): source for source in operation._inbound_nodes[node].input_tensors}
     return found
 

@@ -1,4 +1,8 @@
-"""Features and other activations of a frozen base: computed once per photo, kept on disk, never computed again."""
+"""Features and other activations of a frozen base: computed once per photo, kept on disk, never computed again.
+
+The classic features are the means of the last feature map, one number a channel. Features of all layers are the mean
+and the standard deviation of every channel after every block: what the base sees on its way, fine patterns included.
+"""
 
 import concurrent.futures
 import hashlib
@@ -9,32 +13,86 @@ import tensorflow as tf
 import tqdm.auto
 
 from .. import _check, _machine
-from ..data import images, pipeline
+from ..data import corruptions, images, pipeline
 from . import feature_store, freezing, litert
 
 PRECISIONS = ("float32", "float16")
+LAYERS = ("last", "all")
+_FLOOR = 1e-6  # below the square root of a variance: where a map is even, its slope would be infinite
 
 
-def extractor(backbone, image_size, cut=None):
+def extractor(backbone, image_size, cut=None, layers="last"):
     """Return the model from pixels to activations: preprocessing, then the base up to the layer `cut` (chapter 1).
 
     backbone : from backbones.get; cut : a layer's name, from freezing.find_cuts; None is the end of the base
-    Takes float (batch, image_size, image_size, 3), 0-255. Returns the cut layer's output (batch, h, w, channels);
-    at the end of the base the mean of each channel, (batch, channels): the features.
+    layers : at the end of the base, "last" or "all"
+    Takes float (batch, image_size, image_size, 3), 0-255. Returns the cut layer's output (batch, h, w, channels); at
+    the end of the base the features, (batch, numbers): of the last layer the mean of each channel; of all layers
+    mean and standard deviation of each channel of each of `block_outputs`, block by block.
     """
     images = keras.Input((_check.image_size(image_size), image_size, 3), name="pixels")
-    if cut is None:
-        maps = backbone.base(backbone.preprocess(images), training=False)  # (batch, h, w, channels)
+    x = backbone.preprocess(images)
+    if cut is not None:
+        prefix, _ = freezing.split_base(backbone.base, cut)
+        return keras.Model(images, prefix(x, training=False), name="extractor")
+    if _check.choice("layers", layers, LAYERS) == "last":
+        maps = backbone.base(x, training=False)  # (batch, h, w, channels)
         return keras.Model(images, keras.layers.GlobalAveragePooling2D()(maps), name="extractor")
-    prefix, _ = freezing.split_base(backbone.base, cut)
-    return keras.Model(images, prefix(backbone.preprocess(images), training=False), name="extractor")
+    base = backbone.base
+    maps = keras.Model(base.inputs[0], block_outputs(base), name=base.name)(x, training=False)
+    return keras.Model(images, mean_and_deviation(maps), name="extractor")
 
 
-def stored(photos, backbone, image_size, cut=None, view=None, upright=False, seed=0, dtype="float32", progress=True):
+def block_outputs(base):
+    """Return the feature maps after every block of a base, its last one included: Keras tensors, first to last.
+
+    A block ends where a shortcut is added, or, without one, in a BatchNormalization that no activation follows (the
+    projection of MobileNetV2 and EfficientNet). In a network without shortcuts it ends before each layer that makes
+    the map smaller, by pooling or by stride, and before each concatenation.
+    """
+    after = _consumers(base)
+    last = base.outputs[0]._keras_history.operation
+    is_end = _ends_with_shortcut if any(map(_is_add, base.operations)) else _ends_before_smaller_map
+    return [layer.output for layer in base.operations if layer is last or is_end(layer, after[layer.name])]
+
+
+def mean_and_deviation(maps):
+    """Return the mean and the standard deviation of each channel of each map, map by map, as one Keras tensor.
+
+    maps : Keras tensors (batch, h, w, channels). Returns (batch, twice the sum of the channels). Made of Keras's own
+    operations: a model with it saves, loads without this package, and exports.
+    """
+    found = []
+    for x in maps:
+        mean = keras.ops.mean(x, axis=(1, 2), keepdims=True)  # (batch, 1, 1, channels)
+        variance = keras.ops.mean(keras.ops.square(x - mean), axis=(1, 2))
+        found += [keras.ops.squeeze(mean, axis=(1, 2)), keras.ops.sqrt(variance + _FLOOR)]
+    return keras.ops.concatenate(found, axis=-1)
+
+
+def block_sizes(backbone):
+    """Return how many of the features of all layers each block gives: twice its channels (list of int)."""
+    return [2 * tensor.shape[-1] for tensor in block_outputs(backbone.base)]
+
+
+def stored(
+    photos,
+    backbone,
+    image_size,
+    cut=None,
+    layers="last",
+    view=None,
+    corrupted=False,
+    upright=False,
+    seed=0,
+    dtype="float32",
+    progress=True,
+):
     """Return the activations of a photos table, in its order: those on disk are read, the others computed (chapter 3).
 
-    backbone, cut : as for `extractor`; the layers up to the cut must not learn as long as the result is in use
+    backbone, cut, layers : as for `extractor`; the layers up to the cut must not learn as long as the result is in use
     view : None for the photo as it is; 1, 2, ... for an augmented view of it, flipped and turned, drawn by `seed`
+    corrupted : the photo with noise, blur, JPEG marks or other light, drawn by `seed` (corruptions.corrupt)
     upright : the photos have an up and a down: such a view is mirrored only, and not turned
     dtype : "float32", or "float16" for half of the disk
     progress : show a bar over the photos that are computed
@@ -46,13 +104,15 @@ def stored(photos, backbone, image_size, cut=None, view=None, upright=False, see
     _check.choice("dtype", dtype, PRECISIONS)
     if view is not None:
         _check.integer("view", view, 1, 10**6)
-    model = extractor(backbone, image_size, cut)
-    about = _about(model, backbone, image_size, cut)
+    model = extractor(backbone, image_size, cut, layers)
+    about = _about(model, backbone, image_size, cut, layers)
     predict, engine = litert.fastest_function(model, about["model"])
     about["means"] = engine
     if view is not None:
         about |= {"view": view, "seed": _check.seed(seed), "views": pipeline.VIEWS_VERSION}
         about |= {"upright": True} if upright else {}
+    if corrupted:
+        about |= {"corrupted": corruptions.VERSION, "seed": _check.seed(seed)}
     store = feature_store.FeatureStore(about, model.output_shape[1:], dtype)
     paths = photos["path"].to_numpy(str)
     ids = feature_store.photo_ids(paths)
@@ -61,6 +121,8 @@ def stored(photos, backbone, image_size, cut=None, view=None, upright=False, see
         image = images.read_image(path, image_size)  # uint8 (h, w, 3)
         if view is not None:
             image = pipeline.view(image, f"{seed}/{view}/{photo}", upright)
+        if corrupted:
+            image = corruptions.corrupt(image, f"{seed}/{photo}")
         return predict(image.astype(np.float32))
 
     _fill(store, dict(zip(ids, paths, strict=True)), compute, progress)
@@ -70,7 +132,8 @@ def stored(photos, backbone, image_size, cut=None, view=None, upright=False, see
 def pooled(maps):
     """Return a function from batches to features: a model's last feature map, averaged over its places (chapter 6).
 
-    maps : a model from pixels 0-255 to a feature map (batch, h, w, channels), as the first of saliency.split_model
+    maps : a model from pixels 0-255 to a feature map (batch, h, w, channels) or to a list of them, of which the last
+        counts: the first of saliency.split_model
     The function takes batches of (images, labels) or of images alone and returns float32 (photos, channels). It is
     traced once, for batches of any length.
     """
@@ -78,7 +141,7 @@ def pooled(maps):
 
     @tf.function(input_signature=[shape])
     def mean(images):
-        return tf.reduce_mean(maps(images, training=False), axis=(1, 2))
+        return tf.reduce_mean(tf.nest.flatten(maps(images, training=False))[-1], axis=(1, 2))
 
     def of(batches):
         images = (batch[0] if isinstance(batch, tuple) else batch for batch in batches)
@@ -116,7 +179,7 @@ def batches(versions, labels, batch_size=32, shuffle=False, seed=0):
     return pipeline.steady(passes.rows().batch(batch_size).map(load).prefetch(2), passes)
 
 
-def _about(model, backbone, image_size, cut):
+def _about(model, backbone, image_size, cut, layers):
     """Return what activations depend on besides the photo; `model` sums up weights, preprocessing, size and cut."""
     digest = hashlib.sha256()
     for weight in model.get_weights():
@@ -125,11 +188,60 @@ def _about(model, backbone, image_size, cut):
     preprocessed = np.asarray(keras.ops.convert_to_numpy(backbone.preprocess(ramp)), np.float32)
     digest.update(np.ascontiguousarray(preprocessed).data)
     digest.update(f"{backbone.name}/{image_size}/{cut}".encode())
+    if layers == "all":
+        digest.update(f"{layers}/{[_name(tensor) for tensor in block_outputs(backbone.base)]}".encode())
     return {
         "model": digest.hexdigest(),
         "fit": "stretch",
         "read_photo": images.VERSION,
     }  # "fit": older caches stay valid
+
+
+def _consumers(base):
+    """Return {layer name: the layers that take its output in}, dropout and padding passed over."""
+    direct = {layer.name: [] for layer in base.operations}
+    for layer in base.operations:
+        for tensor in layer.input if isinstance(layer.input, list) else [layer.input]:
+            direct[_name(tensor)] += [layer] if _name(tensor) != layer.name else []  # an input layer takes itself in
+
+    def ahead(name):
+        found = []
+        for layer in direct[name]:
+            found += ahead(layer.name) if isinstance(layer, _PASSED_OVER) else [layer]
+        return found
+
+    return {name: ahead(name) for name in direct}
+
+
+_PASSED_OVER = (keras.layers.Dropout, keras.layers.ZeroPadding2D)
+_POOLING = (keras.layers.MaxPooling2D, keras.layers.AveragePooling2D)
+
+
+def _name(tensor):
+    return tensor._keras_history.operation.name
+
+
+def _is_add(layer):
+    return isinstance(layer, keras.layers.Add)
+
+
+def _is_convolution(layer):
+    return hasattr(layer, "kernel_size")
+
+
+def _ends_with_shortcut(layer, after):
+    linear = isinstance(layer, keras.layers.BatchNormalization) and any(map(_is_convolution, after))
+    return _is_add(layer) or (linear and all(_is_add(each) or _is_convolution(each) for each in after))
+
+
+def _ends_before_smaller_map(layer, after):
+    if isinstance(layer, (keras.layers.InputLayer, *_PASSED_OVER)):
+        return False
+    smaller = (
+        isinstance(each, (*_POOLING, keras.layers.Concatenate)) or (_is_convolution(each) and max(each.strides) > 1)
+        for each in after
+    )
+    return any(smaller)
 
 
 def _fill(store, path_of, compute, progress):

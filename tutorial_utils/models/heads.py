@@ -1,14 +1,24 @@
 """Heads: the layers on top of a backbone that turn its features into probabilities."""
 
+import concurrent.futures
+
 import keras
 import numpy as np
 import sklearn.base
 import sklearn.linear_model
+import sklearn.metrics
 import sklearn.model_selection
 import sklearn.pipeline
+import threadpoolctl
 
-from .. import _check
+from .. import _check, _machine
 from ..data import pipeline, splits
+from . import features
+
+STRENGTHS = (10.0, 30.0, 100.0, 300.0)  # values of C that are tried for features of all layers
+MOST_ROWS = 3000  # from so many on, the space of the photos and C come from a sample of them
+_KEPT = 0.995  # share of the variance that the directions hold
+_CHUNK = 1024  # rows that are read at once
 
 
 def dense_head(channels, classes, units=128, dropout=0.2, seed=0):
@@ -34,17 +44,126 @@ def logistic_head(features, labels, classes, C=0.03):
     C : inverse strength of the L2 penalty on standardized features; smaller holds the weights closer to 0
     Standardization is folded into the layer, so the head takes plain features and returns probabilities.
     """
-    labels = np.asarray(labels)
-    if sorted(set(labels.tolist())) != list(range(classes)):
-        raise ValueError(f"labels must hold every class from 0 to {classes - 1}; got {sorted(set(labels.tolist()))}.")
-    standardization, fitted = logistic_regression(C).fit(features, labels)
-    mean, scale = standardization.mean_, standardization.scale_
-    coefficients, intercepts = fitted.coef_, fitted.intercept_
-    if classes == 2:  # scikit-learn gives one row for two classes: half of it each way is the same softmax
-        coefficients = np.concatenate([-coefficients, coefficients]) / 2
-        intercepts = np.concatenate([-intercepts, intercepts]) / 2
-    kernel = (coefficients / scale).T  # (channels, classes)
-    head = keras.Sequential([keras.Input((len(mean),)), keras.layers.Dense(classes, activation="softmax")], name="head")
+    _check_labels(labels, classes)
+    with _one_thread():
+        standardization, fitted = logistic_regression(C).fit(features, labels)
+    coefficients, intercepts = _of_every_class(fitted)
+    return _dense(coefficients.T, intercepts, standardization.mean_, standardization.scale_)
+
+
+def all_layers_head(tables, photos, blocks, seed=0):
+    """Return (head, C): logistic regression on features of all layers, as a head of one Dense layer (chapter 3).
+
+    tables : list of float (photos, numbers), arrays or StoredFeatures: of the photos as they are, and, for a head that
+        bears them, of their altered copies (features.stored with layers="all", and with corrupted=True)
+    photos : photos table, row by row; blocks : numbers a block, from features.block_sizes
+    Each number is standardized, and each block given the same weight, whatever its size; then a photo's numbers have
+    a length of about 1. C, the inverse strength of the L2 penalty, is the one of STRENGTHS with the lowest log loss in
+    cross-validation by group; where a class has only one group there is none, and 100 is taken.
+    The regression is solved in the space that the photos span, which has at most as many dimensions as there are
+    rows. Beyond MOST_ROWS rows, a sample of so many, drawn by `seed`, gives the space and C, all rows are learned from,
+    and memory holds no more than their coordinates in it.
+    """
+    labels, classes = pipeline.labels(photos), len(photos["label"].cat.categories)
+    _check_labels(labels, classes)
+    count = len(photos) * len(tables)
+    sample = np.sort(np.random.default_rng(_check.seed(seed)).permutation(count)[:MOST_ROWS])
+    with _one_thread():
+        mean, scale = _standardize_blocks(tables, blocks)
+        axes = _span((_take(tables, sample) - mean) / scale)  # (numbers, dimensions)
+        rows = np.concatenate([((chunk - mean) / scale) @ axes for chunk in _chunks(tables)])
+        labels = np.tile(labels, len(tables))
+        C = _best_C(rows[sample], photos.iloc[sample % len(photos)], seed)
+        fitted = sklearn.linear_model.LogisticRegression(C=C, max_iter=2000).fit(rows, labels)
+    coefficients, intercepts = _of_every_class(fitted)
+    return _dense(axes @ coefficients.T, intercepts, mean, scale), C
+
+
+def _standardize_blocks(tables, blocks):
+    """Return (mean, scale), float32 (numbers,): standardization that gives each block the same share of the variance.
+
+    A number that varies less than the median one of its block counts as if it did not vary less; see _Standardization.
+    """
+    count = sum(map(len, tables))
+    mean = sum(chunk.sum(axis=0, dtype=np.float64) for chunk in _chunks(tables)) / count
+    squares = sum(np.square(chunk - mean).sum(axis=0) for chunk in _chunks(tables))
+    deviations = np.split(np.sqrt(squares / count), np.cumsum(blocks)[:-1])
+    scale = [_floored(each) * np.sqrt(len(each) * len(blocks)) for each in deviations]
+    return mean.astype(np.float32), np.concatenate(scale).astype(np.float32)
+
+
+def _floored(deviation):
+    """Return deviations, those below the median of the ones that vary raised to it."""
+    varies = deviation[deviation > 1e-6 * deviation.max()]
+    return np.maximum(deviation, np.median(varies) if len(varies) else 1)
+
+
+def _span(rows):
+    """Return float32 (numbers, dimensions): orthonormal directions that hold nearly all of what rows differ in."""
+    values, vectors = np.linalg.eigh(rows @ rows.T)  # the Gram matrix, (rows, rows), in ascending order
+    values, vectors = values[::-1].clip(0), vectors[:, ::-1]
+    kept = int(np.searchsorted(np.cumsum(values), _KEPT * values.sum())) + 1
+    return rows.T @ (vectors[:, :kept] / np.sqrt(values[:kept]))
+
+
+def _best_C(rows, photos, seed, folds=3):
+    """Return the value of STRENGTHS with the lowest log loss on rows whose group was held out."""
+    labels = pipeline.labels(photos)
+    try:
+        cuts = splits.group_k_fold(photos, folds, seed).split(rows, labels, photos["group"])
+        with concurrent.futures.ThreadPoolExecutor(_machine.cores()) as pool:
+            losses = sum(pool.map(lambda cut: _log_losses(rows, labels, *cut), cuts))
+    except ValueError:  # a class of one group
+        return STRENGTHS[len(STRENGTHS) // 2]
+    return STRENGTHS[int(losses.argmin())]
+
+
+def _log_losses(rows, labels, learn, ask):
+    """Return float (values of C,): the summed log losses on the rows `ask` of regressions on the rows `learn`."""
+    regression, found = sklearn.linear_model.LogisticRegression(max_iter=2000, warm_start=True), []
+    for C in STRENGTHS:
+        said = regression.set_params(C=C).fit(rows[learn], labels[learn]).predict_proba(rows[ask])
+        found.append(sklearn.metrics.log_loss(labels[ask], said, labels=regression.classes_, normalize=False))
+    return np.array(found)
+
+
+def _chunks(tables):
+    for table in tables:
+        for first in range(0, len(table), _CHUNK):
+            yield table[first : first + _CHUNK]
+
+
+def _take(tables, rows):
+    """Return some rows, float32 (rows, numbers), of tables laid one below the other; `rows` ascends."""
+    length = len(tables[0])
+    return np.concatenate([table[rows[rows // length == place] % length] for place, table in enumerate(tables)])
+
+
+def _one_thread():
+    """Let linear algebra use one thread: its sums are small, and threads that wait for each other cost far more."""
+    return threadpoolctl.threadpool_limits(1)
+
+
+def _check_labels(labels, classes):
+    found = sorted(set(np.asarray(labels).tolist()))
+    if found != list(range(classes)):
+        raise ValueError(f"labels must hold every class from 0 to {classes - 1}; got {found}.")
+
+
+def _of_every_class(fitted):
+    """Return (coefficients (classes, numbers), intercepts (classes,)) of scikit-learn's logistic regression."""
+    if len(fitted.classes_) > 2:
+        return fitted.coef_, fitted.intercept_
+    # for two classes it gives one row: half of it each way is the same softmax
+    return tuple(np.concatenate([-each, each]) / 2 for each in (fitted.coef_, fitted.intercept_))
+
+
+def _dense(weights, intercepts, mean, scale):
+    """Return a head of one Dense layer: weights (numbers, classes) of standardized features, that folded into them."""
+    kernel = weights / scale[:, None]
+    head = keras.Sequential(
+        [keras.Input((len(mean),)), keras.layers.Dense(len(intercepts), activation="softmax")], name="head"
+    )
     head.layers[-1].set_weights([kernel, intercepts - mean @ kernel])
     return head
 
@@ -64,9 +183,7 @@ class _Standardization(sklearn.base.TransformerMixin, sklearn.base.BaseEstimator
 
     def fit(self, features, labels=None):
         features = np.asarray(features, np.float64)
-        self.mean_, deviation = features.mean(axis=0), features.std(axis=0)
-        varies = deviation[deviation > 1e-6 * deviation.max()]
-        self.scale_ = np.maximum(deviation, np.median(varies) if len(varies) else 1)
+        self.mean_, self.scale_ = features.mean(axis=0), _floored(features.std(axis=0))
         return self
 
     def transform(self, features):
@@ -89,15 +206,14 @@ def cross_val_probabilities(photos, features, seed=0, folds=5):
     )
 
 
-def build_classifier(backbone, head, image_size):
+def build_classifier(backbone, head, image_size, layers="last"):
     """Return one model from pixels 0-255 (batch, image_size, image_size, 3) to probabilities (batch, classes).
 
     backbone : from backbones.get; head : a model from features to probabilities. Both are shared, not copied.
+    layers : "last" or "all", the features that the head takes
     """
-    images = keras.Input((_check.image_size(image_size), image_size, 3), name="pixels")
-    x = backbone.base(backbone.preprocess(images), training=False)  # (batch, h, w, channels)
-    x = keras.layers.GlobalAveragePooling2D()(x)  # (batch, channels)
-    return keras.Model(images, head(x), name=f"{backbone.name}_classifier")
+    extractor = features.extractor(backbone, image_size, layers=layers)
+    return keras.Model(extractor.inputs[0], head(extractor.outputs[0]), name=f"{backbone.name}_classifier")
 
 
 def add_temperature(model, temperature):

@@ -17,25 +17,32 @@ STEPS = 100  # of fine-tuning, at least
 BAR = functools.partial(tqdm.auto.trange, desc="epochs")
 
 
-def train_frozen(backbone, train, validation, image_size, head="logistic", epochs=20, seed=0):
+def train_frozen(backbone, train, validation, image_size, head="logistic", layers="last", epochs=20, seed=0):
     """Phase 1: return (model, history): a head on the frozen base; the base sees each photo once (chapter 3).
 
     backbone : from backbones.get; train, validation : photos tables
     head : "logistic" (logistic regression, fitted by scikit-learn) or "dense" (Dense(128), trained for `epochs`)
+    layers : "last", or "all": a logistic head that listens to every block. It learns from an altered copy of each
+        training photo too, so that noise, blur and JPEG marks do not mislead it (benchmarks/robustness.csv)
     Returns the joined model, pixels to probabilities, and a DataFrame with one row an epoch
     (`accuracy`, `loss`, `val_accuracy`, `val_loss`); one row for the logistic head.
     """
-    _check.choice("head", head, ("logistic", "dense"))
+    _check.choice("head", head, ("logistic", "dense") if layers == "last" else ("logistic",))
     freezing.freeze(backbone.base)
-    tables = [(features.stored(each, backbone, image_size)[:], pipeline.labels(each)) for each in (train, validation)]
+    kept = dict(backbone=backbone, image_size=image_size, layers=layers, seed=seed)
+    tables = [(features.stored(each, **kept)[:], pipeline.labels(each)) for each in (train, validation)]
     classes = len(train["label"].cat.categories)
     if head == "dense":
         model = heads.dense_head(tables[0][0].shape[1], classes, seed=seed)
         history = train_head(model, *tables, epochs=epochs, seed=seed)
+    elif layers == "all":
+        both = [features.stored(train, **kept), features.stored(train, corrupted=True, **kept)]
+        model, _ = heads.all_layers_head(both, train, features.block_sizes(backbone), seed)
     else:
         model = heads.logistic_head(*tables[0], classes)
+    if head == "logistic":
         history = pandas.DataFrame([_scores(_learner(model, 1e-3), tables)])
-    return heads.build_classifier(backbone, model, image_size), history
+    return heads.build_classifier(backbone, model, image_size, layers), history
 
 
 def train_head(head, train, validation, epochs=20, learning_rate=1e-3, seed=0, rounds=BAR):

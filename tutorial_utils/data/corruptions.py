@@ -1,0 +1,86 @@
+"""Photos made worse, as sensors, lenses, messengers and weather do: to learn from, and to test how a model bears it.
+
+Every function takes and returns pixels, uint8 (height, width, 3), 0-255, and leaves what it is given unchanged.
+"""
+
+import hashlib
+import io
+
+import numpy as np
+import PIL.Image
+import PIL.ImageFilter
+
+VERSION = 1  # of the pixels that `corrupt` returns; raise it when they change
+STRENGTHS = {  # what each kind is tested at: weak, middling, strong
+    "noise": (5, 10, 15),
+    "blur": (0.7, 1.2, 2.0),
+    "jpeg": (50, 30, 15),
+    "light": (0.15, 0.25, 0.35),
+    "color": (0.08, 0.14, 0.2),
+}
+
+
+def add_noise(image, levels, rng):
+    """Return a photo with Gaussian noise, as a sensor adds it in the dark; levels : its standard deviation, 0-255."""
+    return _pixels(image + rng.normal(0, levels, image.shape))
+
+
+def blur(image, sigma):
+    """Return a photo out of focus: a Gaussian blur of `sigma` pixels."""
+    return np.asarray(PIL.Image.fromarray(image).filter(PIL.ImageFilter.GaussianBlur(sigma)))
+
+
+def recompress(image, quality):
+    """Return a photo after JPEG of a quality of 1 to 95, as messengers send it."""
+    file = io.BytesIO()
+    PIL.Image.fromarray(image).save(file, "JPEG", quality=int(quality))
+    return np.asarray(PIL.Image.open(file))
+
+
+def relight(image, factor):
+    """Return a photo that is brighter (factor above 1) or darker."""
+    return _pixels(image * float(factor))
+
+
+def tint(image, warmth):
+    """Return a photo with more red and less blue by the share `warmth` (0.2: 20 %), or the other way round below 0."""
+    return _pixels(image * np.array([1 + warmth, 1, 1 - warmth]))
+
+
+def corrupt(image, key):
+    """Return a photo made worse in one way, drawn by `key` (str) alone: what training copies are made by (chapter 3).
+
+    Noise of 4 to 20 levels, JPEG of quality 15 to 70, a blur of 0.5 to 2 pixels, or light times 0.6 to 1.3 and color
+    shifted by up to 20 %, one as likely as the other.
+    """
+    rng = _generator(key)
+    kind = rng.integers(4)
+    if kind == 0:
+        return add_noise(image, rng.uniform(4, 20), rng)
+    if kind == 1:
+        return recompress(image, rng.integers(15, 71))
+    if kind == 2:
+        return blur(image, rng.uniform(0.5, 2))
+    return tint(relight(image, rng.uniform(0.6, 1.3)), rng.uniform(-0.2, 0.2))
+
+
+def corrupt_as(image, kind, strength, key):
+    """Return a photo made worse in the way `kind`, one of STRENGTHS, by `strength`; what is drawn depends on `key`.
+
+    strength : levels of noise, pixels of blur, JPEG quality; for light and color a share, up or down as drawn
+    """
+    rng = _generator(key)
+    sign = rng.choice([-1, 1])
+    if kind == "noise":
+        return add_noise(image, strength, rng)
+    if kind in ("blur", "jpeg"):
+        return blur(image, strength) if kind == "blur" else recompress(image, strength)
+    return relight(image, 1 + sign * strength) if kind == "light" else tint(image, sign * strength)
+
+
+def _generator(key):
+    return np.random.default_rng(list(hashlib.sha256(key.encode()).digest()))
+
+
+def _pixels(values):
+    return values.round().clip(0, 255).astype(np.uint8)
