@@ -10,6 +10,7 @@ import pytest
 
 from tutorial_utils import __main__ as main
 from tutorial_utils.course import predictor
+from tutorial_utils.models import features
 
 COLORS = {"green": (0, 255, 0), "red": (255, 0, 0), "blue": (0, 0, 255)}
 
@@ -85,6 +86,24 @@ def test_the_reference_of_an_earlier_run_folder_is_read(run, photos):
     features = np.array([[255, 0, 0], [0, 255, 0]], np.float16)
     np.savez_compressed(run / "known.npz", features=features, limit=1.0, nearest=1)
     assert answers(run, predictor.find_photos([photos])[0])["unknown"].tolist() == ["no", "no", "", "yes"]
+
+
+def test_a_model_of_all_layers_marks_unlike_photos_by_its_last_map(run, photos):
+    """The first map is of one channel, the last holds the colors; the head takes the means of the last alone."""
+    pixels = keras.Input((8, 8, 3))
+    first = keras.layers.AveragePooling2D(2)(pixels)
+    maps = keras.Model(pixels, [keras.layers.Conv2D(1, 1)(pixels), first])
+    images = keras.Input((8, 8, 3))
+    head = keras.layers.Dense(2, activation="softmax")
+    model = keras.Model(images, head(features.mean_and_deviation(maps(images))))
+    kernel = np.zeros((8, 2))
+    kernel[2:5] = np.array([[0, 4], [4, 0], [0, 0]]) / 255
+    head.set_weights([kernel, np.zeros(2)])
+    model.save(run / "model.keras")
+    predictor.save_ood_reference(run, [[255, 0, 0], [0, 255, 0]], ood_threshold=1.0, n_neighbors=1)
+    table = answers(run, predictor.find_photos([photos])[0])
+    assert table["class"].tolist()[:2] == ["red", "green"]
+    assert table["unknown"].tolist() == ["no", "no", "", "yes"]
 
 
 def test_predictions_have_the_true_class_beside_the_answer(tmp_path, red_or_green, make_photo):

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from tutorial_utils.evaluation import saliency
-from tutorial_utils.models import backbones
+from tutorial_utils.models import backbones, features, heads, import_model
 
 QUICK = ("efficientnet_lite0", "mobilenet_v2", "vgg16", "resnet50")
 FAMILIES = (*QUICK, "mobilenet", "resnet50_v2", "efficientnet_b0", "efficientnet_v2_b0", "efficientnet_v2_s")
@@ -169,6 +169,72 @@ def test_both_are_the_same_where_the_map_is_averaged_next(options):
     by_channel = saliency.grad_cam(stages, images, [0, 1, 0])
     np.testing.assert_allclose(by_channel, saliency.hires_cam(stages, images, [0, 1, 0], batch_size=2), atol=1e-6)
     assert by_channel.max(axis=(1, 2)).tolist() == [1, 1, 1]
+
+
+# --- a model that listens to all layers ------------------------------------------------------------------
+
+
+def two_blocks(speaks):
+    """Photos of 2 x 2: red is the map of the first block, 2 x 2 places; the sum of it that of the second, one place.
+
+    speaks : what the mean and the deviation of the first and those of the second count for class 0 against class 1
+    """
+    pixels = keras.Input((None, None, 3))
+    red, total = keras.layers.Conv2D(1, 1, use_bias=False), keras.layers.Conv2D(1, 2, strides=2, use_bias=False)
+    first = red(pixels)
+    base = keras.Model(pixels, [first, total(first)])
+    red.set_weights([np.float32([1, 0, 0]).reshape(1, 1, 3, 1)])
+    total.set_weights([np.ones((2, 2, 1, 1), np.float32)])
+    images, head = keras.Input((2, 2, 3)), keras.layers.Dense(2, activation="softmax")
+    model = keras.Model(images, head(features.mean_and_deviation(base(images, training=False))))
+    head.set_weights([np.float32([[each, 0] for each in speaks]), np.float32([3, 0])])
+    return model
+
+
+@pytest.mark.parametrize(
+    ("speaks", "sums"),
+    [
+        ((1, 0, 0, 0), [4, 2, 0, -2]),  # the map itself: its mean is 1
+        ((1, 0, 0.5, 0), [6, 4, 2, 0]),  # the second block, 4, speaks for it everywhere: the -2 is outweighed
+        ((1, 0, -0.5, 0), [2, 0, -2, -4]),  # or against it: the 2 is outweighed
+        ((0, 5**0.5, 0, 0), [12, 2, 0, 6]),  # value times its distance from the mean, 3, 1, -1, -3; deviation: sqrt(5)
+        ((0, 5**0.5, -1, 0), [8, -2, -4, 2]),
+    ],
+)
+def test_what_every_block_says_is_added_up_before_what_speaks_against_is_cut(speaks, sums):
+    photo = np.zeros((1, 2, 2, 3), np.float32)
+    photo[0, :, :, 0] = [[4, 2], [0, -2]]
+    model = two_blocks(speaks)
+    expected = np.maximum(np.float32(sums).reshape(2, 2), 0) / max(sums)
+    np.testing.assert_allclose(saliency.hires_cam(saliency.split_model(model), photo, [0])[0], expected, atol=1e-5)
+    chances = model.predict_on_batch(photo)[0]
+    assert np.log(chances[0] / chances[1]) - 3 == pytest.approx(np.mean(sums), abs=1e-4)  # the logit but for its bias
+
+
+def test_nothing_of_a_deviation_is_left_in_grad_cam():
+    photo = np.zeros((1, 2, 2, 3), np.float32)
+    photo[0, :, :, 0] = [[4, 2], [0, -2]]
+    by_channel = saliency.grad_cam(saliency.split_model(two_blocks((1, 5**0.5, 0, 0))), photo, [0])[0]
+    np.testing.assert_allclose(by_channel, [[1, 0.5], [0, 0]], atol=1e-5)
+
+
+@pytest.mark.parametrize("imported", [False, True])
+@pytest.mark.parametrize("places", [2, 20])
+def test_a_model_of_all_layers_is_cut_at_all_its_maps(imported, places, tmp_path):
+    """Whatever number of places is asked for; after saving too, when the model is nested in another."""
+    keras.utils.set_random_seed(0)
+    base = halving().get_layer("base")
+    toy = backbones.Backbone("toy", "toy", base, lambda images: images / 255.0, "none", "", "", "")
+    model = heads.build_classifier(toy, heads.dense_head(2 * (4 + 4), 2), 32, layers="all")
+    if imported:
+        model.save(tmp_path / "model.keras")
+        model = import_model.load_model(tmp_path / "model.keras", ["a", "b"])
+    maps, rest = saliency.split_model(model, places)
+    images = np.random.default_rng(0).uniform(0, 255, (3, 32, 32, 3)).astype("float32")
+    found = maps(images)
+    assert [tuple(each.shape) for each in found] == [(3, 16, 16, 4), (3, 4, 4, 4)]  # after the addition, the last
+    np.testing.assert_allclose(rest(found), model(images), rtol=1e-5, atol=1e-6)
+    assert saliency.hires_cam((maps, rest), images, [0, 1, 0]).shape == (3, 32, 32)
 
 
 # --- shuffled weights ------------------------------------------------------------------------------------

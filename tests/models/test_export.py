@@ -38,6 +38,19 @@ def test_float32_exports_answer_as_keras_does(model, answers, images):
         np.testing.assert_allclose(answers[kind][0], model.predict(images, verbose=0), atol=export.TOLERANCE)
 
 
+def test_a_model_of_all_layers_is_exported_too(toy, images, tmp_path):
+    """Its means and deviations are made of operations that the exports have."""
+    model = heads.build_classifier(toy, heads.dense_head(28, 3, units=()), 32, layers="all")
+    light = np.linspace(0.1, 1, len(images)).reshape(-1, 1, 1, 1)  # or all photos would look alike
+    images = (light * images.repeat(2, axis=1).repeat(2, axis=2)).astype(np.uint8)
+    files = export.write_exports(model, tmp_path, images)
+    table = export.compare_exports(export.run_exports(model, files, images), files)
+    exact = table.loc[[kind for kind in ("float32", "onnx") if kind in files]]
+    assert (exact["largest_difference"] <= export.TOLERANCE).all()
+    assert (exact["same_class"] == 1).all()
+    assert model.predict(images, verbose=0).std(axis=0).max() > 100 * export.TOLERANCE
+
+
 def test_the_table_tells_what_each_export_is_worth(answers, files):
     table = export.compare_exports(answers, files)
     assert list(table.index) == ["keras", *files]

@@ -1,10 +1,12 @@
+import itertools
 import pathlib
 
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
-from tutorial_utils.data import images, layouts, pipeline
+from tutorial_utils.data import corruptions, images, layouts, pipeline
 from tutorial_utils.models import backbones, feature_store, features, litert
 
 
@@ -127,6 +129,7 @@ def test_too_little_room_is_said_before_any_photo_is_read(table, borrowed, count
         ({"cut": "block99"}, "cut must be one of"),
         ({"view": 0}, "view must be a whole number from 1"),
         ({"image_size": 10}, "image_size must be"),
+        ({"layers": "some"}, "layers must be one of 'last', 'all'; got 'some'"),
     ],
 )
 def test_bad_arguments(table, borrowed, changes, message):
@@ -170,6 +173,137 @@ def test_without_litert_keras_computes_the_same(table, borrowed, monkeypatch):
     rows = features.stored(table, borrowed, 64, progress=False)
     np.testing.assert_allclose(rows[:], keras_features(table, borrowed), atol=1e-4)
     assert f"keras {keras.__version__}" in litert.engines_used()
+
+
+# --- features of all layers ------------------------------------------------------------------------------
+
+
+def names(tensors):
+    return [tensor._keras_history.operation.name for tensor in tensors]
+
+
+@pytest.mark.parametrize(
+    ("name", "blocks", "side"),
+    [
+        ("mobilenet", 4 + 1, 112),  # no shortcuts: before each convolution of stride 2 but the first; the last map
+        ("vgg16", 5 + 1, 224),  # before each of five poolings; the last of these
+        ("mobilenet_v2", 17 + 1, 112),  # bottlenecks (its paper's table 2: 1 + 2 + 3 + 4 + 3 + 3 + 1); the last map
+        ("resnet50", 16 + 1, 56),  # residual blocks (3 + 4 + 6 + 3), the last activation
+        ("resnet50_v2", 16 + 1, 56),
+        ("efficientnet_b0", 16 + 1, 112),  # MBConv blocks (1 + 2 + 2 + 3 + 3 + 4 + 1), the last activation
+        ("efficientnet_lite0", 16 + 1, 112),
+        ("efficientnet_v2_b0", 20 + 1, 56),  # 1 + 2 + 2 + 3 + 5 + 8 blocks, of which the first ends in an activation
+    ],
+)
+def test_how_many_blocks_each_family_has(name, blocks, side):
+    """And how many places along each side the first and the last map of a photo of 224 pixels have."""
+    base = backbones.build(name)
+    found = features.block_outputs(base)
+    assert len(found) == len(set(names(found))) == blocks
+    assert found[-1] is base.outputs[0]
+    shapes = keras.Model(base.inputs, found).compute_output_shape((None, 224, 224, 3))
+    assert (shapes[0][1], shapes[-1][1]) == (side, 7)
+
+
+def test_where_the_blocks_of_a_small_network_end(toy):
+    """Not in the block's own BatchNormalization, which dropout and the addition follow; nor in that of the stem."""
+    assert names(features.block_outputs(toy.base)) == ["project_bn", "added", "last_relu"]
+    assert features.block_sizes(toy) == [2 * 4, 2 * 4, 2 * 6]
+
+
+def test_without_shortcuts_a_block_ends_before_the_map_gets_smaller():
+    pixels = keras.Input((16, 16, 3))
+    x = keras.layers.Conv2D(2, 3, padding="same", name="one")(pixels)
+    x = keras.layers.Conv2D(2, 3, padding="same", name="two")(x)
+    x = keras.layers.Conv2D(2, 3, strides=2, name="three")(keras.layers.ZeroPadding2D(1)(x))
+    y = keras.layers.Conv2D(2, 1, name="aside")(x)
+    x = keras.layers.Conv2D(2, 3, padding="same", name="five")(keras.layers.Concatenate(name="four")([x, y]))
+    base = keras.Model(pixels, x)
+    assert names(features.block_outputs(base)) == ["two", "three", "aside", "five"]
+
+
+def test_a_network_of_one_block_has_features_too():
+    pixels = keras.Input((None, None, 3))
+    base = keras.Model(pixels, keras.layers.Conv2D(5, 3)(pixels))
+    tiny = backbones.Backbone("tiny", "tiny", base, lambda images: images / 255.0, "none", "", "", "")
+    assert features.extractor(tiny, 32, layers="all").output_shape == (None, 10)
+
+
+def test_mean_and_deviation_are_those_of_numpy():
+    inputs = [keras.Input((4, 5, 3)), keras.Input((2, 2, 1))]
+    model = keras.Model(inputs, features.mean_and_deviation(inputs))
+    rng = np.random.default_rng(0)
+    maps = [rng.normal(9, 2, (6, 4, 5, 3)).astype("float32"), rng.normal(0, 1, (6, 2, 2, 1)).astype("float32")]
+    expected = np.hstack([statistic(x, axis=(1, 2)) for x in maps for statistic in (np.mean, np.std)])
+    np.testing.assert_allclose(model.predict_on_batch(maps), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_an_even_map_has_no_deviation_and_a_gradient():
+    maps = tf.ones((1, 3, 3, 2))
+    with tf.GradientTape() as tape:
+        tape.watch(maps)
+        deviations = features.mean_and_deviation([maps])[:, 2:]
+    np.testing.assert_allclose(deviations, 0, atol=2e-3)
+    assert np.isfinite(tape.gradient(deviations, maps)).all()
+
+
+@pytest.mark.parametrize("name", ["toy", "borrowed"])
+def test_stored_features_of_all_layers_are_those_of_the_maps(table, name, request):
+    """Means and deviations of Keras's own maps, block by block; the last block's means are the classic features."""
+    backbone = request.getfixturevalue(name)
+    rows = features.stored(table, backbone, 64, layers="all", progress=False)[:]
+    pixels = np.concatenate([x for x, _ in pipeline.batches(table, 64)])
+    maps = keras.Model(backbone.base.inputs[0], features.block_outputs(backbone.base))(backbone.preprocess(pixels))
+    means = [np.asarray(x, np.float64).mean(axis=(1, 2)) for x in maps]
+    deviations = [np.sqrt(np.asarray(x, np.float64).var(axis=(1, 2)) + 1e-6) for x in maps]
+    expected = np.hstack([each for pair in zip(means, deviations, strict=True) for each in pair])
+    assert rows.shape == (6, sum(features.block_sizes(backbone)))
+    np.testing.assert_allclose(rows, expected, rtol=1e-3, atol=1e-4)
+    channels = means[-1].shape[1]
+    classic = features.stored(table, backbone, 64, progress=False)[:]
+    np.testing.assert_allclose(rows[:, -2 * channels : -channels], classic, rtol=1e-3, atol=1e-4)
+    assert any(means.startswith("litert") for means in litert.engines_used())
+
+
+def test_last_all_and_corrupted_have_addresses_of_their_own(table, toy, counted):
+    every = [{}, {"layers": "all"}, {"corrupted": True}, {"layers": "all", "corrupted": True},
+             {"layers": "all", "corrupted": True, "seed": 1}, {"layers": "all", "view": 1}]  # fmt: skip
+    first = [features.stored(table, toy, 32, progress=False, **each)[:] for each in every]
+    assert len(counted) == 6 * len(every)
+    again = [features.stored(table, toy, 32, progress=False, **each)[:] for each in every]
+    assert len(counted) == 6 * len(every)
+    for one, other in zip(first, again, strict=True):
+        np.testing.assert_array_equal(one, other)
+    for one, other in itertools.combinations(first, 2):
+        assert one.shape != other.shape or np.abs(one - other).max() > 1e-3
+
+
+def test_models_built_before_do_not_change_the_address(table, counted):
+    features.stored(table[:1], backbones.get("efficientnet_lite0"), 64, layers="all", progress=False)
+    x = y = keras.Input((8, 8, 3))
+    for layer in (keras.layers.Conv2D(3, 1), keras.layers.BatchNormalization(), keras.layers.ReLU()):
+        y = layer(y)
+    keras.Model(x, keras.layers.Add()([x, y]))
+    features.stored(table[:1], backbones.get("efficientnet_lite0"), 64, layers="all", progress=False)
+    assert len(counted) == 1
+
+
+def test_corrupted_is_the_photo_after_corruptions_corrupt(table, toy):
+    """The key is the seed and the photo's content."""
+    rows = features.stored(table, toy, 32, corrupted=True, seed=7, progress=False)[:]
+    keys = [f"7/{photo}" for photo in feature_store.photo_ids(table["path"])]
+    photos = [images.read_image(path, 32) for path in table["path"]]
+    worse = np.stack([corruptions.corrupt(photo, key) for photo, key in zip(photos, keys, strict=True)])
+    expected = features.extractor(toy, 32).predict(worse.astype("float32"), verbose=0)
+    np.testing.assert_allclose(rows, expected, rtol=1e-3, atol=1e-4)
+
+
+def test_of_a_list_of_maps_the_last_is_pooled():
+    pixels = keras.Input((4, 4, 3))
+    coarse = keras.layers.AveragePooling2D(2)(pixels)
+    maps = keras.Model(pixels, [pixels, keras.layers.Rescaling(2.0)(coarse)])
+    images = np.arange(96, dtype="float32").reshape(2, 4, 4, 3)
+    np.testing.assert_allclose(features.pooled(maps)([images]), 2 * images.mean(axis=(1, 2)))
 
 
 def test_pooled_features_are_the_means_over_the_places():

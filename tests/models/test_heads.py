@@ -6,12 +6,13 @@ import numpy as np
 import pandas
 import pytest
 import sklearn.linear_model
+import sklearn.model_selection
 import sklearn.pipeline
 import sklearn.preprocessing
 
 from tutorial_utils.data import splits
 from tutorial_utils.evaluation import calibration
-from tutorial_utils.models import backbones, heads
+from tutorial_utils.models import backbones, feature_store, features, heads
 
 
 @pytest.fixture
@@ -79,6 +80,167 @@ def test_cross_validated_probabilities_are_those_of_a_head_that_saw_no_photo_of_
         np.testing.assert_allclose(said[ask], head.predict(features[ask], verbose=0), atol=1e-5)
 
 
+# --- features of all layers ------------------------------------------------------------------------------
+
+BLOCKS = (12, 28)  # numbers of two blocks
+
+
+def plants(labels, groups=None):
+    """A photos table, all that a head needs of it; each photo a plant of its own, unless told otherwise."""
+    classes = [f"class {number}" for number in range(max(labels) + 1)]
+    groups = np.arange(len(labels)) if groups is None else groups
+    return pandas.DataFrame({"label": pandas.Categorical.from_codes(labels, classes), "group": groups})
+
+
+def numbers(labels, seed=0, noise=2.0):
+    """Features that know something of the labels, float32 (photos, 40), on scales of their own."""
+    rng = np.random.default_rng(seed)
+    found = rng.normal(np.asarray(labels)[:, None], noise, (len(labels), sum(BLOCKS)))
+    return (found * 10 ** rng.uniform(-2, 2, sum(BLOCKS)) + 3).astype("float32")
+
+
+def standardized(features):
+    """By the words of `all_layers_head`, another way: a block's numbers, squared, add up to half on average."""
+    features, found = np.asarray(features, np.float64), []
+    for block in np.split(features, [BLOCKS[0]], axis=1):
+        deviation = block.std(axis=0)
+        block = (block - block.mean(axis=0)) / np.clip(deviation, np.median(deviation), None)
+        found.append(block / np.sqrt(2 * block.shape[1]))
+    return np.hstack(found)
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+@pytest.mark.parametrize("photos", [18, 90])  # fewer and more than there are numbers
+@pytest.mark.parametrize("copies", [1, 2])
+def test_a_head_on_all_layers_is_logistic_regression_on_standardized_blocks(classes, photos, copies, monkeypatch):
+    """In the space of all numbers, of the photos and their copies; the head takes the numbers as they are."""
+    monkeypatch.setattr(heads, "_KEPT", 1 - 1e-6)
+    labels = np.arange(photos) % classes
+    tables = [numbers(labels, seed) for seed in range(copies)]
+    head, C = heads.all_layers_head(tables, plants(labels), BLOCKS)
+    assert C in heads.STRENGTHS
+    rows = np.vstack(tables)
+    reference = sklearn.linear_model.LogisticRegression(C=C, max_iter=2000).fit(
+        standardized(rows), np.tile(labels, copies)
+    )
+    said = head.predict(rows, verbose=0)
+    np.testing.assert_allclose(said, reference.predict_proba(standardized(rows)), atol=1e-3)
+    assert [type(layer) for layer in head.layers] == [keras.layers.Dense]
+
+
+def test_directions_that_hardly_differ_are_left_out_and_little_is_lost():
+    labels = np.arange(60) % 3
+    rows = standardized(numbers(labels))
+    axes = heads._span(rows)
+    np.testing.assert_allclose(axes.T @ axes, np.eye(axes.shape[1]), atol=1e-6)
+    kept = np.square(rows @ axes).sum() / np.square(rows).sum()
+    without_one_more = np.square(rows @ axes[:, :-1]).sum() / np.square(rows).sum()
+    assert without_one_more < heads._KEPT <= kept
+
+
+def test_a_block_of_constants_says_nothing():
+    labels = np.arange(30) % 2
+    features = numbers(labels)
+    features[:, : BLOCKS[0]] = 0.1
+    kernel, bias = heads.all_layers_head([features], plants(labels), BLOCKS)[0].get_weights()
+    assert np.isfinite(kernel).all()
+    assert np.isfinite(bias).all()
+    np.testing.assert_array_equal(kernel[: BLOCKS[0]], 0)
+
+
+def test_strength_is_chosen_on_plants_that_were_held_out():
+    """Twelve plants of eight near copies each, whose class is a toss: by photo, the weakest penalty knows the plant."""
+    plant = np.repeat(np.arange(12), 8)
+    labels = plant % 2
+    rng = np.random.default_rng(1)
+    features = rng.normal(size=(12, sum(BLOCKS)))[plant] + rng.normal(0, 0.05, (96, sum(BLOCKS)))
+    by_plant = heads.all_layers_head([features.astype("float32")], plants(labels, plant), BLOCKS)[1]
+    by_photo = sklearn.model_selection.GridSearchCV(
+        sklearn.linear_model.LogisticRegression(max_iter=2000),
+        {"C": heads.STRENGTHS},
+        scoring="neg_log_loss",
+        cv=sklearn.model_selection.KFold(3, shuffle=True, random_state=0),
+    ).fit(standardized(features), labels)
+    assert by_plant == min(heads.STRENGTHS)
+    assert by_photo.best_params_["C"] == max(heads.STRENGTHS)
+
+
+def test_no_plant_is_learned_from_and_asked_about_its_copies_neither(monkeypatch):
+    cuts = []
+    monkeypatch.setattr(heads, "_log_losses", lambda rows, labels, *cut: (cuts.append(cut), np.arange(4.0))[1])
+    plant = np.repeat(np.arange(9), 4)
+    labels = plant % 3
+    heads.all_layers_head([numbers(labels), numbers(labels, 1)], plants(labels, plant), BLOCKS)
+    assert len(cuts) == 3
+    for learn, ask in cuts:
+        assert not set(plant[learn % 36]) & set(plant[ask % 36])
+        assert len(learn) + len(ask) == 72
+
+
+def test_a_class_of_one_plant_is_learned_with_a_middling_strength():
+    plant = np.repeat(np.arange(3), 10)
+    labels = np.minimum(plant, 1)
+    features = numbers(labels, noise=0.3)
+    head, C = heads.all_layers_head([features], plants(labels, plant), BLOCKS)
+    assert C == 100
+    assert head.predict(features, verbose=0).argmax(axis=1).tolist() == labels.tolist()
+
+
+def test_of_many_rows_a_sample_gives_the_space_and_all_are_learned_from(monkeypatch):
+    monkeypatch.setattr(heads, "MOST_ROWS", 24)
+    monkeypatch.setattr(heads, "_CHUNK", 7)
+    labels = np.arange(90) % 3
+    tables = [numbers(labels, seed, noise=0.3) for seed in (0, 0)]
+    tables[1] = tables[1] + np.float32(1e-3)
+    head, _ = heads.all_layers_head(tables, plants(labels), BLOCKS, seed=4)
+    assert head.predict(tables[0], verbose=0).argmax(axis=1).tolist() == labels.tolist()
+    again, _ = heads.all_layers_head(tables, plants(labels), BLOCKS, seed=4)
+    np.testing.assert_array_equal(head.get_weights()[0], again.get_weights()[0])
+
+
+def test_rows_of_tables_one_below_the_other():
+    tables = [np.arange(6.0).reshape(3, 2), np.arange(6.0, 12.0).reshape(3, 2)]
+    assert heads._take(tables, np.array([0, 2, 3, 5]))[:, 0].tolist() == [0, 4, 6, 10]
+
+
+def test_stored_features_are_taken_as_arrays_are(tmp_path, monkeypatch):
+    monkeypatch.setenv("TUTORIAL_CACHE", str(tmp_path))
+    labels = np.arange(20) % 2
+    tables, stored = [numbers(labels, seed) for seed in (0, 1)], []
+    for place, rows in enumerate(tables):
+        store = feature_store.FeatureStore({"of": place}, (sum(BLOCKS),))
+        ids = [f"photo {number}" for number in range(20)]
+        store.write(ids, rows)
+        stored.append(feature_store.StoredFeatures(store, ids))
+    ours, theirs = (heads.all_layers_head(each, plants(labels), BLOCKS)[0].get_weights() for each in (stored, tables))
+    np.testing.assert_array_equal(ours[0], theirs[0])
+    np.testing.assert_array_equal(ours[1], theirs[1])
+
+
+def test_a_head_on_all_layers_needs_every_class():
+    photos = plants([0, 1, 2]).iloc[:2]
+    with pytest.raises(ValueError, match="every class from 0 to 2"):
+        heads.all_layers_head([np.ones((2, 40), np.float32)], photos, BLOCKS)
+
+
+def test_a_joined_model_of_all_layers_says_what_its_parts_say(toy):
+    """And it can be given a temperature, by its last layer's weights."""
+    images = np.random.default_rng(0).uniform(0, 255, (4, 32, 32, 3)).astype("float32")
+    head = heads.dense_head(28, 3, units=(), seed=1)
+    said = heads.build_classifier(toy, head, 32, layers="all")
+    found = features.extractor(toy, 32, layers="all").predict(images, verbose=0)
+    before = said.predict(images, verbose=0)
+    np.testing.assert_allclose(before, head.predict(found, verbose=0), atol=1e-5)
+    cooled = heads.add_temperature(said, 2.5)
+    assert len(cooled.weights) == len(said.weights)
+    expected = calibration.apply_temperature(before, 2.5)
+    np.testing.assert_allclose(cooled.predict(images, verbose=0), expected, atol=1e-5)
+    np.testing.assert_array_equal(said.predict(images, verbose=0), before)
+
+
+# --- joined models ---------------------------------------------------------------------------------------
+
+
 def test_the_joined_model_says_what_its_parts_say(tiny):
     images = np.random.default_rng(0).uniform(0, 255, (4, 32, 32, 3)).astype("float32")
     head = heads.dense_head(5, 3, seed=1)
@@ -88,7 +250,7 @@ def test_the_joined_model_says_what_its_parts_say(tiny):
     np.testing.assert_allclose(said.sum(axis=1), 1, atol=1e-5)
 
 
-def test_a_saved_model_loads_where_the_course_is_not_installed(tmp_path):
+def test_a_saved_model_loads_where_the_course_is_not_installed(tmp_path, toy):
     """A process that cannot import tutorial_utils gives the same probabilities, at another temperature too."""
     images = np.random.default_rng(0).uniform(0, 255, (2, 32, 32, 3)).astype("float32")
     np.save(tmp_path / "images.npy", images)
@@ -99,6 +261,9 @@ def test_a_saved_model_loads_where_the_course_is_not_installed(tmp_path):
         model = heads.add_temperature(model, 2.5)
         model.save(tmp_path / f"{name}.keras")
         expected[name] = model.predict(images, verbose=0)
+    model = heads.build_classifier(toy, heads.dense_head(28, 2), 32, layers="all")
+    heads.add_temperature(model, 2.5).save(tmp_path / "all.keras")
+    expected["all"] = heads.add_temperature(model, 2.5).predict(images, verbose=0)
     code = (
         "import sys; sys.modules['tutorial_utils'] = None; import keras, numpy as np, pathlib\n"
         "for path in pathlib.Path().glob('*.keras'):\n"

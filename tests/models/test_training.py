@@ -76,6 +76,48 @@ def test_fine_tuning_moves_the_base_but_no_statistics(parts):
     np.testing.assert_array_equal(kernel(), kernels[history["kept"].idxmax()])  # and ends where the epoch kept had it
 
 
+def test_a_head_on_all_layers_learns_two_colors_and_the_base_can_be_tuned_from_there(parts, toy, tmp_path, monkeypatch):
+    """The frozen phase changes nothing in the base; fine-tuning changes its first layer, and no statistics."""
+    monkeypatch.setenv("TUTORIAL_CACHE", str(tmp_path / "cache"))
+    train, validation, test = parts
+    before = [weight.copy() for weight in toy.base.get_weights()]
+    model, history = training.train_frozen(toy, train, validation, 32, layers="all")
+    said = model.predict(pipeline.batches(test, 32), verbose=0).argmax(axis=1)
+    assert said.tolist() == test["label"].cat.codes.tolist()
+    assert history.shape == (1, 4)
+    assert set(history.columns) == {"accuracy", "loss", "val_accuracy", "val_loss"}
+    for old, new in zip(before, toy.base.get_weights(), strict=True):
+        np.testing.assert_array_equal(old, new)
+
+    statistics, kernel = freezing.batch_norm_statistics(toy.base), before[0]
+    seen = []
+    note = keras.callbacks.LambdaCallback(on_epoch_end=lambda *_: seen.append(toy.base.get_weights()[0]))
+    batches = [pipeline.batches(each, 32, batch_size=7) for each in (train, validation)]
+    history = training.fine_tune(model, toy.base, *batches, epochs=1, callbacks=[note])
+    assert history.index.tolist() == [0, 1]
+    assert not np.array_equal(seen[0], kernel)
+    for old, new in zip(statistics, freezing.batch_norm_statistics(toy.base), strict=True):
+        np.testing.assert_array_equal(old, new)
+
+
+def test_a_head_on_all_layers_learns_from_a_corrupted_copy_of_each_photo(parts, toy, tmp_path, monkeypatch):
+    monkeypatch.setenv("TUTORIAL_CACHE", str(tmp_path / "cache"))
+    learn, given = heads.all_layers_head, []
+    monkeypatch.setattr(heads, "all_layers_head", lambda *all: (given.extend(all), learn(*all))[1])
+    training.train_frozen(toy, parts[0], parts[1], 32, layers="all", seed=3)
+    tables, photos, blocks, seed = given
+    plain = features.stored(parts[0], toy, 32, layers="all")[:]
+    corrupted = features.stored(parts[0], toy, 32, layers="all", corrupted=True, seed=3)[:]
+    np.testing.assert_array_equal(tables[0][:], plain)
+    np.testing.assert_array_equal(tables[1][:], corrupted)
+    assert (photos.equals(parts[0]), blocks, seed) == (True, [8, 8, 12], 3)
+
+
+def test_a_dense_head_on_all_layers_is_refused(parts, toy):
+    with pytest.raises(ValueError, match="head must be one of 'logistic'; got 'dense'"):
+        training.train_frozen(toy, parts[0], parts[1], 32, head="dense", layers="all")
+
+
 def in_order(x, y):
     """The rows in batches of 256."""
     return tf.data.Dataset.from_tensor_slices((x, y)).batch(256)
