@@ -114,7 +114,7 @@ def test_a_head_on_all_layers_learns_from_a_corrupted_copy_of_each_photo(parts, 
 
 
 def test_a_dense_head_on_all_layers_is_refused(parts, toy):
-    with pytest.raises(ValueError, match="head must be one of 'logistic'; got 'dense'"):
+    with pytest.raises(ValueError, match="With layers='all' the head is logistic; got head='dense'"):
         training.train_frozen(toy, parts[0], parts[1], 32, head="dense", layers="all")
 
 

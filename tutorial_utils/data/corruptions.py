@@ -10,6 +10,8 @@ import numpy as np
 import PIL.Image
 import PIL.ImageFilter
 
+from .. import _check
+
 VERSION = 1  # of the pixels that `corrupt` returns; raise it when they change
 STRENGTHS = {  # what each kind is tested at: weak, middling, strong
     "noise": (5, 10, 15),
@@ -69,6 +71,7 @@ def corrupt_as(image, kind, strength, key):
 
     strength : levels of noise, pixels of blur, JPEG quality; for light and color a share, up or down as drawn
     """
+    _check.choice("kind", kind, tuple(STRENGTHS))
     rng = _generator(key)
     sign = rng.choice([-1, 1])
     if kind == "noise":

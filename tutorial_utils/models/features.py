@@ -31,11 +31,12 @@ def extractor(backbone, image_size, cut=None, layers="last"):
     mean and standard deviation of each channel of each of `block_outputs`, block by block.
     """
     images = keras.Input((_check.image_size(image_size), image_size, 3), name="pixels")
+    _check.choice("layers", layers, LAYERS)
     x = backbone.preprocess(images)
     if cut is not None:
         prefix, _ = freezing.split_base(backbone.base, cut)
         return keras.Model(images, prefix(x, training=False), name="extractor")
-    if _check.choice("layers", layers, LAYERS) == "last":
+    if layers == "last":
         maps = backbone.base(x, training=False)  # (batch, h, w, channels)
         return keras.Model(images, keras.layers.GlobalAveragePooling2D()(maps), name="extractor")
     base = backbone.base
@@ -189,7 +190,9 @@ def _about(model, backbone, image_size, cut, layers):
     digest.update(np.ascontiguousarray(preprocessed).data)
     digest.update(f"{backbone.name}/{image_size}/{cut}".encode())
     if layers == "all":
-        digest.update(f"{layers}/{[_name(tensor) for tensor in block_outputs(backbone.base)]}".encode())
+        ends = {_name(tensor) for tensor in block_outputs(backbone.base)}
+        places = [place for place, operation in enumerate(backbone.base.operations) if operation.name in ends]
+        digest.update(f"{layers}/{places}".encode())
     return {
         "model": digest.hexdigest(),
         "fit": "stretch",

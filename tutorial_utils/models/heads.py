@@ -6,7 +6,6 @@ import keras
 import numpy as np
 import sklearn.base
 import sklearn.linear_model
-import sklearn.metrics
 import sklearn.model_selection
 import sklearn.pipeline
 import threadpoolctl
@@ -58,8 +57,8 @@ def all_layers_head(tables, photos, blocks, seed=0):
         bears them, of their altered copies (features.stored with layers="all", and with corrupted=True)
     photos : photos table, row by row; blocks : numbers a block, from features.block_sizes
     Each number is standardized, and each block given the same weight, whatever its size; then a photo's numbers have
-    a length of about 1. C, the inverse strength of the L2 penalty, is the one of STRENGTHS with the lowest log loss in
-    cross-validation by group; where a class has only one group there is none, and 100 is taken.
+    a length of about 1. C, the inverse strength of the L2 penalty, is the one of STRENGTHS that names most photos right
+    in cross-validation by group; where a class has only one group there is none, and 100 is taken.
     The regression is solved in the space that the photos span, which has at most as many dimensions as there are
     rows. Beyond MOST_ROWS rows, a sample of so many, drawn by `seed`, gives the space and C, all rows are learned from,
     and memory holds no more than their coordinates in it.
@@ -73,7 +72,7 @@ def all_layers_head(tables, photos, blocks, seed=0):
         axes = _span((_take(tables, sample) - mean) / scale)  # (numbers, dimensions)
         rows = np.concatenate([((chunk - mean) / scale) @ axes for chunk in _chunks(tables)])
         labels = np.tile(labels, len(tables))
-        C = _best_C(rows[sample], photos.iloc[sample % len(photos)], seed)
+        C = _best_C(rows[sample], sample < len(photos), photos.iloc[sample % len(photos)], seed)
         fitted = sklearn.linear_model.LogisticRegression(C=C, max_iter=2000).fit(rows, labels)
     coefficients, intercepts = _of_every_class(fitted)
     return _dense(axes @ coefficients.T, intercepts, mean, scale), C
@@ -101,30 +100,33 @@ def _floored(deviation):
 def _span(rows):
     """Return float32 (numbers, dimensions): orthonormal directions that hold nearly all of what rows differ in."""
     values, vectors = np.linalg.eigh(rows @ rows.T)  # the Gram matrix, (rows, rows), in ascending order
-    values, vectors = values[::-1].clip(0), vectors[:, ::-1]
-    kept = int(np.searchsorted(np.cumsum(values), _KEPT * values.sum())) + 1
-    return rows.T @ (vectors[:, :kept] / np.sqrt(values[:kept]))
+    values, vectors = values[::-1], vectors[:, ::-1]
+    held = np.cumsum(values.clip(0))
+    kept = min(int(np.searchsorted(held, _KEPT * held[-1])) + 1, int((values > 1e-6 * values[0]).sum()))
+    return rows.T @ (vectors[:, :kept] / np.sqrt(values[:kept])) if kept else np.zeros((rows.shape[1], 1), rows.dtype)
 
 
-def _best_C(rows, photos, seed, folds=3):
-    """Return the value of STRENGTHS with the lowest log loss on rows whose group was held out."""
+def _best_C(rows, plain, photos, seed, folds=3):
+    """Return the value of STRENGTHS that names most plain rows right whose group was held out; of equals the lowest.
+
+    rows : float (rows, dimensions), of plain photos and of copies; plain : bool (rows,); photos : table, row by row
+    """
     labels = pipeline.labels(photos)
     try:
-        cuts = splits.group_k_fold(photos, folds, seed).split(rows, labels, photos["group"])
-        with concurrent.futures.ThreadPoolExecutor(_machine.cores()) as pool:
-            losses = sum(pool.map(lambda cut: _log_losses(rows, labels, *cut), cuts))
+        splitter = splits.group_k_fold(photos, folds, seed)
     except ValueError:  # a class of one group
         return STRENGTHS[len(STRENGTHS) // 2]
-    return STRENGTHS[int(losses.argmin())]
+    cuts = [(learn, ask[plain[ask]]) for learn, ask in splitter.split(rows, labels, photos["group"])]
+    with concurrent.futures.ThreadPoolExecutor(_machine.cores()) as pool:
+        right = sum(pool.map(lambda cut: _right(rows, labels, *cut), cuts))
+    return STRENGTHS[int(right.argmax())]
 
 
-def _log_losses(rows, labels, learn, ask):
-    """Return float (values of C,): the summed log losses on the rows `ask` of regressions on the rows `learn`."""
-    regression, found = sklearn.linear_model.LogisticRegression(max_iter=2000, warm_start=True), []
-    for C in STRENGTHS:
-        said = regression.set_params(C=C).fit(rows[learn], labels[learn]).predict_proba(rows[ask])
-        found.append(sklearn.metrics.log_loss(labels[ask], said, labels=regression.classes_, normalize=False))
-    return np.array(found)
+def _right(rows, labels, learn, ask):
+    """Return int (values of C,): how many of the rows `ask` regressions on the rows `learn` name right."""
+    regression = sklearn.linear_model.LogisticRegression(max_iter=2000, warm_start=True)
+    fitted = (regression.set_params(C=C).fit(rows[learn], labels[learn]) for C in STRENGTHS)
+    return np.array([(each.predict(rows[ask]) == labels[ask]).sum() for each in fitted])
 
 
 def _chunks(tables):

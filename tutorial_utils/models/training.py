@@ -27,7 +27,11 @@ def train_frozen(backbone, train, validation, image_size, head="logistic", layer
     Returns the joined model, pixels to probabilities, and a DataFrame with one row an epoch
     (`accuracy`, `loss`, `val_accuracy`, `val_loss`); one row for the logistic head.
     """
-    _check.choice("head", head, ("logistic", "dense") if layers == "last" else ("logistic",))
+    _check.choice("head", head, ("logistic", "dense"))
+    if layers == "all" and head != "logistic":
+        raise ValueError(
+            f"A head on all layers is logistic: give head='logistic', or layers='last'; got head={head!r}."
+        )
     freezing.freeze(backbone.base)
     kept = dict(backbone=backbone, image_size=image_size, layers=layers, seed=seed)
     tables = [(features.stored(each, **kept)[:], pipeline.labels(each)) for each in (train, validation)]
