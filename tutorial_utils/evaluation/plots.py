@@ -154,6 +154,34 @@ def plot_intervals(names, accuracies, ax=None, title=None, chance=None):
     return ax
 
 
+def plot_blocks(accuracies, together=None, chance=None, title=None):
+    """Draw the accuracy of a head on each block of a base, first to last, with intervals; return the Axes (chapter 3).
+
+    accuracies : one Interval a block, from metrics.accuracy
+    together : the Interval of a head on all blocks, as a band across; chance : as for `plot_intervals`
+    Raises ValueError for no blocks.
+    """
+    if not len(accuracies):
+        raise ValueError("Expected an accuracy for each block; got none. Give one metrics.accuracy a block.")
+    _, ax = plt.subplots(figsize=(7.2, 3.8), layout="constrained")
+    blocks = np.arange(1, len(accuracies) + 1)
+    value, low, high = 100 * np.array([(one.value, one.low, one.high) for one in accuracies]).T  # (blocks,)
+    ax.errorbar(
+        blocks, value, yerr=[value - low, high - value], fmt="o-", color=PALETTE["blue"], capsize=3, label="block alone"
+    )
+    if together is not None:
+        ax.axhspan(100 * together.low, 100 * together.high, color=PALETTE["orange"], alpha=0.2)
+        ax.axhline(100 * together.value, color=PALETTE["orange"], label=f"all blocks, {100 * together.value:.1f} %")
+    if chance is not None:
+        ax.axhline(100 * chance, color=PALETTE["red"], linestyle="--", label=f"chance, {100 * chance:.1f} %")
+    ax.set_xticks(blocks, blocks, fontsize=9)
+    ax.set(xlabel="block, from the pixels to the end of the base", ylabel="accuracy (%)")
+    ax.grid(axis="y", alpha=0.3)
+    ax.figure.legend(loc="outside lower center", ncols=3, fontsize=9)
+    ax.set_title(title or f"Accuracy by block, with {100 * accuracies[0].level:g} % intervals")
+    return ax
+
+
 def plot_value_map(values, label, ax=None, title=None, form="{:.2f}"):
     """Draw a table of numbers as a map, each number written in its cell, and return the Axes (chapter 4).
 

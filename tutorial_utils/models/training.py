@@ -29,9 +29,7 @@ def train_frozen(backbone, train, validation, image_size, head="logistic", layer
     """
     _check.choice("head", head, ("logistic", "dense"))
     if layers == "all" and head != "logistic":
-        raise ValueError(
-            f"A head on all layers is logistic: give head='logistic', or layers='last'; got head={head!r}."
-        )
+        raise ValueError(f"With layers='all' the head is logistic; got head={head!r}. Give layers='last' for that one.")
     freezing.freeze(backbone.base)
     kept = dict(backbone=backbone, image_size=image_size, layers=layers, seed=seed)
     tables = [(features.stored(each, **kept)[:], pipeline.labels(each)) for each in (train, validation)]
