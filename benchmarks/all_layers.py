@@ -1,21 +1,26 @@
 """A head on all layers of a frozen base against one on its last layer: accuracy, and what bad photos do to it.
 
     python -m benchmarks.all_layers FOLDER ... [--seeds 5] [--image-size 224] [--backbone efficientnet_lite0]
-    python -m benchmarks.all_layers FOLDER ... --robust [--seeds 3]
+    python -m benchmarks.all_layers FOLDER ... --robust [--seeds 2]
+    python -m benchmarks.all_layers --price
 
 Splits and scores are those of benchmarks.tuned; the test photos are opened once (all_layers.csv). With --robust the
 test photos of the first round are made worse, each kind at three strengths (robustness.csv). `all_clean` is a head on
-all layers that learned from no corrupted copies, `ece` the expected calibration error.
+all layers that learned from no corrupted copies, `ece` the expected calibration error. --price says what features of
+all layers cost beside those of the last one, and a head for 1,000 and for 20,000 photos (results.json).
 """
 
 import argparse
 import concurrent.futures
+import json
+import pathlib
+import shutil
 import tempfile
 import time
 
 import numpy as np
 
-from . import cells, tuned
+from . import cells, recipe, results, tuned
 
 
 def measure(photos, set, backbone, image_size, seed):
@@ -157,6 +162,66 @@ def _covered(image, inside):
     return changed
 
 
+def price(image_size, backbone, count=1000, rounds=3):
+    """Return what features of all layers cost over those of the last one, and the seconds of a head, measured here."""
+    from tutorial_utils.data import catalog
+    from tutorial_utils.models import backbones, feature_store, features, heads
+
+    photos = catalog.load_photos("solar_cells").sample(count, random_state=0).reset_index(drop=True)
+    borrowed = backbones.get(backbone, fallback=None)
+    kept = dict(backbone=borrowed, image_size=image_size, progress=False)
+    seconds = {layers: [] for layers in features.LAYERS}
+    for layers in seconds:
+        features.stored(photos.head(8), layers=layers, **kept)  # converts the network
+    for _ in range(rounds):
+        for layers, taken in seconds.items():
+            shutil.rmtree(feature_store.root())
+            started = time.perf_counter()
+            features.stored(photos, layers=layers, **kept)
+            taken.append(time.perf_counter() - started)
+    tables = [features.stored(photos, layers="all", corrupted=corrupted, **kept) for corrupted in (False, True)]
+    solving = []
+    for _ in range(rounds):
+        started = time.perf_counter()
+        heads.all_layers_head(tables, photos, features.block_sizes(borrowed))
+        solving.append(time.perf_counter() - started)
+    ratios = np.array(seconds["all"]) / np.array(seconds["last"])
+    return {
+        "all_layers_over_one_pass": float(np.median(ratios)),
+        "all_layers_over_one_pass_low": float(ratios.min()),
+        "all_layers_over_one_pass_high": float(ratios.max()),
+        "all_layers_head_seconds": float(np.median(solving)),
+    }
+
+
+def price_of_many(image_size, backbone, folder):
+    """Return the seconds and the peak memory of a head on all layers for the photos of a folder, in this process."""
+    import pandas
+
+    from tutorial_utils.models import backbones, training
+
+    from . import ways
+
+    train, validation, _ = ways.tables(pathlib.Path(folder))
+    train = pandas.concat([train, validation], ignore_index=True)
+    started = time.perf_counter()
+    training.train_frozen(backbones.get(backbone, fallback=None), train, validation, image_size, layers="all")
+    found = {"photos": len(train), "seconds": time.perf_counter() - started}
+    return {"all_layers_many": found | {"peak_memory_mb": results.peak_memory_mb()}}
+
+
+def _prices(arguments):
+    """Measure what the head costs, each part in a process of its own with an empty cache; add it to the results."""
+    size = ["--image-size", arguments.image_size, "--backbone", arguments.backbone, "--price"]
+    found = results.in_own_process("all_layers", *size, "here")
+    with tempfile.TemporaryDirectory() as folder:
+        recipe.lay_out("leaves", arguments.many, 0, pathlib.Path(folder))
+        found |= results.in_own_process("all_layers", *size, folder)
+    del found["disk_mb"]
+    results.add(found)
+    print(json.dumps(found, indent=2))
+
+
 def main():
     """Measure what is not yet kept, and print the means."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -164,8 +229,18 @@ def main():
     parser.add_argument("--image-size", type=int, default=224)
     parser.add_argument("--backbone", default="efficientnet_lite0")
     parser.add_argument("--robust", action="store_true", help="make the test photos worse")
+    parser.add_argument("--price", nargs="?", const="both", help="what the head costs, in time and memory")
+    parser.add_argument("--many", type=int, default=20000, help="photos that its memory is measured with")
     cells.options(parser)
     arguments = parser.parse_args()
+    if arguments.price == "both":
+        _prices(arguments)
+        return
+    if arguments.price:
+        here = arguments.price == "here"
+        asked = (arguments.image_size, arguments.backbone)
+        print(json.dumps(price(*asked) if here else price_of_many(*asked, arguments.price)))
+        return
     grid = [
         {"set": name, "backbone": arguments.backbone, "image_size": arguments.image_size, "seed": seed}
         for seed in range(arguments.seeds)

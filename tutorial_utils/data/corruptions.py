@@ -12,13 +12,14 @@ import PIL.ImageFilter
 
 from .. import _check
 
-VERSION = 1  # of the pixels that `corrupt` returns; raise it when they change
+VERSION = 2  # of the pixels that `corrupt` returns; raise it when they change
 STRENGTHS = {  # what each kind is tested at: weak, middling, strong
     "noise": (5, 10, 15),
     "blur": (0.7, 1.2, 2.0),
     "jpeg": (50, 30, 15),
     "light": (0.15, 0.25, 0.35),
     "color": (0.08, 0.14, 0.2),
+    "contrast": (0.15, 0.3, 0.45),
 }
 
 
@@ -44,6 +45,12 @@ def relight(image, factor):
     return _pixels(image * float(factor))
 
 
+def change_contrast(image, factor):
+    """Return a photo with more contrast (factor above 1) or less, as through haze, around its own mean."""
+    mean = image.mean()
+    return _pixels(mean + float(factor) * (image - mean))
+
+
 def tint(image, warmth):
     """Return a photo with more red and less blue by the share `warmth` (0.2: 20 %), or the other way round below 0."""
     return _pixels(image * np.array([1 + warmth, 1, 1 - warmth]))
@@ -52,8 +59,8 @@ def tint(image, warmth):
 def corrupt(image, key):
     """Return a photo made worse in one way, drawn by `key` (str) alone: what training copies are made by (chapter 3).
 
-    Noise of 4 to 20 levels, JPEG of quality 15 to 70, a blur of 0.5 to 2 pixels, or light times 0.6 to 1.3 and color
-    shifted by up to 20 %, one as likely as the other.
+    Noise of 4 to 20 levels, JPEG of quality 15 to 70, a blur of 0.5 to 2 pixels, or contrast times 0.5 to 1.3, light
+    times 0.6 to 1.3 and color shifted by up to 20 %, one as likely as the other.
     """
     rng = _generator(key)
     kind = rng.integers(4)
@@ -63,13 +70,14 @@ def corrupt(image, key):
         return recompress(image, rng.integers(15, 71))
     if kind == 2:
         return blur(image, rng.uniform(0.5, 2))
-    return tint(relight(image, rng.uniform(0.6, 1.3)), rng.uniform(-0.2, 0.2))
+    lit = relight(change_contrast(image, rng.uniform(0.5, 1.3)), rng.uniform(0.6, 1.3))
+    return tint(lit, rng.uniform(-0.2, 0.2))
 
 
 def corrupt_as(image, kind, strength, key):
     """Return a photo made worse in the way `kind`, one of STRENGTHS, by `strength`; what is drawn depends on `key`.
 
-    strength : levels of noise, pixels of blur, JPEG quality; for light and color a share, up or down as drawn
+    strength : levels of noise, pixels of blur, JPEG quality; of light, color and contrast a share, up or down as drawn
     """
     _check.choice("kind", kind, tuple(STRENGTHS))
     rng = _generator(key)
@@ -78,7 +86,9 @@ def corrupt_as(image, kind, strength, key):
         return add_noise(image, strength, rng)
     if kind in ("blur", "jpeg"):
         return blur(image, strength) if kind == "blur" else recompress(image, strength)
-    return relight(image, 1 + sign * strength) if kind == "light" else tint(image, sign * strength)
+    if kind == "color":
+        return tint(image, sign * strength)
+    return (relight if kind == "light" else change_contrast)(image, 1 + sign * strength)
 
 
 def _generator(key):

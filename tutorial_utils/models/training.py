@@ -32,17 +32,18 @@ def train_frozen(backbone, train, validation, image_size, head="logistic", layer
         raise ValueError(f"With layers='all' the head is logistic; got head={head!r}. Give layers='last' for that one.")
     freezing.freeze(backbone.base)
     kept = dict(backbone=backbone, image_size=image_size, layers=layers, seed=seed)
-    tables = [(features.stored(each, **kept)[:], pipeline.labels(each)) for each in (train, validation)]
+    tables = [(features.stored(each, **kept), pipeline.labels(each)) for each in (train, validation)]
     classes = len(train["label"].cat.categories)
     if head == "dense":
+        tables = [(rows[:], labels) for rows, labels in tables]
         model = heads.dense_head(tables[0][0].shape[1], classes, seed=seed)
         history = train_head(model, *tables, epochs=epochs, seed=seed)
-    elif layers == "all":
-        both = [features.stored(train, **kept), features.stored(train, corrupted=True, **kept)]
-        model, _ = heads.all_layers_head(both, train, features.block_sizes(backbone), seed)
     else:
-        model = heads.logistic_head(*tables[0], classes)
-    if head == "logistic":
+        if layers == "all":
+            both = [tables[0][0], features.stored(train, corrupted=True, **kept)]
+            model, _ = heads.all_layers_head(both, train, features.block_sizes(backbone), seed)
+        else:
+            model = heads.logistic_head(tables[0][0][:], tables[0][1], classes)
         history = pandas.DataFrame([_scores(_learner(model, 1e-3), tables)])
     return heads.build_classifier(backbone, model, image_size, layers), history
 
@@ -325,9 +326,9 @@ def _learner(head, learning_rate):
 
 
 def _scores(model, tables):
-    """Return the losses and accuracies on (train, validation) features as one row."""
+    """Return the losses and accuracies on stored features, (train, validation), as one row."""
     row = {}
-    for prefix, (x, y) in zip(("", "val_"), tables, strict=True):
-        scores = model.evaluate(x, y, verbose=0, return_dict=True)
+    for prefix, (rows, labels) in zip(("", "val_"), tables, strict=True):
+        scores = model.evaluate(features.batches([rows], labels), verbose=0, return_dict=True)
         row |= {prefix + name: value for name, value in scores.items()}
     return row
