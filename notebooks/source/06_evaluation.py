@@ -389,7 +389,8 @@ plots.show(*shown, run / "figures" / "threshold.png")
 # A model may be right for the wrong reason. *Grad-CAM* asks, at each place of a feature map, how much what was found
 # there speaks for an answer: the gradient of that answer, times what was found. The result is laid over the photo. The
 # last map has few places, so here a finer one is taken, of at least eight along each side; layers follow it that tell
-# places apart, so the gradient of each place counts there (*HiResCAM*), not its mean over the map.
+# places apart, so the gradient of each place counts there (*HiResCAM*), not its mean over the map. For a head on all
+# layers, what each of its maps says is added up.
 #
 # Where the lesions of each photo are known, as for the generated leaves, we choose photos whose lesions cover less than
 # a quarter: it is easy to look at a lesion that covers the leaf.

@@ -80,8 +80,16 @@ def split_base(base, name):
 
 
 def build_suffix_classifier(base, head, name):
-    """Return the model from the activations at the cut `name` to probabilities; it shares base and head."""
+    """Return the model from the activations at the cut `name` to probabilities; it shares base and head.
+
+    Raises ValueError for a head on all layers: those before the cut are not among the activations.
+    """
     _, suffix = split_base(base, name)
+    if head.input_shape[-1] != suffix.output_shape[-1]:
+        raise ValueError(
+            f"Expected a head on the last layer, of {suffix.output_shape[-1]} numbers; got one of "
+            f"{head.input_shape[-1]}. A head on all layers is tuned with training.fine_tune."
+        )
     maps = keras.Input(suffix.input_shape[1:], name="activations")
     x = keras.layers.GlobalAveragePooling2D()(suffix(maps, training=False))  # (batch, channels)
     return keras.Model(maps, head(x), name="suffix_classifier")
