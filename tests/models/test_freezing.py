@@ -104,3 +104,10 @@ def test_fine_tuning_moves_no_statistics_in_any_backbone(name):
     for old, new in zip(before, statistics, strict=True):
         np.testing.assert_array_equal(old, new)
     assert sum(not np.array_equal(old, new) for old, new in zip(weights, learned, strict=True)) > len(base.layers) / 9
+
+
+def test_a_head_on_all_layers_is_refused_behind_a_cut():
+    base = backbones.build("efficientnet_lite0")
+    name, _ = freezing.nearest_cut(base)
+    with pytest.raises(ValueError, match="Expected a head on the last layer, of 1280 numbers; got one of 6176"):
+        freezing.build_suffix_classifier(base, heads.dense_head(6176, 2), name)
