@@ -133,7 +133,6 @@ def _conditions(borrowed, test, image_size):
             changes[kind, strength] = lambda image, key, kind=kind, strength=strength: corruptions.corrupt_as(
                 image, kind, strength, f"test {key}"
             )
-    changes["motion", 7] = lambda image, key: _motion(image, 7)  # two kinds that no copy has
     changes["haze", 0.5] = lambda image, key: (0.5 * image + 100).round().astype(np.uint8)
     changes["middle covered", 0.36] = lambda image, key: _covered(image, inside=True)
     changes["border covered", 0.64] = lambda image, key: _covered(image, inside=False)
@@ -141,13 +140,6 @@ def _conditions(borrowed, test, image_size):
         for name, change in changes.items():
             made = (change(image, key).astype(np.float32) for key, image in enumerate(pixels))
             yield name, np.stack(list(pool.map(function, made)))
-
-
-def _motion(image, length):
-    """Return a photo blurred along its rows, as a hand moves it."""
-    import scipy.ndimage
-
-    return scipy.ndimage.uniform_filter1d(image.astype(float), length, axis=1).round().astype(np.uint8)
 
 
 def _covered(image, inside):

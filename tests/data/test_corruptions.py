@@ -61,6 +61,16 @@ def test_a_blurred_point_is_a_bell():
     assert np.sqrt((bell.sum(axis=1) * rows**2).sum() / bell.sum()) == pytest.approx(1.2, rel=0.1)
 
 
+def test_contrast_is_around_the_mean_and_motion_along_one_axis():
+    """80 and 120 have the mean 100: at half the contrast 90 and 110. A point that moves by 3 pixels is spread over 3."""
+    two = np.array([[[80] * 3, [120] * 3]], np.uint8)
+    assert corruptions.change_contrast(two, 0.5)[0, :, 0].tolist() == [90, 110]
+    point = np.zeros((5, 5, 3), np.uint8)
+    point[2, 2] = 90
+    assert corruptions.shake(point, 3, 1)[..., 0][2].tolist() == [0, 30, 30, 30, 0]
+    assert corruptions.shake(point, 3, 0)[..., 0][:, 2].tolist() == [0, 30, 30, 30, 0]
+
+
 def test_the_key_alone_says_how_a_photo_is_made_worse(textured):
     before = textured.copy()
     found = [corruptions.corrupt(textured, key) for key in ("0/a", "0/a", "0/b", "1/a")]
@@ -71,24 +81,26 @@ def test_the_key_alone_says_how_a_photo_is_made_worse(textured):
 
 
 def test_every_kind_is_drawn_as_often_within_its_range(monkeypatch):
-    """Of 400 keys a quarter each, 100 give or take four deviations of 8.7; strengths fill their ranges."""
-    drawn = {name: [] for name in ("add_noise", "recompress", "blur", "relight", "tint")}
+    """Of 400 keys a quarter each, 100 give or take four deviations of 8.7, of blurs half each; ranges are filled."""
+    drawn = {name: [] for name in ("add_noise", "recompress", "blur", "shake", "relight", "change_contrast", "tint")}
     for name, strengths in drawn.items():
         record = lambda image, strength, *rest, strengths=strengths: (strengths.append(strength), image)[1]  # noqa: E731
         monkeypatch.setattr(corruptions, name, record)
     for key in range(400):
         corruptions.corrupt(GRAY, str(key))
-    assert len(drawn["relight"]) == len(drawn["tint"])
-    assert sum(map(len, drawn.values())) - len(drawn["tint"]) == 400
+    assert len(drawn["relight"]) == len(drawn["tint"]) == len(drawn["change_contrast"])
+    assert sum(map(len, drawn.values())) - 2 * len(drawn["tint"]) == 400
     ranges = {
         "add_noise": (4, 20),
         "recompress": (15, 70),
         "blur": (0.5, 2),
+        "shake": (2, 8),
         "relight": (0.6, 1.3),
+        "change_contrast": (0.5, 1.3),
         "tint": (-0.2, 0.2),
     }
     for name, (low, high) in ranges.items():
-        assert len(drawn[name]) == pytest.approx(100, abs=35)
+        assert len(drawn[name]) == pytest.approx(50 if name in ("blur", "shake") else 100, abs=35)
         assert low <= min(drawn[name]) < low + 0.15 * (high - low)
         assert high - 0.15 * (high - low) < max(drawn[name]) <= high
 
