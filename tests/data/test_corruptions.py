@@ -62,7 +62,7 @@ def test_a_blurred_point_is_a_bell():
 
 
 def test_contrast_is_around_the_mean_and_motion_along_one_axis():
-    """80 and 120 have the mean 100: at half the contrast 90 and 110. A point that moves by 3 pixels is spread over 3."""
+    """80 and 120 have the mean 100: at half the contrast 90 and 110. A point that moves by 3 pixels lies on 3."""
     two = np.array([[[80] * 3, [120] * 3]], np.uint8)
     assert corruptions.change_contrast(two, 0.5)[0, :, 0].tolist() == [90, 110]
     point = np.zeros((5, 5, 3), np.uint8)
