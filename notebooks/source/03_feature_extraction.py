@@ -293,9 +293,8 @@ for name, head in candidates.items():
 # answers everywhere alike or only in spots. `layers="all"` keeps both for every block, from one look at each photo.
 
 # %%
-x_train_all, x_val_all = (
-    features.stored(each, borrowed, image_size, layers="all")[:] for each in (train, validation)
-)  # (photos, numbers)
+x_train_all = features.stored(train, borrowed, image_size, layers="all")[:]  # (photos, numbers)
+x_val_all = features.stored(validation, borrowed, image_size, layers="all")[:]
 blocks = features.block_sizes(borrowed)  # how many of the numbers each block gives
 print(f"{len(blocks)} blocks give {sum(blocks):,} numbers a photo; the features above were {x_train.shape[1]:,}")
 
@@ -303,12 +302,10 @@ print(f"{len(blocks)} blocks give {sum(blocks):,} numbers a photo; the features 
 # Now a logistic head for each block by itself, as if the network ended there, asked for the validation photos:
 
 # %%
-by_block = []
-for numbers, asked_numbers in zip(
-    *(np.split(x, np.cumsum(blocks)[:-1], axis=1) for x in (x_train_all, x_val_all)), strict=True
-):
-    probe = heads.logistic_head(numbers, y_train, len(class_names))
-    answers = probe.predict(asked_numbers, verbose=0).argmax(axis=1)
+by_block, ends = [], np.cumsum(blocks)
+for start, end in zip(ends - blocks, ends, strict=True):
+    probe = heads.logistic_head(x_train_all[:, start:end], y_train, len(class_names))
+    answers = probe.predict(x_val_all[:, start:end], verbose=0).argmax(axis=1)
     by_block.append(metrics.accuracy(y_val, answers, validation["group"]))
 
 # %% [markdown]
