@@ -315,7 +315,8 @@ for start, end in zip(ends - blocks, ends, strict=True):
 # number is standardized, each block gets the same weight whatever its size, and the penalty is chosen by
 # cross-validation on the training photos, whole groups held out. And there is a trap. The early blocks see the grain
 # of a photo, and a grainier camera would mislead a head that has met clean photos only. So it also learns from a copy
-# of each training photo with noise, blur, JPEG marks or other light (`corrupted=True`).
+# of each training photo with noise, blur, JPEG marks or other light (`corrupted=True`). What no copy can mend: it also
+# hears what it should not, such as a watermark that gives a class away. Chapter 2's audit looks for those.
 
 # %%
 copies = features.stored(train, borrowed, image_size, layers="all", corrupted=True, seed=seed)
