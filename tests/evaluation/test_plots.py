@@ -217,6 +217,27 @@ def test_intervals_need_a_name_a_model(names, scores):
         plots.plot_intervals(names, scores)
 
 
+def test_each_block_has_its_accuracy_and_all_together_are_a_band():
+    """Two blocks at 50 and 90 %, all blocks at 80 %, from 75 to 90; guessing among six is right in 16.7 %."""
+    ax = plots.plot_blocks(SCORES, together=Interval(0.8, 0.75, 0.9, 50, 50), chance=1 / 6)
+    np.testing.assert_allclose(ax.lines[0].get_xydata(), [[1, 50], [2, 90]])
+    bars = [segment[:, 1] for segment in ax.collections[0].get_segments()]
+    np.testing.assert_allclose(bars, [[40, 60], [80, 100]])
+    (band,) = ax.patches
+    assert (band.get_y(), band.get_y() + band.get_height()) == pytest.approx((75, 90))
+    assert [line.get_ydata()[0] for line in ax.lines[-2:]] == pytest.approx([80, 100 / 6])
+    legend = [text.get_text() for text in ax.figure.legends[0].get_texts()]
+    assert sorted(legend) == ["all blocks, 80.0 %", "block alone", "chance, 16.7 %"]
+    assert [label.get_text() for label in ax.get_xticklabels()] == ["1", "2"]
+    assert ax.get_title() == "Accuracy by block, with 95 % intervals"
+    assert inside_and_legible(ax.figure)
+    alone = plots.plot_blocks(SCORES, title="Mine")
+    assert (len(alone.patches), alone.get_title()) == (0, "Mine")
+    assert [text.get_text() for text in alone.figure.legends[0].get_texts()] == ["block alone"]
+    with pytest.raises(ValueError, match="for each block; got none"):
+        plots.plot_blocks([])
+
+
 def test_a_heat_map_writes_each_number_in_its_cell():
     """Two rows, three columns, one of them without a number."""
     values = pd.DataFrame(
@@ -266,6 +287,7 @@ def test_accuracy_by_number_draws_what_there_is():
     titles = [ax.get_title() for ax in figure.axes if ax.lines]
     assert titles == ["set 0", "set 1", "set 2", "set 3", "few"]
     assert len(figure.axes) == 6  # three a row
+    assert figure.get_size_inches().tolist() == pytest.approx([3 * 3.1, 1.2 + 2 * 2.6])  # two rows of three panels
     assert [bool(ax.get_ylabel()) for ax in figure.axes] == [True, False, False, True, False, False]
     assert [bool(ax.get_xlabel()) for ax in figure.axes] == [False, False, True, True, True, False]  # no panel below
     assert figure.axes[0].get_xlim() == (pytest.approx(4.5), pytest.approx(110))
