@@ -46,6 +46,10 @@ def test_photos_of_one_plant_tell_less():
     assert grouped.high - grouped.low > 2 * (alone.high - alone.low)  # about the root of 8
     assert alone == calibration.calibration_error(probabilities, labels, repeats=1000, seed=0)
     assert (alone.n, alone.groups, grouped.n, grouped.groups) == (200, 200, 200, 25)
+    other, _ = sure(np.full(200, 0.4), right)
+    change = calibration.calibration_difference(probabilities, other, labels)
+    assert change == calibration.calibration_difference(probabilities, other, labels, level=0.95, repeats=1000, seed=0)
+    assert change[:2] != calibration.calibration_difference(probabilities, other, labels, seed=1)[:2]
 
 
 @pytest.mark.parametrize("groups", [["plant"] * 100, np.arange(100) % 9])

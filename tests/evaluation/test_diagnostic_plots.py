@@ -187,6 +187,16 @@ def test_each_photo_stands_above_its_mask_and_its_map(masks, rows):
     figure.canvas.draw()
 
 
+@pytest.mark.parametrize("photos", [1, 5])
+def test_photos_under_maps_are_as_large_as_was_asked_for(photos):
+    """Labels, titles and the bar take room beside the photos, not theirs."""
+    images, maps = np.repeat(IMAGES[:1], photos, axis=0), np.repeat(MAPS[:1], photos, axis=0)
+    figure = diagnostic_plots.plot_saliency(images, {"map": maps}, ["name"] * photos, size=2.5)
+    figure.canvas.draw()
+    sides = [ax.get_window_extent().width / figure.dpi for ax in figure.axes[:-1]]
+    assert sides == pytest.approx([2.5] * (2 * photos), rel=0.15)
+
+
 def test_a_mask_is_filled_where_it_stands_alone_and_left_out_where_it_is_all_or_nothing():
     _, ax = plt.subplots()
     for mask, drawn in [(MASKS[0], 2), (np.zeros((8, 8), bool), 0), (np.ones((8, 8), bool), 0)]:
