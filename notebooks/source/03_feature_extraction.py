@@ -311,9 +311,9 @@ for start, end in zip(ends - blocks, ends, strict=True):
 # %% [markdown]
 # ## A head on all layers
 #
-# Why choose one block when a head can listen to all? There are more numbers than photos now, so it needs care: each
-# number is standardized, each block gets the same weight whatever its size, and the penalty is chosen by
-# cross-validation on the training photos, whole groups held out. And there is a trap. The early blocks see the grain
+# Why choose one block when a head can listen to all? An all-layers head takes more numbers than there are photos, so it
+# needs care: each number is standardized, each block gets the same weight whatever its size, and the penalty is chosen
+# by cross-validation on the training photos, whole groups held out. And there is a trap. The early blocks see the grain
 # of a photo, and a grainier camera would mislead a head that has met clean photos only. So it also learns from a copy
 # of each training photo with noise, blur, JPEG marks or other light (`corrupted=True`). What no copy can mend: it also
 # hears what it should not, such as a watermark that gives a class away. Chapter 2's audit looks for those.
