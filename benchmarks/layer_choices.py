@@ -32,6 +32,7 @@ VARIANTS = {  # the numbers, and the copies that are learned from beside the pho
     "blocks, mirrored and corrupted copy": ("blocks", "mean deviation", ("mirrored",)),
     "blocks, two corrupted copies": ("blocks", "mean deviation", ("corrupted", "again")),
     "maps, corrupted copy": ("maps", "mean deviation", ("corrupted",)),
+    "maps, expanded, corrupted copy": ("maps expanded", "mean deviation", ("corrupted",)),
 }
 
 

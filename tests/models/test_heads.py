@@ -80,6 +80,19 @@ def test_cross_validated_probabilities_are_those_of_a_head_that_saw_no_photo_of_
         np.testing.assert_allclose(said[ask], head.predict(features[ask], verbose=0), atol=1e-5)
 
 
+def test_cross_validation_has_five_folds_and_seed_0_unless_told_otherwise():
+    """Eight plants a class, so that six folds would do too."""
+    labels = np.arange(24) % 3
+    features = np.random.default_rng(0).normal(labels[:, None], 1, (24, 4))
+
+    def said(**options):
+        return heads.cross_val_probabilities(plants(labels), features, **options)
+
+    np.testing.assert_array_equal(said(), said(seed=0, folds=5))
+    for other in ({"seed": 1}, {"folds": 6}):
+        assert np.abs(said() - said(**other)).max() > 1e-3
+
+
 # --- features of all layers ------------------------------------------------------------------------------
 
 BLOCKS = (12, 28)  # numbers of two blocks
