@@ -159,6 +159,15 @@ def test_batches_come_in_the_order_of_the_pipeline(table):
         np.testing.assert_array_equal(np.concatenate([y for _, y in epoch]), labels[order])
 
 
+def test_batches_of_32_keep_the_order_of_the_table_unless_told_otherwise():
+    """Else what is predicted would stand beside other photos' labels."""
+    rows, labels = np.arange(40, dtype=np.float32)[:, None], np.arange(40) * 7 % 3
+    for epoch in (list(features.batches([rows], labels)) for _ in range(2)):
+        assert [len(x) for x, _ in epoch] == [32, 8]
+        np.testing.assert_array_equal(np.concatenate([x for x, _ in epoch]), rows)
+        np.testing.assert_array_equal(np.concatenate([y for _, y in epoch]), labels)
+
+
 def test_over_as_many_epochs_as_versions_each_photo_comes_in_each():
     versions = [np.array([[photo + version / 10] for photo in range(5)], np.float32) for version in range(3)]
     batches = features.batches(versions, np.zeros(5, int), batch_size=2, shuffle=True)
