@@ -188,7 +188,7 @@ one_head_epoch_seconds = time.perf_counter() - one_head_epoch_started
 # %%
 without_the_base = same_head.predict(x_val, verbose=0)
 apart = np.abs(trained - without_the_base)  # trained: through the base, above
-print(f"probabilities of {len(x_val)} validation photos: {apart.mean():.0e} apart on average, {apart.max():.0e} at most")
+print(f"{len(x_val)} validation photos: probabilities {apart.mean():.0e} apart on average, {apart.max():.0e} at most")
 print(f"one epoch: {one_epoch_seconds:.2f} s through the base, {one_head_epoch_seconds:.2f} s on stored features")
 assert apart.mean() < 0.01
 
