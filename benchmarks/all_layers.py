@@ -217,13 +217,10 @@ def _prices(arguments):
 def main():
     """Measure what is not yet kept, and print the means."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--image-size", type=int, default=224)
-    parser.add_argument("--backbone", default="efficientnet_lite0")
     parser.add_argument("--robust", action="store_true", help="make the test photos worse")
     parser.add_argument("--price", nargs="?", const="both", help="what the head costs, in time and memory")
     parser.add_argument("--many", type=int, default=20000, help="photos that its memory is measured with")
-    cells.options(parser)
+    cells.seeded_options(parser, 5)
     arguments = parser.parse_args()
     if arguments.price == "both":
         _prices(arguments)
@@ -233,11 +230,7 @@ def main():
         asked = (arguments.image_size, arguments.backbone)
         print(json.dumps(price(*asked) if here else price_of_many(*asked, arguments.price)))
         return
-    grid = [
-        {"set": name, "backbone": arguments.backbone, "image_size": arguments.image_size, "seed": seed}
-        for seed in range(arguments.seeds)
-        for name in cells.sets(arguments)
-    ]
+    grid = cells.seeded(arguments)
     if arguments.robust:
         command = "python -m benchmarks.all_layers --robust"
         table = cells.run("robustness", grid, measure_robustness, arguments, command)

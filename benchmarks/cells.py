@@ -24,6 +24,23 @@ def options(parser):
     parser.add_argument("--one", help="measure this cell only (JSON) and print its rows")
 
 
+def seeded_options(parser, seeds):
+    """Add what `seeded` takes to an argparse parser, and `options`."""
+    parser.add_argument("--seeds", type=int, default=seeds)
+    parser.add_argument("--image-size", type=int, default=224)
+    parser.add_argument("--backbone", default="efficientnet_lite0")
+    options(parser)
+
+
+def seeded(arguments):
+    """Return a cell for each seed and set, at one image size and with one backbone."""
+    return [
+        {"set": name, "backbone": arguments.backbone, "image_size": arguments.image_size, "seed": seed}
+        for seed in range(arguments.seeds)
+        for name in sets(arguments)
+    ]
+
+
 def sets(arguments):
     """Return {name: where catalog.load_photos finds it} of the folders that were given."""
     paths = [pathlib.Path(folder) for folder in arguments.folders]

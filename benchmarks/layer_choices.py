@@ -139,16 +139,9 @@ def _versions(borrowed, photos, image_size):
 def main():
     """Measure what is not yet kept, and print the means over the seeds at the best common C of each variant."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--seeds", type=int, default=2)
-    parser.add_argument("--image-size", type=int, default=224)
-    parser.add_argument("--backbone", default="efficientnet_lite0")
-    cells.options(parser)
+    cells.seeded_options(parser, 2)
     arguments = parser.parse_args()
-    grid = [
-        {"set": name, "backbone": arguments.backbone, "image_size": arguments.image_size, "seed": seed}
-        for seed in range(arguments.seeds)
-        for name in cells.sets(arguments)
-    ]
+    grid = cells.seeded(arguments)
     table = cells.run("layer_choices", grid, measure, arguments, "python -m benchmarks.layer_choices")
     means = table.pivot_table(index=["variant", "numbers", "C"], columns="set", values="accuracy", sort=False)
     means["all sets"] = means.mean(axis=1)

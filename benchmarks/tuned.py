@@ -163,19 +163,12 @@ def eight_ways(model, batches):
 def main():
     """Measure what is not yet kept, and print the means over the seeds."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--image-size", type=int, default=224)
-    parser.add_argument("--backbone", default="efficientnet_lite0")
     other = parser.add_mutually_exclusive_group()
     other.add_argument("--refit", action="store_true", help="learn from the validation photos too")
     other.add_argument("--photos", action="store_true", help="keep a row a test photo and seed, and pool the seeds")
-    cells.options(parser)
+    cells.seeded_options(parser, 5)
     arguments = parser.parse_args()
-    grid = [
-        {"set": name, "backbone": arguments.backbone, "image_size": arguments.image_size, "seed": seed}
-        for seed in range(arguments.seeds)
-        for name in cells.sets(arguments)
-    ]
+    grid = cells.seeded(arguments)
     if arguments.photos:
         table = cells.run("tuned_photos", grid, measure_photos, arguments, "python -m benchmarks.tuned --photos")
         for name, gain in pooled(table).items():

@@ -113,9 +113,8 @@ def fingerprint(notebook, *others):
 def _package_digest():
     """Return a sha256 of the files of the package, of the data sets' cards and of the kept tables."""
     package = [path for path in _files.PACKAGE.rglob("*") if path.is_file() and "__pycache__" not in path.parts]
-    tables = [
-        path for path in _files.benchmarks_folder().glob("*.csv") if path.name != "chapters.csv"
-    ]  # minutes: prose
+    kept = _files.benchmarks_folder().glob("*.csv")
+    tables = [path for path in kept if path.name != "chapters.csv"]  # minutes: prose
     digest = hashlib.sha256()
     for path in sorted({*package, *tables, *_files.cards_folder().glob("*.yaml")}):
         digest.update(f"{path.name} {_files.sha256(path)}\n".encode())

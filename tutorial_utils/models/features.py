@@ -19,6 +19,8 @@ from . import feature_store, freezing, litert
 PRECISIONS = ("float32", "float16")
 LAYERS = ("last", "all")
 _FLOOR = 1e-6  # below the square root of a variance: where a map is even, its slope would be infinite
+_PASSED_OVER = (keras.layers.Dropout, keras.layers.ZeroPadding2D)
+_POOLING = (keras.layers.MaxPooling2D, keras.layers.AveragePooling2D)
 
 
 def extractor(backbone, image_size, cut=None, layers="last"):
@@ -214,10 +216,6 @@ def _consumers(base):
         return found
 
     return {name: ahead(name) for name in direct}
-
-
-_PASSED_OVER = (keras.layers.Dropout, keras.layers.ZeroPadding2D)
-_POOLING = (keras.layers.MaxPooling2D, keras.layers.AveragePooling2D)
 
 
 def _name(tensor):

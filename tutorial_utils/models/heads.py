@@ -54,7 +54,7 @@ def all_layers_head(tables, photos, blocks, seed=0):
     """Return (head, C): logistic regression on features of all layers, as a head of one Dense layer (chapter 3).
 
     tables : list of float (photos, numbers), arrays or StoredFeatures: of the photos as they are, and, for a head that
-        bears them, of their altered copies (features.stored with layers="all", and with corrupted=True)
+        bears them, of their corrupted copies (features.stored with layers="all", and with corrupted=True)
     photos : photos table, row by row; blocks : numbers a block, from features.block_sizes
     Each number is standardized, and each block given the same weight, whatever its size; then a photo's numbers have
     a length of about 1. C, the inverse strength of the L2 penalty, is the one of STRENGTHS that names most photos right

@@ -22,7 +22,7 @@ def train_frozen(backbone, train, validation, image_size, head="logistic", layer
 
     backbone : from backbones.get; train, validation : photos tables
     head : "logistic" (logistic regression, fitted by scikit-learn) or "dense" (Dense(128), trained for `epochs`)
-    layers : "last", or "all": a logistic head that listens to every block. It learns from an altered copy of each
+    layers : "last", or "all": a logistic head that listens to every block. It learns from a corrupted copy of each
         training photo too, so that noise, blur and JPEG marks do not mislead it (benchmarks/robustness.csv)
     Returns the joined model, pixels to probabilities, and a DataFrame with one row an epoch
     (`accuracy`, `loss`, `val_accuracy`, `val_loss`); one row for the logistic head.
