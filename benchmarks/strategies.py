@@ -1,12 +1,13 @@
-"""Which strategy is best for how many photos: a head, the last layers, or all layers, each really trained.
+"""What each way to train is worth for how many photos, each really trained.
 
-    python -m benchmarks.strategies FOLDER ... [--seeds 3]
+    python -m benchmarks.strategies FOLDER ... [--seeds 3] [--ways head tuned]
 
 For each set, number of photos a class and seed: as many photos as asked are drawn, a fifth of which validates. The
 test photos are those of groups that were not drawn, at most 800, and no more of a class than its share of
-these: the more there are, the less chance decides which strategy looks best. The drawn photos are first tried out as
-the adviser would (adviser.run_trials), then each strategy is trained on them, and a small network from scratch; the
-test photos are opened once for each.
+these: the more there are, the less chance decides which strategy looks best. They are opened once for each strategy:
+a head on the last layer (head), the last layers fine-tuned from it (last), a head on all layers (layers) and all layers
+fine-tuned from that (tuned), a small network from scratch (scratch). Rows of `all` are of all layers fine-tuned from a
+head on the last one, for eight epochs at least, as fine-tuning was before.
 """
 
 import argparse
@@ -38,64 +39,57 @@ def draw(photos, number, seed):
     return (*(drawn.iloc[rows].reset_index(drop=True) for rows in (learn, ask)), others)
 
 
-def measure(photos, set, backbone, image_size, photos_per_class, seed):
-    """Try one draw of photos out and train each strategy on it; return a list of rows, one if there are too few."""
+def measure(photos, set, backbone, image_size, photos_per_class, seed, strategy):
+    """Train one way on one draw of photos; return its rows in a list, one if there are too few."""
     import keras
-    import pandas
 
-    from tutorial_utils.course import adviser
     from tutorial_utils.data import pipeline, splits
     from tutorial_utils.evaluation import metrics
     from tutorial_utils.models import backbones
 
     found = draw(photos, photos_per_class, seed)
     if found is None:
-        return [{"strategy": "too few photos"}]
+        return [{"n_train": 0}]
     train, validation, others = found
     test = splits.sample_per_class(others, ASKED // len(others["label"].cat.categories), seed=seed)
     borrowed = backbones.get(backbone, fallback=None)
-    drawn = pandas.concat([train, validation], ignore_index=True)
-    signals, _ = adviser.run_trials(drawn, borrowed, image_size, seed=seed, progress=False)
-    signals = {f"trial_{name}": value for name, value in signals.items()}
-    weights, rows = borrowed.base.get_weights(), []
-    for strategy in STRATEGIES:
-        keras.utils.set_random_seed(seed)
-        borrowed.base.set_weights(weights)
-        started = time.perf_counter()
-        model = STRATEGIES[strategy](borrowed, train, validation, image_size, seed)
+    keras.utils.set_random_seed(seed)
+    rows, started = [], time.perf_counter()
+    for name, model in WAYS[strategy](borrowed, train, validation, image_size, seed):
         seconds = time.perf_counter() - started
         labels, probabilities = metrics.predict(model, pipeline.batches(test, model.input_shape[1]))
         score = metrics.accuracy(labels, probabilities.argmax(axis=1), test["group"])
         sizes = {"n_train": len(train), "n_val": len(validation), "n_test": len(test)}
         scores = {"accuracy": score.value, "low": score.low, "high": score.high}
-        rows.append({"strategy": strategy, **sizes, **scores, "seconds": round(seconds, 1), **signals})
+        rows.append({"strategy": name, **sizes, **scores, "seconds": round(seconds, 1)})
     return rows
 
 
 def _head(backbone, train, validation, image_size, seed):
     from tutorial_utils.models import training
 
-    model, _ = training.train_frozen(backbone, train, validation, image_size)
-    return model
+    model, _ = training.train_frozen(backbone, train, validation, image_size, seed=seed)
+    yield "head", model
 
 
 def _last(backbone, train, validation, image_size, seed):
     from tutorial_utils.models import training
 
-    model = _head(backbone, train, validation, image_size, seed)
+    model, _ = training.train_frozen(backbone, train, validation, image_size, seed=seed)
     head = model.layers[-1]
     training.fine_tune_stored(backbone, head, train, validation, image_size, views=4, seed=seed)
-    return model
+    yield "last", model
 
 
-def _all(backbone, train, validation, image_size, seed):
+def _tuned(backbone, train, validation, image_size, seed):
     from tutorial_utils.data import pipeline
     from tutorial_utils.models import training
 
-    model = _head(backbone, train, validation, image_size, seed)
+    model, _ = training.train_frozen(backbone, train, validation, image_size, layers="all", seed=seed)
+    yield "layers", model
     batches = training.augmented_batches(train, image_size, seed)
     training.fine_tune(model, backbone.base, batches, pipeline.batches(validation, image_size))
-    return model
+    yield "tuned", model
 
 
 def _scratch(backbone, train, validation, image_size, seed, side=SCRATCH):
@@ -117,10 +111,10 @@ def _scratch(backbone, train, validation, image_size, seed, side=SCRATCH):
     batches = pipeline.batches(train, side, size, shuffle=True, augmentation=change, seed=seed)
     epochs = max(20, -(-STEPS // int(batches.cardinality())))
     training.fit(model, batches, pipeline.batches(validation, side), epochs)
-    return model
+    yield "scratch", model
 
 
-STRATEGIES = {"head": _head, "last": _last, "all": _all, "scratch": _scratch}
+WAYS = {"head": _head, "last": _last, "tuned": _tuned, "scratch": _scratch}  # the second last gives `layers` too
 
 
 def main():
@@ -129,15 +123,17 @@ def main():
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--image-size", type=int, default=128)
     parser.add_argument("--backbone", default="efficientnet_lite0")
+    parser.add_argument("--ways", nargs="+", choices=WAYS, default=list(WAYS), help="these only")
     cells.options(parser)
     arguments = parser.parse_args()
     # the small numbers of every set first, so that a table that is cut short is still one of all sets
     grid = [
         {"set": name, "backbone": arguments.backbone, "image_size": arguments.image_size}
-        | {"photos_per_class": number, "seed": seed}
+        | {"photos_per_class": number, "seed": seed, "strategy": strategy}
         for seed in range(arguments.seeds)
         for number in NUMBERS
         for name in cells.sets(arguments)
+        for strategy in arguments.ways
     ]
     table = cells.run("strategies", grid, measure, arguments, "python -m benchmarks.strategies")
     means = table.groupby(["set", "photos_per_class", "strategy"])["accuracy"].mean().unstack()

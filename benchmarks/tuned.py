@@ -1,20 +1,20 @@
-"""What the recipe reaches: frozen and fine-tuned on the same photos, the test photos opened once at the end.
+"""What the recipe reaches: a head on all layers, and fine-tuning from it; the test photos opened once at the end.
 
-    python -m benchmarks.tuned FOLDER ... [--seeds 5] [--image-size 224] [--refit | --photos]
+    python -m benchmarks.tuned FOLDER ... [--seeds 5] [--image-size 224]
 
 Each set as it is usually scored: solar_cells 75 to 25, magnetic_tile in five folds by group, pooled, any other 70 to 10
-to 20 by group. Validation photos, always taken from those to learn from, choose the epoch and nothing else does.
-With --refit the same recipe learns from training and validation photos together and keeps its last epoch (refit.csv).
-With --photos a row a test photo and seed is kept instead (tuned_photos.csv), so that the gain can be pooled over the
-seeds too, all answers about a photo and its group drawn together.
+to 20 by group. Validation photos, always taken from those to learn from, choose the epoch and nothing else does. A row
+a test photo and seed is kept (tuned_photos.csv): its group, and whether each way was right. So the seeds can be pooled,
+all answers about a photo and its group drawn together. tuned.csv, a row a set and seed, is made of it.
 """
 
 import argparse
 import time
 
 import numpy as np
+import pandas
 
-from . import cells
+from . import cells, results
 
 FOLDED = ("magnetic_tile",)
 QUARTERED = ("solar_cells",)
@@ -42,34 +42,10 @@ def rounds(name, photos, seed):
 
 
 def measure(photos, set, backbone, image_size, seed):
-    """Train frozen and fine-tuned on every round of one split; return one row."""
-    labels, said, groups, found = _train(photos, set, backbone, image_size, seed)
-    return [_row(labels, said, groups) | found]
+    """Train each way on every round of one split; return a row a test photo.
 
-
-def measure_photos(photos, set, backbone, image_size, seed):
-    """Do the same; return a row a test photo: its group, and whether each way was right."""
-    labels, said, groups, _ = _train(photos, set, backbone, image_size, seed)
-    return [
-        {"group": group} | {name: int(answers[place] == label) for name, answers in said.items()}
-        for place, (label, group) in enumerate(zip(labels, groups, strict=True))
-    ]
-
-
-def pooled(table):
-    """Return {set: Interval} of fine-tuned minus frozen over all seeds of a table of `measure_photos`."""
-    from tutorial_utils.evaluation import metrics
-
-    return {
-        name: metrics.paired_difference(np.ones(len(rows), int), rows["tuned"], rows["frozen"], rows["group"])
-        for name, rows in table.groupby("set")
-    }
-
-
-def _train(photos, set, backbone, image_size, seed):
-    """Train frozen and fine-tuned on every round of one split.
-
-    Return (labels, {way: answers}, groups) of all test photos, as lists, and what else is known of the trainings (dict)
+    last, frozen : a head on the last layer and one on all of them; tuned : fine-tuned from the latter. 1 where it is
+        right. seconds : of all fine-tuning of the split
     """
     import keras
 
@@ -78,109 +54,59 @@ def _train(photos, set, backbone, image_size, seed):
     from tutorial_utils.models import backbones, training
 
     borrowed = backbones.get(backbone, fallback=None)
-    weights, labels, groups, seconds = borrowed.base.get_weights(), [], [], 0
-    said = {"frozen": [], "tuned": [], "eight_ways": []}
-    checked = {"val_tuned": [], "val_eight_ways": []}
+    weights, rows, seconds = borrowed.base.get_weights(), [], 0
     for train, validation, test in rounds(set, photos, seed):
         keras.utils.set_random_seed(seed)
         borrowed.base.set_weights(weights)
-        test_batches = pipeline.batches(test, image_size)
-        model, _ = training.train_frozen(borrowed, train, validation, image_size)
-        frozen = metrics.predict(model, test_batches)[1].argmax(axis=1)
+        test_batches, said = pipeline.batches(test, image_size), {}
+        for name, layers in (("last", "last"), ("frozen", "all")):
+            model, _ = training.train_frozen(borrowed, train, validation, image_size, layers=layers, seed=seed)
+            labels, said[name] = metrics.predict(model, test_batches)
         started = time.perf_counter()
         batches = training.augmented_batches(train, image_size, seed)
-        val_batches = pipeline.batches(validation, image_size)
-        training.fine_tune(model, borrowed.base, batches, val_batches)
+        training.fine_tune(model, borrowed.base, batches, pipeline.batches(validation, image_size))
         seconds += time.perf_counter() - started
-        said["frozen"] += frozen.tolist()
-        said["tuned"] += metrics.predict(model, test_batches)[1].argmax(axis=1).tolist()
-        said["eight_ways"] += eight_ways(model, test_batches)[1].tolist()
-        y_val, probabilities = metrics.predict(model, val_batches)
-        checked["val_tuned"] += (probabilities.argmax(axis=1) == y_val).tolist()
-        y_val, answers = eight_ways(model, val_batches)
-        checked["val_eight_ways"] += (answers == y_val).tolist()
-        labels += pipeline.labels(test).tolist()
-        groups += test["group"].tolist()
-    checked = {name: float(np.mean(right)) for name, right in checked.items()}
-    return labels, said, groups, {"seconds": round(seconds)} | checked
+        said["tuned"] = metrics.predict(model, test_batches)[1]
+        right = {name: (each.argmax(axis=1) == labels).astype(int) for name, each in said.items()}
+        rows += [
+            {"group": group} | {name: int(each[place]) for name, each in right.items()}
+            for place, group in enumerate(test["group"])
+        ]
+    return [row | {"seconds": round(seconds)} for row in rows]
 
 
-def measure_refit(photos, set, backbone, image_size, seed):
-    """Train frozen and fine-tuned on training and validation photos together, on every round; return one row."""
-    import keras
-    import pandas
-
-    from tutorial_utils.data import pipeline
-    from tutorial_utils.evaluation import metrics
-    from tutorial_utils.models import backbones, training
-
-    borrowed = backbones.get(backbone, fallback=None)
-    weights, labels, groups = borrowed.base.get_weights(), [], []
-    said = {"frozen": [], "tuned": [], "eight_ways": []}
-    for train, validation, test in rounds(set, photos, seed):
-        keras.utils.set_random_seed(seed)
-        borrowed.base.set_weights(weights)
-        both = pandas.concat([train, validation], ignore_index=True)
-        test_batches = pipeline.batches(test, image_size)
-        model, _ = training.train_frozen(borrowed, both, validation, image_size)
-        said["frozen"] += metrics.predict(model, test_batches)[1].argmax(axis=1).tolist()
-        training.fine_tune(model, borrowed.base, training.augmented_batches(both, image_size, seed), None)
-        said["tuned"] += metrics.predict(model, test_batches)[1].argmax(axis=1).tolist()
-        said["eight_ways"] += eight_ways(model, test_batches)[1].tolist()
-        labels += pipeline.labels(test).tolist()
-        groups += test["group"].tolist()
-    return [_row(labels, said, groups)]
+def by_seed(rows):
+    """Return a row a set and seed of the rows of `measure`: accuracies, and the paired gain of fine-tuning."""
+    found = []
+    for cell, some in rows.groupby(["set", "backbone", "image_size", "seed"], sort=False):
+        row = dict(zip(["set", "backbone", "image_size", "seed"], cell, strict=True))
+        row |= {"n_test": len(some), "seconds": some["seconds"].iloc[0], "last": some["last"].mean()}
+        found.append(row | _scores(some))
+    return pandas.DataFrame(found)
 
 
-def _row(labels, said, groups):
-    """Return the scores of each way, and the paired gain of fine-tuned over frozen, as one row."""
+def _scores(rows):
+    """Return accuracies with intervals, and by how much fine-tuned is above frozen."""
     from tutorial_utils.evaluation import metrics
 
-    row = {"n_test": len(labels)}
-    for name, predicted in said.items():
-        score = metrics.accuracy(np.array(labels), np.array(predicted), groups)
+    ones, row = np.ones(len(rows), int), {}
+    for name in ("frozen", "tuned"):
+        score = metrics.accuracy(ones, rows[name].to_numpy(), rows["group"])
         row |= {name: score.value, f"{name}_low": score.low, f"{name}_high": score.high}
-    gain = metrics.paired_difference(np.array(labels), np.array(said["tuned"]), np.array(said["frozen"]), groups)
+    gain = metrics.paired_difference(ones, rows["tuned"].to_numpy(), rows["frozen"].to_numpy(), rows["group"])
     return row | {"gain": gain.value, "gain_low": gain.low, "gain_high": gain.high}
 
 
-def eight_ways(model, batches):
-    """Return (labels, answers) of a model that looks at each photo in all eight ways to lay it down, and averages."""
-    labels, answers = [], []
-    for images, some in batches:
-        images = np.asarray(images)
-        ways = [
-            way[:, :: 1 - 2 * down, :: 1 - 2 * across]
-            for way in (images, images.transpose(0, 2, 1, 3))
-            for down in (0, 1)
-            for across in (0, 1)
-        ]
-        answers += np.mean([model.predict_on_batch(way) for way in ways], axis=0).argmax(axis=1).tolist()
-        labels += np.asarray(some).tolist()
-    return np.array(labels), np.array(answers)
-
-
 def main():
-    """Measure what is not yet kept, and print the means over the seeds."""
+    """Measure what is not yet kept, and print the accuracies with the seeds pooled."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    other = parser.add_mutually_exclusive_group()
-    other.add_argument("--refit", action="store_true", help="learn from the validation photos too")
-    other.add_argument("--photos", action="store_true", help="keep a row a test photo and seed, and pool the seeds")
     cells.seeded_options(parser, 5)
     arguments = parser.parse_args()
-    grid = cells.seeded(arguments)
-    if arguments.photos:
-        table = cells.run("tuned_photos", grid, measure_photos, arguments, "python -m benchmarks.tuned --photos")
-        for name, gain in pooled(table).items():
-            print(f"{name}: fine-tuned minus frozen over {table['seed'].nunique()} seeds, {gain}")
-        return
-    if arguments.refit:
-        table = cells.run("refit", grid, measure_refit, arguments, "python -m benchmarks.tuned --refit")
-    else:
-        table = cells.run("tuned", grid, measure, arguments, "python -m benchmarks.tuned")
-    print(
-        (100 * table.groupby("set")[["frozen", "tuned", "gain", "gain_low", "gain_high"]].mean()).round(1).to_string()
-    )
+    command = "python -m benchmarks.tuned"
+    rows = cells.run("tuned_photos", cells.seeded(arguments), measure, arguments, command)
+    results.keep_table("tuned", by_seed(rows), command, show=False)
+    pooled = {name: {"last": some["last"].mean()} | _scores(some) for name, some in rows.groupby("set")}
+    print((100 * pandas.DataFrame(pooled).T).round(1).to_string())
 
 
 if __name__ == "__main__":

@@ -94,15 +94,19 @@ def test_a_grid_is_timed_twice_and_nothing_of_it_runs_twice(tmp_path):
     assert told["seconds"] > 0
 
 
-def test_a_gain_is_pooled_over_seeds_and_more_seeds_are_no_more_photos():
-    """Forty photos in twenty groups, asked twice: of four, three are right after, one before, so 50 points more."""
+def test_scores_of_a_split_are_those_of_its_photos():
+    """Forty photos in twenty groups: of four, three are right after fine-tuning, one before, so 50 points more."""
     groups = [letter for letter in "abcdefghijklmnopqrst" for _ in range(2)]
-    rows = pandas.DataFrame({"group": groups, "frozen": [0, 0, 0, 1] * 10, "tuned": [1, 1, 0, 1] * 10})
-    once = tuned.pooled(rows.assign(set="leaves"))["leaves"]
-    twice = tuned.pooled(pandas.concat([rows, rows], ignore_index=True).assign(set="leaves"))["leaves"]
-    assert (once.value, twice.value, twice.groups) == (0.5, 0.5, 20)
-    assert (twice.low, twice.high) == (once.low, once.high)
-    assert 0 < once.low < 0.5 < once.high < 1
+    rows = pandas.DataFrame({"group": groups, "frozen": [0, 0, 0, 1] * 10, "tuned": [1, 1, 0, 1] * 10, "last": 0})
+    cell = dict(set="leaves", backbone="efficientnet_lite0", image_size=128, seconds=7)
+    table = tuned.by_seed(pandas.concat([rows.assign(seed=seed, **cell) for seed in (0, 1)]))
+    assert table["seed"].tolist() == [0, 1]
+    assert (
+        table[["n_test", "seconds", "last", "frozen", "tuned", "gain"]].to_numpy().tolist()
+        == [[40, 7, 0, 0.25, 0.75, 0.5]] * 2
+    )
+    assert (table["gain_low"].between(0, 0.5, inclusive="neither")).all()
+    assert (table["gain_high"].between(0.5, 1, inclusive="neither")).all()
 
 
 @pytest.mark.slow

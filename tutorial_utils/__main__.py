@@ -44,11 +44,11 @@ def _parser():
     add("folder", help=_FOLDER)
     add("--csv", action="store_true", help="print the findings as CSV")
     add("--deep", action="store_true", help="also look for wrong labels and shortcuts, with a pretrained network")
-    add = command(_advise, "estimate in a minute of trials what to train: a head, the last layers, or all layers")
+    add = command(_advise, "say what a head on all layers brings, and what fine-tuning would take and bring")
     add("folder", help=_FOLDER)
     add("--backbone", default="efficientnet_lite0", help="the pretrained network (%(default)s)")
-    add("--image-size", type=int, default=128, help="image side in pixels (%(default)s)")
-    add("--seed", type=int, default=0, help="seed of the split and of the trials (%(default)s)")
+    add("--image-size", type=int, default=224, help="image side in pixels (%(default)s)")
+    add("--seed", type=int, default=0, help="seed of the split (%(default)s)")
     add = command(_predict, "classify photos with a saved model, one line per photo")
     add("model", help="a run folder, or a .keras or .h5 file")
     add("photos", nargs="+", help="photos, folders of photos, or patterns such as 'new/*.jpg'")
@@ -167,10 +167,8 @@ def _advise(chosen):
     photos = catalog.load_photos(chosen.folder)
     photos = splits.split(photos, seed=chosen.seed, stats=image_stats.compute_stats(photos))
     known = photos[photos["split"] != "test"].reset_index(drop=True)
-    print(f"{len(known):,} photos are tried out; the {len(photos) - len(known):,} test photos stay closed.")
-    advice = adviser.advise(known, backbones.get(chosen.backbone), chosen.image_size, chosen.seed)
-    print(adviser.advice_table(advice).to_string())
-    print(advice)
+    print(f"{len(known):,} photos are looked at; the {len(photos) - len(known):,} test photos stay closed.")
+    print(adviser.advise(known, backbones.get(chosen.backbone), chosen.image_size, chosen.seed))
     return 0
 
 

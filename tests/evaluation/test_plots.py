@@ -265,7 +265,7 @@ def trainings(sets, strategies, numbers=(5, 50), seeds=(0, 1)):
 
 def test_accuracy_by_number_is_a_mean_with_a_band():
     """Two seeds, 40 and 60 %: the line at 50, the band from 40 to 60."""
-    figure = plots.plot_by_photos(trainings(["leaves", "cells"], ["head", "all"]), title="How many?")
+    figure = plots.plot_by_photos(trainings(["leaves", "cells"], ["head", "tuned"]), title="How many?")
     assert [ax.get_title() for ax in figure.axes] == ["leaves", "cells"]
     for ax in figure.axes:
         np.testing.assert_allclose([line.get_ydata() for line in ax.lines], [[50, 50], [50, 50]])
@@ -274,7 +274,7 @@ def test_accuracy_by_number_is_a_mean_with_a_band():
         assert [tick.get_text() for tick in ax.get_xticklabels()] == ["5", "50"]
     assert figure.axes[0].get_ylabel() == "accuracy (%)"
     legend = [text.get_text() for text in figure.legends[0].get_texts()]
-    assert legend == ["a head on the frozen base", "fine-tuning all layers"]
+    assert legend == ["a head on the last layer", "fine-tuning all layers"]
     assert inside_and_legible(figure)
 
 

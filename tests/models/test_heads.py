@@ -227,6 +227,27 @@ def test_a_head_on_all_layers_needs_every_class():
         heads.all_layers_head([np.ones((2, 40), np.float32)], photos, BLOCKS)
 
 
+def test_cross_validation_of_all_layers_asks_heads_that_saw_no_photo_of_the_group():
+    """Each half is asked of the head of the other half, which learned from plain rows and copies of its own photos."""
+    labels = np.arange(48) % 3
+    photos, tables = plants(labels, groups=np.arange(48) // 2), [numbers(labels), numbers(labels, seed=1)]
+    said = heads.cross_val_all_layers(photos, tables, BLOCKS, seed=3, folds=2)
+    for learn, ask in splits.group_k_fold(photos, 2, 3).split(photos, photos["label"], photos["group"]):
+        head, _ = heads.all_layers_head([table[learn] for table in tables], photos.iloc[learn], BLOCKS, 3)
+        np.testing.assert_allclose(said[ask], head.predict(tables[0][ask], verbose=0), atol=1e-5)
+
+
+def test_a_class_that_a_fold_did_not_see_is_given_no_chance(monkeypatch):
+    labels = np.array([0] * 8 + [1] * 8 + [2] * 2)
+    photos, table, here = plants(labels), numbers(labels), labels < 2
+    halves = [(np.flatnonzero(here)[::2], np.flatnonzero(~here)), (np.flatnonzero(~here | here), np.array([0]))]
+    monkeypatch.setattr(splits, "group_k_fold", lambda *_: type("", (), {"split": lambda *_: halves}))
+    monkeypatch.setattr(heads, "_best_C", lambda *_: 10.0)
+    said = heads.cross_val_all_layers(photos, [table], BLOCKS)
+    assert (said[16:, 2] == 0).all()
+    np.testing.assert_allclose(said[16:].sum(axis=1), 1, atol=1e-6)
+
+
 def test_a_joined_model_of_all_layers_says_what_its_parts_say(toy):
     """And it can be given a temperature, by its last layer's weights."""
     images = np.random.default_rng(0).uniform(0, 255, (4, 32, 32, 3)).astype("float32")

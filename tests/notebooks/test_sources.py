@@ -7,7 +7,7 @@ import pytest
 
 from notebooks.source import derive
 
-ROOT_PARAMETERS = ["dataset", "backbone", "image_size", "seed", "photos_per_class", "full", "run_dir"]
+ROOT_PARAMETERS = ["dataset", "backbone", "image_size", "seed", "photos_per_class", "run_dir"]
 
 
 def notebooks(root):
@@ -69,16 +69,6 @@ def test_every_chapter_opens_its_test_set_once(root):
     for path, notebook in notebooks(root)[2:]:
         text = ["".join(cell["source"]) for cell in notebook["cells"]]
         assert sum(cell.startswith("## Open the test set, once") for cell in text) == 1, path.name
-
-
-def test_chapter_4_trains_from_scratch_as_the_benchmark_does(root):
-    """Under `full` the chapter measures what the table that it shows by default was measured with."""
-    from benchmarks import strategies
-
-    text = (root / "notebooks" / "source" / "04_fine_tuning.py").read_text(encoding="utf-8")
-    assert f"side = {strategies.SCRATCH}  #" in text
-    assert f"epochs = max(20, -(-{strategies.STEPS} // int(batches.cardinality())))" in text
-    assert f"for filters in {strategies.LAYERS}:" in text
 
 
 def test_badge_and_install_cell_name_the_repository_of_pyproject(root):

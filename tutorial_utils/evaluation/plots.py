@@ -219,9 +219,9 @@ class Strategy(NamedTuple):
 
 STRATEGIES = {
     "scratch": Strategy("training from scratch", "black", ":", "v"),
-    "head": Strategy("a head on the frozen base", "blue", "-", "o"),
-    "last": Strategy("fine-tuning the last layers", "green", "--", "^"),
-    "all": Strategy("fine-tuning all layers", "orange", "-", "s"),
+    "head": Strategy("a head on the last layer", "green", "--", "^"),
+    "layers": Strategy("a head on all layers", "blue", "-", "o"),
+    "tuned": Strategy("fine-tuning all layers", "orange", "-", "s"),
 }
 
 

@@ -208,6 +208,19 @@ def cross_val_probabilities(photos, features, seed=0, folds=5):
     )
 
 
+def cross_val_all_layers(photos, tables, blocks, seed=0, folds=5):
+    """Return what `cross_val_probabilities` does, of heads on all layers; tables, blocks as for `all_layers_head`."""
+    said = np.zeros((len(photos), len(photos["label"].cat.categories)))
+    splitter = splits.group_k_fold(photos, folds, seed)
+    for learn, ask in splitter.split(photos, photos["label"], photos["group"]):
+        learned = photos.iloc[learn]
+        learned = learned.assign(label=learned["label"].cat.remove_unused_categories())
+        head, _ = all_layers_head([table[learn] for table in tables], learned, blocks, seed)
+        known = photos["label"].cat.categories.get_indexer(learned["label"].cat.categories)
+        said[np.ix_(ask, known)] = keras.ops.convert_to_numpy(head(tables[0][ask]))
+    return said
+
+
 def build_classifier(backbone, head, image_size, layers="last"):
     """Return one model from pixels 0-255 (batch, image_size, image_size, 3) to probabilities (batch, classes).
 

@@ -101,7 +101,9 @@ def _epoch(learner, train, validation):
 def fine_tune(model, base, train, validation, epochs=None, learning_rate=3e-4, last=None, decay=True, **others):
     """Phase 2: let the base learn at a small rate, in place; return the history (chapter 4).
 
-    model : joined model whose head is trained already, or its suffix (`fine_tune_stored`); base : its base
+    model : joined model whose head is trained already, or its suffix (`fine_tune_stored`); base : its base. A head on
+        all layers stays as it is, and the base learns to serve it: it weighs so many numbers that a step of the
+        rate on each would throw the probabilities about (benchmarks/README.md)
     train, validation : batches of (images, labels), as from pipeline.batches; validation None: the last epoch is kept.
         So once every choice is made, the validation photos may join the training photos
     epochs : None for what `epochs_for` says
@@ -119,9 +121,16 @@ def fine_tune(model, base, train, validation, epochs=None, learning_rate=3e-4, l
             "give a tf.data.Dataset its number with tf.data.experimental.assert_cardinality."
         )
     epochs = epochs_for(steps) if epochs is None else epochs
-    freezing.unfreeze(base, last)
-    _compile(model, _warm_up_and_decay(learning_rate, epochs * steps) if decay else learning_rate)
+    start_fine_tuning(model, base, _warm_up_and_decay(learning_rate, epochs * steps) if decay else learning_rate, last)
     return fit(model, train, validation, epochs, rule="accuracy" if validation is not None else "last", **others)
+
+
+def start_fine_tuning(model, base, learning_rate=3e-4, last=None):
+    """Say which weights of a model learn, and compile it: what `fine_tune` does before its first step; see there."""
+    freezing.unfreeze(base, last)
+    head = model.layers[-1]
+    head.trainable = head.input_shape[-1] != 2 * sum(x.shape[-1] for x in features.block_outputs(base))  # of all layers
+    _compile(model, learning_rate)
 
 
 def fine_tune_stored(
@@ -155,17 +164,18 @@ def fine_tune_stored(
     versions = [features.stored(train, view=number or None, upright=upright, **kept) for number in range(views)]
     suffix = freezing.build_suffix_classifier(base, head, name)
     batches = features.batches(versions, pipeline.labels(train), batch_size(len(train)), shuffle=True, seed=seed)
+    epochs = epochs or epochs_for(int(batches.cardinality()), fewest=8)  # they are cheap, and start from further back
     val_batches = features.batches([features.stored(validation, **kept)], pipeline.labels(validation))
     return fine_tune(suffix, base, batches, val_batches, epochs, learning_rate, last, decay, **others)
 
 
-def epochs_for(steps, fewest=8, least=STEPS):
-    """Return how many epochs fine-tuning should take: `fewest`, or as many more as make `least` steps.
+def epochs_for(steps, fewest=4):
+    """Return how many epochs fine-tuning should take: `fewest`, or as many more as make STEPS steps.
 
-    steps : steps an epoch, as len(batches) tells; fewest : epochs where photos are many. The kept measurements of
-        fine-tuning are of the defaults; chapters 4 and 8 take less, to spare time
+    steps : steps an epoch, as len(batches) tells; fewest : epochs where photos are many. From a head on all layers
+        four do what eight do from a head on the last (benchmarks/README.md)
     """
-    return max(fewest, -(-least // steps))
+    return max(fewest, -(-STEPS // steps))
 
 
 def augmented_batches(train, image_size, seed=0):
