@@ -2,11 +2,13 @@
 
     python -m benchmarks.all_layers FOLDER ... [--seeds 5] [--image-size 224] [--backbone efficientnet_lite0]
     python -m benchmarks.all_layers FOLDER ... --robust [--seeds 2]
+    python -m benchmarks.all_layers FOLDER ... --robust tuned --seeds 1 --image-size 128
     python -m benchmarks.all_layers --price
 
 Splits and scores are those of benchmarks.tuned; the test photos are opened once (all_layers.csv). With --robust the
 test photos of the first round are made worse, each kind at three strengths (robustness.csv). `all_clean` is a head on
-all layers that learned from no corrupted copies, `ece` the expected calibration error. --price says what features of
+all layers that learned from no corrupted copies, `ece` the expected calibration error. With --robust tuned both heads
+are the start of a fine-tuning of the same epochs, and the tuned models are asked (robustness_tuned.csv). --price says what features of
 all layers cost beside those of the last one, and a head for 1,000 and for 20,000 photos (results.json).
 """
 
@@ -118,15 +120,48 @@ def _last(borrowed, rows):
     return rows[:, -size : -(size // 2)]
 
 
+def measure_tuned(photos, set, backbone, image_size, seed):
+    """Fine-tune from either head, ask for the test photos of the first round, as they are and made worse; as above."""
+    import keras
+
+    from tutorial_utils.data import images, pipeline
+    from tutorial_utils.models import backbones, training
+
+    train, validation, test = next(iter(tuned.rounds(set, photos, seed)))
+    models = {}
+    for layers in ("last", "all"):
+        keras.utils.set_random_seed(seed)
+        borrowed = backbones.get(backbone, fallback=None)
+        models[layers], _ = training.train_frozen(borrowed, train, validation, image_size, layers=layers, seed=seed)
+        batches = training.augmented_batches(train, image_size, seed)
+        training.fine_tune(models[layers], borrowed.base, batches, pipeline.batches(validation, image_size))
+    pixels, rows = [images.read_image(path, image_size) for path in test["path"]], []
+    for (kind, strength), change in _changes().items():
+        made = np.stack([change(image, key) for key, image in enumerate(pixels)]).astype(np.float32)
+        said = {layers: model.predict(made, verbose=0) for layers, model in models.items()}
+        rows.append({"kind": kind, "strength": strength, "n_test": len(test)} | _scores(pipeline.labels(test), said))
+    return rows
+
+
 def _conditions(borrowed, test, image_size):
     """Yield ((kind, strength), features of all layers) of test photos, as they are and made worse."""
     from tutorial_utils import _machine
-    from tutorial_utils.data import corruptions, images
+    from tutorial_utils.data import images
     from tutorial_utils.models import features, litert
 
     model = features.extractor(borrowed, image_size, layers="all")
     function, _ = litert.fastest_function(model, f"robustness_{borrowed.name}_{image_size}")
     pixels = [images.read_image(path, image_size) for path in test["path"]]
+    with concurrent.futures.ThreadPoolExecutor(_machine.cores()) as pool:
+        for name, change in _changes().items():
+            made = (change(image, key).astype(np.float32) for key, image in enumerate(pixels))
+            yield name, np.stack(list(pool.map(function, made)))
+
+
+def _changes():
+    """Return {(kind, strength): function of a photo and its number that makes it worse}."""
+    from tutorial_utils.data import corruptions
+
     changes = {("clean", 0): lambda image, key: image}
     for kind, strengths in corruptions.STRENGTHS.items():
         for strength in strengths:
@@ -136,10 +171,7 @@ def _conditions(borrowed, test, image_size):
     changes["haze", 0.5] = lambda image, key: (0.5 * image + 100).round().astype(np.uint8)
     changes["middle covered", 0.36] = lambda image, key: _covered(image, inside=True)
     changes["border covered", 0.64] = lambda image, key: _covered(image, inside=False)
-    with concurrent.futures.ThreadPoolExecutor(_machine.cores()) as pool:
-        for name, change in changes.items():
-            made = (change(image, key).astype(np.float32) for key, image in enumerate(pixels))
-            yield name, np.stack(list(pool.map(function, made)))
+    return changes
 
 
 def _covered(image, inside):
@@ -217,7 +249,7 @@ def _prices(arguments):
 def main():
     """Measure what is not yet kept, and print the means."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--robust", action="store_true", help="make the test photos worse")
+    parser.add_argument("--robust", nargs="?", const="frozen", choices=["frozen", "tuned"], help="worse test photos")
     parser.add_argument("--price", nargs="?", const="both", help="what the head costs, in time and memory")
     parser.add_argument("--many", type=int, default=20000, help="photos that its memory is measured with")
     cells.seeded_options(parser, 5)
@@ -232,10 +264,13 @@ def main():
         return
     grid = cells.seeded(arguments)
     if arguments.robust:
-        command = "python -m benchmarks.all_layers --robust"
-        table = cells.run("robustness", grid, measure_robustness, arguments, command)
-        by = ["kind", "strength"]
-        shown = table.pivot_table(index=by, columns="set", values=["last", "all", "all_clean"], sort=False)
+        of_tuned = arguments.robust == "tuned"
+        name, function, values = "robustness", measure_robustness, ["last", "all", "all_clean"]
+        if of_tuned:
+            name, function, values = "robustness_tuned", measure_tuned, ["last", "all"]
+        command = "python -m benchmarks.all_layers --robust" + " tuned" * of_tuned
+        table = cells.run(name, grid, function, arguments, command)
+        shown = table.pivot_table(index=["kind", "strength"], columns="set", values=values, sort=False)
     else:
         table = cells.run("all_layers", grid, measure, arguments, "python -m benchmarks.all_layers")
         shown = table.groupby(["set", "backbone", "image_size"])[

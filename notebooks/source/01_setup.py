@@ -29,7 +29,6 @@ backbone = "mobilenet_v2"  # str: the network to borrow
 image_size = 128  # int: side of the square that each photo is resized to, in pixels
 seed = 0  # int: the same seed gives the same result
 photos_per_class = None  # int or None: a smaller sample of the photos, for a quick try
-full = False  # bool: a longer version of the chapter; this one has none yet
 run_dir = "runs/01_setup"  # str: where this chapter leaves its results
 
 # %%
@@ -40,7 +39,7 @@ from tutorial_utils.course import run_folder
 
 started = time.perf_counter()
 parameters = dict(dataset=dataset, backbone=backbone, image_size=image_size, seed=seed)
-parameters |= dict(photos_per_class=photos_per_class, full=full, run_dir=run_dir)
+parameters |= dict(photos_per_class=photos_per_class, run_dir=run_dir)
 run = run_folder.start(**parameters)
 keras.utils.set_random_seed(seed)
 # what we say of the course's own photos is asserted for the settings that we saw

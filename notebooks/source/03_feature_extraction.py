@@ -19,7 +19,6 @@ image_size = 128  # int: side of the square that each photo is resized to, in pi
 seed = 0  # int: the same seed gives the same result
 photos_per_class = None  # int or None: a smaller sample of the photos, for a quick try
 scratch_epochs = 20  # int: epochs of the small network that starts from nothing; fewer make the chapter shorter
-full = False  # bool: a longer version of the chapter; this one has none yet
 run_dir = "runs/03_feature_extraction"  # str: where this chapter leaves its results
 
 # %%
@@ -30,7 +29,7 @@ from tutorial_utils.course import run_folder
 
 started = time.perf_counter()
 parameters = dict(dataset=dataset, backbone=backbone, image_size=image_size, seed=seed)
-parameters |= dict(photos_per_class=photos_per_class, scratch_epochs=scratch_epochs, full=full, run_dir=run_dir)
+parameters |= dict(photos_per_class=photos_per_class, scratch_epochs=scratch_epochs, run_dir=run_dir)
 run = run_folder.start(**parameters)
 if not isinstance(scratch_epochs, int) or scratch_epochs < 1:
     raise ValueError(f"scratch_epochs must be a whole number from 1; got {scratch_epochs!r}.")

@@ -23,7 +23,6 @@ model_path = None  # str or None: a saved Keras model of any origin to evaluate;
 class_names = None  # list of str, or the path of a labels.txt: the classes in the order of that model's answers
 pixels = "0-255"  # str: what that model takes: "0-255", "0-1" or "-1..1"
 output = "probabilities"  # str: what that model gives: "probabilities" or "logits"
-full = False  # bool: fine-tune a model for this chapter, if chapter 4 left none
 run_dir = "runs/06_evaluation"  # str: where this chapter leaves its results
 
 # %%
@@ -34,7 +33,7 @@ from tutorial_utils.course import run_folder
 
 started = time.perf_counter()
 parameters = dict(dataset=dataset, backbone=backbone, image_size=image_size, seed=seed, wanted_error=wanted_error)
-parameters |= dict(photos_per_class=photos_per_class, full=full, run_dir=run_dir)
+parameters |= dict(photos_per_class=photos_per_class, run_dir=run_dir)
 parameters |= dict(model_path=model_path, class_names=class_names, pixels=pixels, output=output)
 run = run_folder.start(**parameters)
 keras.utils.set_random_seed(seed)
@@ -78,11 +77,7 @@ if model_path is not None:
 elif earlier:
     model = keras.models.load_model(earlier / "model.keras", compile=False)
 else:
-    model, _ = training.train_frozen(borrowed, train, validation, image_size)
-    if full:
-        learning = training.augmented_batches(train, image_size, seed)
-        training.fine_tune(model, borrowed.base, learning, pipeline.batches(validation, image_size))
-        borrowed = backbones.get(backbone)  # as it was; the model keeps the base that has learned
+    model, _ = training.train_frozen(borrowed, train, validation, image_size, layers="all", seed=seed)
 model_from = "model_path" if model_path else "04_fine_tuning" if earlier else "06_evaluation"
 image_size = model.input_shape[1]
 
@@ -554,23 +549,25 @@ real.style.format(precision=3, na_rep="").set_caption(caption)
 #
 # Learn from a smaller part of the training photos and ask, then from a larger part. If the error still falls at the
 # end, more photos would help. On stored features a head is fitted in a moment, so all this takes seconds. It is
-# the curve of a head on the frozen base: a fine-tuned model stands higher, and may gain more or less from more photos.
+# the curve of a head on all layers of the frozen base: a fine-tuned model may gain more or less from more photos.
 
 # %%
 from tutorial_utils.evaluation import learning_curve
 from tutorial_utils.models import heads
 
-stored = {name: features.stored(table, borrowed, image_size)[:] for name, table in [("train", train), ("test", test)]}
+kept = dict(backbone=borrowed, image_size=image_size, layers="all", seed=seed)
+plain, of_test = (features.stored(table, **kept)[:] for table in (train, test))
+copies = features.stored(train, corrupted=True, **kept)[:]
 rarest = int(train["label"].value_counts().min())  # photos of the smallest class
 sizes = [size for size in (rarest // 8, rarest // 4, rarest // 2, rarest) if size >= 3]
 
 
 def learned_from(per_class, draw):
-    """Return (photos learned from, which test photos are then right) of a head on the frozen base."""
+    """Return (photos learned from, which test photos are then right) of a head on all layers of the frozen base."""
     some = splits.sample_per_class(train.assign(place=np.arange(len(train))), per_class, seed=draw)
-    head = heads.logistic_head(stored["train"][some["place"]], pipeline.labels(some), len(class_names))
-    kernel, bias = head.get_weights()
-    return len(some), (stored["test"] @ kernel + bias).argmax(axis=1) == y_test
+    tables = [plain[some["place"]], copies[some["place"]]]
+    head, _ = heads.all_layers_head(tables, some, features.block_sizes(borrowed), seed)
+    return len(some), head.predict(of_test, verbose=0).argmax(axis=1) == y_test
 
 
 # %%
@@ -584,7 +581,7 @@ if len(sizes) > 1:
     expected = forecasts[-1]
     print(f"at {twice:,} photos: {expected}")
     figure = diagnostic_plots.plot_learning_curve(
-        numbers, rights, ahead, forecasts, title="A head on the frozen base: would more photos help?"
+        numbers, rights, ahead, forecasts, title="A head on all layers: would more photos help?"
     )
     alt = "Accuracy by number of training photos, with a forecast at twice as many"
     plots.show(figure, alt, run / "figures" / "learning_curve.png")
@@ -681,7 +678,7 @@ summary.wanted_error, summary.threshold, summary.coverage, summary.risk = wanted
 summary.unknown_auc, summary.unknown_kept, summary.known_kept = areas, accepted.mean(), passing.value
 if worth:
     summary.heat_inside_ratio = worth["this model"].loc[("inside", "times random")]
-if expected is not None and model_from == "06_evaluation" and not full:  # this model is a head on the frozen base
+if expected is not None and model_from == "06_evaluation":  # this model is such a head
     summary.forecast_accuracy, summary.forecast_photos = expected, twice
 elif expected is not None:
     summary.frozen_forecast, summary.frozen_forecast_photos = expected, twice
@@ -719,7 +716,7 @@ parts = {
     "saliency": ("What it looks at", ""),
     "worth": ("Does it look where it should?", "Also for shuffled weights, and a model that was taught a shortcut."),
     "ood": ("Photos that show none of its classes", ""),
-    "learning_curve": ("Would more photos help?", "Of a head on the frozen base."),
+    "learning_curve": ("Would more photos help?", "Of a head on all layers of the frozen base."),
 }
 drawn = {name: texts for name, texts in parts.items() if (run / "figures" / f"{name}.png").is_file()}
 sections = [report.Section(heading, text, f"{name}.png") for name, (heading, text) in drawn.items()]
