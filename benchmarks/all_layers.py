@@ -8,8 +8,9 @@
 Splits and scores are those of benchmarks.tuned; the test photos are opened once (all_layers.csv). With --robust the
 test photos of the first round are made worse, each kind at three strengths (robustness.csv). `all_clean` is a head on
 all layers that learned from no corrupted copies, `ece` the expected calibration error. With --robust tuned both heads
-are the start of a fine-tuning of the same epochs, and the tuned models are asked (robustness_tuned.csv). --price says what features of
-all layers cost beside those of the last one, and a head for 1,000 and for 20,000 photos (results.json).
+are the start of a fine-tuning of the same epochs, and the tuned models are asked (robustness_tuned.csv). --price says
+what features of all layers cost beside those of the last one, and a head for 1,000 and for 20,000 photos
+(results.json).
 """
 
 import argparse

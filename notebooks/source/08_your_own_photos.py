@@ -240,7 +240,7 @@ if effort == "best":
     said_tuned = metrics.predict(model, val_batches)[1].argmax(axis=1)
     tuned_score = metrics.accuracy(y_val, said_tuned, validation["group"])
     print(f"fine-tuned: validation, {tuned_score}")
-    if tuned_score.value >= val_score.value:
+    if tuned_score.value >= val_score.value and not tuned_history["kept"][0]:  # epoch 0 is the first model
         chosen, val_score, history = "all layers fine-tuned", tuned_score, tuned_history
     else:
         model.set_weights(first)
@@ -463,7 +463,9 @@ summary.temperature, summary.calibration_error = temperature, error
 summary.wanted_error, summary.threshold, summary.coverage, summary.risk = wanted_error, threshold, coverage, risk
 summary.frame_accuracy, summary.known_kept = frame_only, passing.value
 summary.strategy, summary.val_accuracy = chosen, val_score.value
-summary.photos_in_training = "turned and flipped" if turned else "as they are"
+summary.photos_in_training = "as they are, and a copy of each made worse (noise, blur, JPEG, light)"
+if len(history) > 1:  # fine-tuned after that
+    summary.photos_in_training += ", then turned and flipped" if turned else ", then as they are"
 summary.fall_turned, summary.shortcuts, summary.doubted_labels = fall, named, len(doubted)
 summary.taken_out, summary.exports = fit.taken_out, table
 

@@ -47,7 +47,7 @@ class EvaluationSummary:
     model_from: str | None = None  # the chapter that trained it, or "model_path"
     strategy: str | None = None  # what was trained, in words
     val_accuracy: float | None = None
-    photos_in_training: str | None = None  # "turned and flipped" or "as they are"
+    photos_in_training: str | None = None  # what was done to them, in words
     fall_turned: Interval | None = None  # what a head loses on photos upside down
     taken_out: int | None = None  # photos that cannot be used, or are there twice
     doubted_labels: int | None = None
