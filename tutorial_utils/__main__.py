@@ -1,12 +1,13 @@
 """Photos and models in a terminal: `python -m tutorial_utils COMMAND --help` says what a command does."""
 
 import argparse
+import functools
 import pathlib
 import sys
 
 from . import _quiet
 
-_FOLDER = "a folder with one subfolder of photos per class, or a data set's name"
+_FOLDER = "photos in class folders, split or not, a zip of them, a table of labels, or a data set's name"
 
 
 def main(arguments=None):
@@ -123,12 +124,12 @@ def _audit(chosen):
     """Print the findings; 0: no error and no warning, 1: some."""
     from .data import audit, catalog
 
-    photos = catalog.load_photos(chosen.folder, check_photos=False)
+    tell = functools.partial(print, file=sys.stderr if chosen.csv else sys.stdout)
+    photos = catalog.load_photos(chosen.folder, check_photos=False, tell=tell)
     findings, cues, reason = _examine(photos) if chosen.deep else (audit.audit_photos(photos), None, "")
     if chosen.csv:
         findings.to_csv(sys.stdout, index=False, lineterminator="\n")
     else:
-        print(f"{len(photos):,} photos, {photos['label'].nunique()} classes.")
         print(audit.format_findings(findings, pathlib.Path(photos["path"].iloc[0]).parents[1]))
     if cues is not None:
         print(_shortcuts(cues), file=sys.stderr if chosen.csv else sys.stdout)
@@ -186,7 +187,7 @@ def _predict(chosen):
     if not paths:
         raise ValueError(f"There are no photos in {', '.join(chosen.photos)}.")
     if others:
-        print(f"{others:,} files do not end like photos and are left out.", file=sys.stderr)
+        print(f"{others:,} files that are no photos are passed over.", file=sys.stderr)
     bad = 0
     for number, table in enumerate(predictor.predict_photos(model, paths)):
         bad += int((table["problem"] != "").sum())

@@ -152,8 +152,9 @@ print(f"{chosen}: validation, {val_score}")
 
 # %%
 from tutorial_utils.course import adviser, benchmark_tables
+from tutorial_utils.data import catalog
 
-title = pathlib.Path(dataset).name
+title = catalog.short_name(dataset)
 evidence, caption = benchmark_tables.read_table("strategies")
 advice = adviser.advise(known, borrowed, image_size, seed, evidence[evidence["set"] != title])
 print(f"{advice}\n{caption}")

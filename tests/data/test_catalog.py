@@ -45,7 +45,7 @@ def test_a_folder_is_a_data_set(class_folders):
     assert len(sample) == 12
     assert sample.equals(catalog.load_photos(class_folders, 0, 6))
     assert not sample.equals(catalog.load_photos(class_folders, 1, 6))
-    (class_folders / "ill" / "notes.txt").write_text("rust, I think")
+    (class_folders / "ill" / "notes.jpg").write_text("rust, I think")
     with pytest.raises(ValueError, match="not a photo"):
         catalog.load_photos(class_folders)
 
@@ -69,10 +69,40 @@ def test_an_unknown_data_set_is_named_with_the_known_ones(name):
         catalog.load_photos(name)
 
 
-@pytest.mark.parametrize("dataset", [None, "", 7])
+@pytest.mark.parametrize("dataset", [None, "", 7.5, True])
 def test_a_data_set_that_is_no_name(dataset):
     with pytest.raises(ValueError, match="dataset must be a name"):
         catalog.load_photos(dataset)
+
+
+def test_a_folder_called_by_a_number_may_come_as_one(class_folders, monkeypatch):
+    """Papermill makes a number of 2024."""
+    class_folders.rename(class_folders.parent / "2024")
+    monkeypatch.chdir(class_folders.parent)
+    assert len(catalog.load_photos(2024)) == 20
+
+
+def test_a_name_that_is_a_folder_too_is_told(tmp_path, monkeypatch):
+    (tmp_path / "leaves").mkdir()
+    monkeypatch.chdir(tmp_path)
+    told = []
+    catalog.load_photos("leaves", tell=told.append)
+    assert told == ["leaves is the course's data set of that name. For the folder here, give ./leaves"]
+
+
+def test_how_a_folder_was_read_is_told(class_folders):
+    told = []
+    catalog.load_photos(class_folders, tell=told.append)
+    assert told == ["2 classes from the folders healthy, ill: 20 photos."]
+
+
+@pytest.mark.parametrize(
+    ("dataset", "name"),
+    [("leaves", "leaves"), ("my/photos/", "photos"), ("my/photos/*", "photos"), ("a/pets.zip", "pets"), (2024, "2024"),
+     ("a/labels.csv:species", "labels")],
+)  # fmt: skip
+def test_a_short_name_for_pages(dataset, name):
+    assert catalog.short_name(dataset) == name
 
 
 def fetched():

@@ -58,7 +58,7 @@ def write_model_card(run, title, license, backbone, exports, classes, looks="", 
     photos = pandas.read_csv(run / "splits.csv", dtype=str, keep_default_na=False)
     counts = pandas.crosstab(photos["label"], photos["split"]).reindex(columns=splits.NAMES, fill_value=0)
     text = render(
-        "model_card.md.j2", title=title, dataset=pathlib.Path(str(found["dataset"])).name, license=license,
+        "model_card.md.j2", title=title, dataset=catalog.short_name(found["dataset"]), license=license,
         backbone=backbone, looks=looks, avoid=avoid, metrics=found, record=record, summary=summary,
         verdict=verdict(summary), classes=_found_by_class(classes), splits=counts.rename_axis("class"),
         n_photos=len(photos), n_groups=photos["group"].nunique(), exports=_by_file(run, exports),

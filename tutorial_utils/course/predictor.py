@@ -9,12 +9,12 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas
-import PIL.Image
 import tensorflow as tf
 import tqdm
 
 from .. import _files, _machine
-from ..data.images import FORMATS, PhotoError, read_image
+from ..data import layouts
+from ..data.images import PhotoError, read_image
 from ..evaluation import ood, saliency
 from ..models import import_model
 
@@ -91,15 +91,14 @@ def find_photos(places):
     """Return (paths, others): the photos at files, folders (with all below them) and patterns such as "*.jpg".
 
     paths : list of str, in a steady order, each once; a file that is named is among them whatever it is
-    others : how many files in the folders do not end like photos, and are left out
+    others : how many files in the folders are left out: hidden ones, and what is usually found beside photos
     """
     found, others = [], 0
     for place in map(str, places):
         if pathlib.Path(place).is_dir():
-            files = sorted(file for file in pathlib.Path(place).rglob("*") if file.is_file())
-            photos = [str(file) for file in files if file.suffix.lower() in _suffixes()]
-            others += len(files) - len(photos)
-            found += photos
+            files, passed_over = layouts.photos_below(place)
+            others += passed_over.total()
+            found += map(str, files)
         elif pathlib.Path(place).exists() or not glob.has_magic(place):
             found.append(place)
         else:
@@ -179,9 +178,3 @@ def _ood_reference(path):
         return None, np.inf, ood.NEAREST
     with np.load(path, allow_pickle=False) as kept:
         return kept["features"].astype(np.float32), float(kept["limit"]), int(kept["nearest"])
-
-
-def _suffixes():
-    """Return the endings of photos' files, those that cannot be read without an extra package among them."""
-    known = PIL.Image.registered_extensions().items()
-    return {ending for ending, kind in known if kind in (*FORMATS, "MPO")} | {".heic", ".heif"}

@@ -82,7 +82,7 @@ def _stop(run, dataset, reason, findings):
     run = pathlib.Path(run)
     for name in ("metrics.json", "run.json"):
         (run / name).unlink(missing_ok=True)
-    title = f"{pathlib.Path(str(dataset)).name}: not fit to learn from yet"
+    title = f"{catalog.short_name(dataset)}: not fit to learn from yet"
     found = () if findings is None else summarize_findings(findings)
     page = render("not_fit.html.j2", title=title, reason=reason, findings=found, dataset=dataset)
     path = _files.write_text(run / "report.html", page)

@@ -25,40 +25,54 @@ def names():
     return [name for name, card in cards().items() if name in _LOADERS or "archives" in card]
 
 
-def load_photos(dataset, seed=0, photos_per_class=None, check_photos=True):
-    """Return the photos table of a data set of the catalog, or of a folder of class folders (chapter 2).
+def load_photos(dataset, seed=0, photos_per_class=None, check_photos=True, tell=print):
+    """Return the photos table of a data set of the catalog, or of a folder of photos in classes (chapter 2).
 
-    dataset : a name among `cards()`, or the path of a folder
+    dataset : a name among `cards()`, or what `layouts.read_folder` takes: a folder, a zip, a table of labels
     photos_per_class : None for all, else a smaller sample, drawn by `seed`
     check_photos : False to list a folder's files whatever they are, for data.audit to look at
+    tell : function that is given each line on how a folder was read, and what was passed over
     A set that is downloaded is kept in the cache folder (TUTORIAL_CACHE moves it): `datasets/<name>/`. One that brings
     its own split has the column `split` too, unless it is sampled.
     Raises ValueError for an unknown name and for everything that `layouts.load_folder` refuses; OSError, with what to
     do by hand, for a set that cannot be downloaded.
     """
     check_dataset(dataset)
-    if dataset in _LOADERS:
-        photos = _LOADERS[dataset]()
-    elif dataset in names():
-        photos = _fetched(cards()[dataset], check_photos)
+    if dataset in names():
+        if pathlib.Path(dataset).is_dir():
+            tell(f"{dataset} is the course's data set of that name. For the folder here, give ./{dataset}")
+        photos = _LOADERS[dataset]() if dataset in _LOADERS else _fetched(cards()[dataset], check_photos)
     else:
-        photos = layouts.load_folder(dataset, check_photos)
+        photos, lines = layouts.read_folder(dataset, check_photos)
+        for line in lines:
+            tell(line)
     if photos_per_class is None:
         return photos
     return splits.sample_per_class(photos, photos_per_class, seed).drop(columns="split", errors="ignore")
 
 
 def check_dataset(dataset):
-    """Raise ValueError unless `dataset` is a name that the catalog knows, or a folder that exists."""
-    if not isinstance(dataset, (str, pathlib.Path)) or not str(dataset):
+    """Raise ValueError unless `dataset` is a name that the catalog knows, or a folder (zip, table) that exists.
+
+    A folder called 2024 may come as a number: papermill makes one of it.
+    """
+    if not isinstance(dataset, (str, int, pathlib.Path)) or isinstance(dataset, bool) or not str(dataset):
         raise ValueError(f"dataset must be a name ({', '.join(names())}) or a folder; got {dataset!r}.")
     if dataset == "solar_cells":
         _elpv_folder()
     elif dataset not in names():
         try:
-            layouts.find_folder(dataset)
+            layouts.locate(dataset)
         except ValueError as error:
             raise ValueError(f"{error} Names that are known: {', '.join(names())}.") from None
+
+
+def short_name(dataset):
+    """Return what a data set is called on a page (str): its name, or that of its folder, zip or table."""
+    text = re.sub(r"[/\\]+\*?$", "", str(dataset))
+    return re.sub(
+        r"\.(zip|csv|tsv|xlsx)(:.*)?$", "", pathlib.PurePath(text.replace("\\", "/")).name, flags=re.IGNORECASE
+    )
 
 
 def fingerprint(photos):
@@ -77,7 +91,7 @@ def _fetched(card, check_photos):
     parts = []
     for archive in card["archives"]:
         folder = _unpacked(card, archive) / archive["folder"]
-        photos = layouts.load_folder(folder, check=False)
+        photos = layouts.load_folder(f"{folder}/*", check=False)
         wanted = photos["label"].isin(list(card["classes"])) & photos["path"].str.lower().str.endswith(card["suffix"])
         parts.append(photos[wanted])
         if "split" in archive:

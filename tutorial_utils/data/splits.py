@@ -19,22 +19,22 @@ def split(photos, seed=0, fractions=FRACTIONS, stats=None):
     stats : as from image_stats.compute_stats; duplicates and near-duplicates then share a group
     Photos of one group always land in one split. Groups are shuffled by `seed`, then placed largest first,
     each where its classes lack most photos; every class has at least one group in every split. A set that brings its
-    own split (beans) keeps it; drop the column to split it anew.
-    Raises ValueError if a class has fewer groups than there are splits, or if the split that a set brings is not clean.
+    own split (beans) keeps it; drop the column to split it anew. Copies across its parts are moved to one of them, and
+    this is printed; a part that it lacks is drawn from train.
+    Raises ValueError if a class has fewer groups than there are splits, or if a path or a group of the split that a set
+    brings stands in two parts.
     """
     _check.columns(photos, ["path", "label", "group"])
     pairs = None if stats is None else duplicates.find_duplicates(stats, progress=False)
     if "split" in photos:
-        return _check_given(photos, pairs)
+        return _keep_given(photos, pairs, seed)
     if pairs is not None:
         photos = photos.assign(group=duplicates.merge_groups(photos["group"], pairs))
     if len(fractions) != 3 or min(fractions) <= 0 or abs(sum(fractions) - 1) > 1e-9:
         raise ValueError(f"fractions must be three positive shares that sum to 1; got {fractions!r}.")
     counts = pandas.crosstab(photos["group"], photos["label"])  # (groups, classes)
     _check_groups(counts, pairs)
-    rng = np.random.default_rng(_check.seed(seed))
-    counts = counts.iloc[rng.permutation(len(counts))]
-    counts = counts.iloc[np.argsort(-counts.sum(axis=1).to_numpy(), kind="stable")]
+    counts = _shuffled(counts, seed)
     places = _place(counts.to_numpy(), np.asarray(fractions))
     place_of = dict(zip(counts.index, places, strict=True))
     split = photos["group"].map(lambda group: NAMES[place_of[group]])
@@ -46,19 +46,53 @@ def split(photos, seed=0, fractions=FRACTIONS, stats=None):
     return assigned
 
 
-def _check_given(photos, pairs):
-    """Return a copy of the table with the split that it brought, once it is known to be clean."""
+def _keep_given(photos, pairs, seed):
+    """Return a copy of the table with the split that it brought, copies in one part, a part that it lacks drawn."""
     odd = sorted(set(photos["split"].astype(str)) - set(NAMES))
     if odd:
         raise ValueError(f"The column split may hold {', '.join(NAMES)}; it holds {odd[0]!r}. Rename or drop it.")
     photos = photos.assign(split=pandas.Categorical(photos["split"], categories=NAMES))
-    _check_complete(photos)
-    leak = _find_leak(photos, pairs)
+    leak = _find_leak(photos, None)
     if leak:
         raise ValueError(
             f"These photos bring their own split, but {leak}. To split them anew: photos.drop(columns='split')."
         )
+    if pairs is not None and len(pairs):
+        photos = _move_copies(photos, pairs)
+    for part in [name for name in NAMES[1:] if name not in set(photos["split"])]:
+        photos = _draw_from_train(photos, part, seed)
+    _check_complete(photos)
     return photos
+
+
+def _move_copies(photos, pairs):
+    """Move copies, with their groups, to the part of theirs that is opened last: nothing that is asked was learned."""
+    groups = duplicates.merge_groups(photos["group"], pairs)
+    part = photos["split"].cat.codes
+    last = part.groupby(groups).transform("max")
+    moved = int((part != last).sum())
+    if moved:
+        print(
+            f"{moved:,} photos have copies in another part of the split that these photos bring. They are moved to "
+            "that part, from train to val or test, so that no score is one of memory."
+        )
+    return photos.assign(group=groups, split=pandas.Categorical.from_codes(last, categories=NAMES))
+
+
+def _draw_from_train(photos, part, seed):
+    """Return the table with a part that it lacks drawn from train, by group."""
+    train = photos[photos["split"] == "train"]
+    share = FRACTIONS[NAMES.index(part)]
+    counts = _shuffled(pandas.crosstab(train["group"], train["label"]), seed)
+    places = _place(counts.to_numpy(), np.array([FRACTIONS[0], share]) / (FRACTIONS[0] + share))
+    drawn = photos["group"].isin(counts.index[np.array(places) == 1]) & (photos["split"] == "train")
+    return photos.assign(split=photos["split"].where(~drawn, part))
+
+
+def _shuffled(counts, seed):
+    """Return a table with a row a group in an order drawn by `seed`, the largest groups first."""
+    counts = counts.iloc[np.random.default_rng(_check.seed(seed)).permutation(len(counts))]
+    return counts.iloc[np.argsort(-counts.sum(axis=1).to_numpy(), kind="stable")]
 
 
 def group_k_fold(photos, folds=5, seed=0):
