@@ -18,6 +18,20 @@ def choice(name, value, allowed):
     return value
 
 
+def share(name, value):
+    """Return `value` if it is a number between 0 and 1, neither of them; raise ValueError otherwise."""
+    if isinstance(value, bool) or not isinstance(value, numbers.Real) or not 0 < value < 1:
+        raise ValueError(f"{name} must be a share between 0 and 1, such as 0.05; got {value!r}.")
+    return value
+
+
+def text(name, value):
+    """Return `value` if it is a text; raise ValueError otherwise, as for a number that papermill made of one."""
+    if not isinstance(value, str) or not value:
+        raise ValueError(f"{name} must be a text; got {value!r}. With papermill: -r {name} {value}")
+    return value
+
+
 def file_name(name, value):
     """Return `value` if it can name a file everywhere: letters, digits, - and _; raise ValueError otherwise."""
     if not isinstance(value, str) or not re.fullmatch(r"[A-Za-z0-9_-]{1,60}", value):

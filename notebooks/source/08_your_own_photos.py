@@ -44,10 +44,6 @@ parameters = dict(dataset=dataset, backbone=backbone, image_size=image_size, see
 parameters |= dict(photos_per_class=photos_per_class, wanted_error=wanted_error, photos_license=photos_license)
 parameters |= dict(effort=effort, run_dir=run_dir)
 run = run_folder.start(**parameters)
-if effort not in ("quick", "best"):
-    raise ValueError(f"effort must be 'quick' or 'best'; got {effort!r}.")
-if not 0 < wanted_error < 1:
-    raise ValueError(f"wanted_error must be a share between 0 and 1; got {wanted_error!r}.")
 keras.utils.set_random_seed(seed)
 # what we say of the course's own photos is asserted for the settings that we saw
 as_told = dataset == "leaves" and photos_per_class is epochs is None and image_size == 128 and seed == 0

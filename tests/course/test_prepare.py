@@ -37,6 +37,7 @@ def empty_class(folder):
 
 def folder_in_a_class(folder):
     (folder / "ill" / "more").mkdir()
+    shutil.copy(next((folder / "ill").glob("*.*")), folder / "ill" / "more")
 
 
 def other_columns(folder):
@@ -92,7 +93,7 @@ BROKEN = [
     (no_classes, "at least two class folders"),
     (one_class, "found only good"),
     (empty_class, "mildew holds no photos"),
-    (folder_in_a_class, "move its photos up"),
+    (folder_in_a_class, "ill holds photos, and so does ill/more"),
     (other_columns, "needs the columns class,file,group"),
     (missing_photo, "gone.png"),
     (cut_off, "13 of 24 photos cannot be used. Was the folder copied whole?"),

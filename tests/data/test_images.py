@@ -7,14 +7,15 @@ import zlib
 import numpy as np
 import PIL.Image
 import PIL.ImageCms
+import PIL.ImageOps
 import pytest
 
 from tests.data import hostile
 from tutorial_utils.data import images
-from tutorial_utils.data.images import PhotoError, read_image
+from tutorial_utils.data.images import PhotoError, decode, read_image
 
 
-@pytest.mark.parametrize("suffix", ["jpg", "png", "webp", "bmp", "gif", "tif"])
+@pytest.mark.parametrize("suffix", ["jpg", "png", "webp", "bmp", "gif", "tif", "avif", "jp2"])
 def test_reads_every_format_as_rgb(tmp_path, make_photo, suffix):
     path = make_photo(tmp_path / f"photo.{suffix}", (200, 100, 50))
     image = read_image(path)
@@ -190,6 +191,72 @@ def test_a_heif_photo_is_read_or_the_package_named(tmp_path, monkeypatch):
     PIL.Image.new("RGB", (64, 48), (200, 100, 50)).save(path, quality=90)
     assert read_image(path).shape == (48, 64, 3)
     np.testing.assert_allclose(read_image(path)[20, 20], (200, 100, 50), atol=6)
+
+
+def with_exif(*entries):
+    """A JPEG of 4 x 3 pixels whose EXIF holds (tag, type, count, 4 bytes or more) as odd programs write them."""
+    body, head, place = b"", b"II*\0" + struct.pack("<IH", 8, len(entries)), 8 + 2 + 12 * len(entries) + 4
+    for tag, kind, count, value in entries:
+        short = len(value) <= 4
+        held = value.ljust(4, b"\0") if short else struct.pack("<I", place + len(body))
+        body += b"" if short else value
+        head += struct.pack("<HHI", tag, kind, count) + held
+    return hostile.saved(PIL.Image.new("RGB", (4, 3)), "JPEG", exif=b"Exif\0\0" + head + bytes(4) + body)
+
+
+TURN = (0x112, 3, 1, struct.pack("<H", 6))
+
+
+@pytest.mark.parametrize(
+    ("entries", "size"),
+    [
+        ([TURN], (3, 4)),
+        ([TURN, (0x11A, 10, 1, struct.pack("<ii", -1, 0))], (3, 4)),  # a resolution below nothing
+        ([(0x10F, 5, 1, struct.pack("<II", 1, 1)), TURN], (3, 4)),  # a maker that is a fraction
+        ([(0x112, 1, 1, b"\x06")], (3, 4)),  # the turn as a byte
+        ([(0x112, 2, 7, b"Rotate\0")], (4, 3)),  # the turn as a word
+        ([(0x112, 3, 1, struct.pack("<H", 9))], (4, 3)),  # a turn that there is not
+    ],
+)
+def test_a_photo_with_an_odd_exif_entry_is_read_and_turned(tmp_path, entries, size):
+    (tmp_path / "photo.jpg").write_bytes(with_exif(*entries))
+    assert decode(tmp_path / "photo.jpg")[0].size == size
+
+
+@pytest.mark.parametrize("turn", range(1, 9))
+def test_each_turn_is_that_of_pillow(tmp_path, turn):
+    exif = PIL.Image.Exif()
+    exif[0x112] = turn
+    pixels = np.random.default_rng(0).integers(0, 256, (3, 4, 3), np.uint8)
+    PIL.Image.fromarray(pixels).save(tmp_path / "photo.png", exif=exif)
+    with PIL.Image.open(tmp_path / "photo.png") as image:
+        np.testing.assert_array_equal(read_image(tmp_path / "photo.png"), PIL.ImageOps.exif_transpose(image))
+
+
+@pytest.mark.parametrize(
+    ("name", "start", "what"),
+    [
+        ("a.jxl", b"\xff\x0a" + bytes(50), "a JPEG XL photo"),
+        ("b.jpg", b"\0\0\0\x0cJXL \r\n\x87\n" + bytes(50), "a JPEG XL photo"),
+        ("c.dcm", bytes(128) + b"DICM" + bytes(50), "a DICOM image"),
+        ("d.pdf", b"%PDF-1.7\n", "a PDF document"),
+        ("e.svg", b'<?xml version="1.0"?>\n<svg xmlns="...">', "an SVG drawing"),
+        ("f.CR3", b"\0\0\0\x18ftypcrx " + bytes(50), "a raw photo"),
+        ("g.nef", hostile.saved(PIL.Image.new("RGB", (4, 3)), "TIFF"), "a raw photo"),
+    ],
+)
+def test_pictures_of_other_kinds_are_named_as_what_they_are(tmp_path, name, start, what):
+    """A raw photo opens as its small preview: that is not the photo."""
+    (tmp_path / name).write_bytes(start)
+    with pytest.raises(PhotoError, match=f"{name} is {what}") as caught:
+        read_image(tmp_path / name)
+    assert caught.value.kind == "other_kind"
+
+
+def test_a_raw_photo_under_another_name_is_not_read_as_its_preview(tmp_path):
+    PIL.Image.new("RGB", (4, 3)).save(tmp_path / "photo.tif", tiffinfo={50706: b"\1\4\0\0"})
+    with pytest.raises(PhotoError, match="is a raw photo"):
+        read_image(tmp_path / "photo.tif")
 
 
 def test_names_a_photo_that_is_cut_short(tmp_path, make_photo):

@@ -14,16 +14,26 @@ from ..data import catalog, splits
 from ..data.images import VERSION
 from ..models import backbones, litert
 
+_RULES = {  # of the parameters that only some chapters have; None stands for what the chapter works out itself
+    "epochs": lambda value: value is None or _check.integer("epochs", value, 1, 1000),
+    "scratch_epochs": lambda value: _check.integer("scratch_epochs", value, 1, 1000),
+    "seeds": lambda value: _check.integer("seeds", value, 3, 50),
+    "wanted_error": lambda value: _check.share("wanted_error", value),
+    "photos_license": lambda value: value is None or _check.text("photos_license", value),
+    "model_path": lambda value: value is None or _check.text("model_path", value),
+    "effort": lambda value: _check.choice("effort", value, ("quick", "best")),
+    "full": lambda value: _check.choice("full", value, (False, True)),
+}
 _PACKAGES = ("tensorflow", "tensorflow-cpu", "keras", "numpy", "pandas", "scikit-learn", "pillow")
 
 
-def start(*, dataset, backbone, image_size, seed, photos_per_class=None, full=False, run_dir="runs/mine", **others):
+def start(*, dataset, backbone, image_size, seed, photos_per_class=None, run_dir="runs/mine", **others):
     """Check a chapter's parameters before any long work; return its run folder (Path), made if it is new.
 
     Raises ValueError that names the parameter and says what to do: also for a name that papermill set and
     that the chapter does not know, which papermill itself lets pass with a warning.
     """
-    known = {"dataset", "backbone", "image_size", "seed", "photos_per_class", "full", "run_dir", *others}
+    known = {"dataset", "backbone", "image_size", "seed", "photos_per_class", "run_dir", *others}
     stray = sorted(_injected() - known)
     if stray:
         raise ValueError(f"This chapter has no parameter {', '.join(stray)}; it knows {', '.join(sorted(known))}.")
@@ -33,7 +43,8 @@ def start(*, dataset, backbone, image_size, seed, photos_per_class=None, full=Fa
     _check.seed(seed)
     if photos_per_class is not None:
         _check.integer("photos_per_class", photos_per_class, 3, 10**9)
-    _check.choice("full", full, (False, True))
+    for name in others.keys() & _RULES.keys():
+        _RULES[name](others[name])
     return _make(run_dir)
 
 

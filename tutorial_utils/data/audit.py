@@ -26,6 +26,8 @@ _SUFFIXES = {
     "GIF": {".gif"},
     "TIFF": {".tif", ".tiff"},
     "HEIF": {".heic", ".heif", ".hif"},
+    "AVIF": {".avif"},
+    "JPEG2000": {".jp2", ".j2k", ".jpx", ".jpf", ".j2c", ".jpc"},
 }
 
 
@@ -43,6 +45,11 @@ KINDS = {
     "empty": Kind("error", "the file holds nothing (0 bytes)", f"copy it again; {TAKE_OUT}"),
     "not_a_photo": Kind("error", "the file is no photo of a kind that can be read", TAKE_OUT),
     "heif": Kind("error", "a HEIF photo, which needs the package pillow-heif", f"install it; else {TAKE_OUT}"),
+    "other_kind": Kind(
+        "error",
+        "a picture of a kind that is not read: raw, DICOM, SVG, ...",
+        f"save it as JPEG or PNG; else {TAKE_OUT}",
+    ),
     "too_large": Kind("error", "the file claims more pixels than a photo has", TAKE_OUT),
     "truncated": Kind("error", "the file ends before the picture does", f"copy it again; {TAKE_OUT}"),
     "floating": Kind("error", "its pixels are floating point numbers without a known white", TAKE_OUT),

@@ -19,7 +19,7 @@ import tqdm.auto
 from .. import _check, _files, _machine
 from . import images
 
-VERSION = 1  # of what is said of a photo; raise it when that changes
+VERSION = 2  # of what is said of a photo; raise it when that changes
 SEEN = 96  # pixels of the side at which brightness and sharpness are measured: about what a network uses
 SIDE = 48  # pixels of a thumbnail's side
 CACHED_FILES = 200  # of all data sets together; of the others, those used longest ago are deleted

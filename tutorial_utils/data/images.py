@@ -4,6 +4,7 @@ import functools
 import importlib.util
 import io
 import pathlib
+import re
 import struct
 import warnings
 import zlib
@@ -12,15 +13,33 @@ from typing import NamedTuple
 import numpy as np
 import PIL.Image
 import PIL.ImageCms
-import PIL.ImageOps
 
 from .. import _check
 
-FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")  # MPO, which some phones write, opens as JPEG
+FORMATS = (
+    "JPEG",
+    "PNG",
+    "WEBP",
+    "BMP",
+    "GIF",
+    "TIFF",
+    "AVIF",
+    "JPEG2000",
+)  # MPO, which some phones write, opens as JPEG
 VERSION = 1  # of the pixels that read_image returns; raise it when they change
 HEIF = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")  # what phones by Apple write
 warnings.filterwarnings("ignore", module=r"PIL\..*")  # odd EXIF or TIFF fields: nothing that a reader can act on
 PIL.Image.init()  # register the formats now: threads that opened photos at once would race to do it
+_RAW = {".dng", ".cr2", ".cr3", ".nef", ".arw", ".raf", ".orf", ".rw2", ".pef", ".srw"}  # what cameras call them
+_DNG = 50706  # a TIFF tag that only raw photos have; such a file opens as its small preview
+_OTHERS = (  # start of a file, or what stands in it; what it is; what to do
+    (rb"\xff\x0a|\0\0\0\x0cJXL ", "a JPEG XL photo", "save it as JPEG"),
+    (rb".{128}DICM", "a DICOM image", "export it as PNG from the program that shows it"),
+    (rb"%PDF", "a PDF document", "export its page as PNG"),
+    (rb"\s*(<\?xml.*)?<svg", "an SVG drawing", "export it as PNG"),
+)
+_TURNS = {2: "FLIP_LEFT_RIGHT", 3: "ROTATE_180", 4: "FLIP_TOP_BOTTOM", 5: "TRANSPOSE", 6: "ROTATE_270"}
+_TURNS |= {7: "TRANSVERSE", 8: "ROTATE_90"}  # orientation: what makes it upright
 _ORIENTATION, _EXIF, _TAKEN, _WRITTEN = 0x0112, 0x8769, 0x9003, 0x0132  # EXIF: which way up; when
 _FAILURES = (  # what decoders raise when they meet bytes that no camera has written
     OSError,
@@ -43,7 +62,7 @@ _SRGB = PIL.ImageCms.createProfile("sRGB")
 class PhotoError(ValueError):
     """A photo that cannot be read; the message names the file and says what to do.
 
-    kind : "missing", "empty", "not_a_photo", "heif", "too_large", "truncated", "floating" or "damaged"
+    kind : "missing", "empty", "not_a_photo", "heif", "other_kind", "too_large", "truncated", "floating" or "damaged"
     """
 
     def __init__(self, message, kind="damaged"):
@@ -70,7 +89,7 @@ class Header(NamedTuple):
 def read_image(path, size=None):
     """Read a photo as upright sRGB pixels (chapter 2).
 
-    path : str or Path; JPEG, PNG, WebP, BMP, GIF (first frame), TIFF or MPO
+    path : str or Path; JPEG, PNG, WebP, BMP, GIF (first frame), TIFF, AVIF, JPEG 2000 or MPO
     size : side in pixels of the square that the whole photo is stretched to; None keeps the photo's own size
     Returns uint8 (height, width, 3), 0-255. Resized by bilinear interpolation with antialiasing.
     Raises PhotoError, which names the file, for a file that is missing, damaged or no photo.
@@ -88,9 +107,13 @@ def decode(path, content=None):
     content : the file's bytes where they are at hand. Raises PhotoError as `read_image` does.
     """
     try:
-        with _open(path if content is None else io.BytesIO(content)) as image:
+        with _open(path, content) as image:
+            if image.format == "PNG":
+                image.load()  # before it is asked for EXIF, which reads the pixels too, and fails in silence
             header = _header(image)
-            return _rgb(PIL.ImageOps.exif_transpose(image)), header
+            image.load()  # a TIFF is turned by that
+            turn = _TURNS.get(_orientation(_tags(image)))
+            return _rgb(image.transpose(PIL.Image.Transpose[turn]) if turn else image), header
     except _FAILURES as error:
         raise _error(path, error) from error
 
@@ -104,8 +127,12 @@ def check_header(path):
         raise _error(path, error) from error
 
 
-def _open(path):
-    return PIL.Image.open(path, formats=_formats())
+def _open(path, content=None):
+    image = PIL.Image.open(path if content is None else io.BytesIO(content), formats=_formats())
+    if image.format == "TIFF" and (pathlib.Path(path).suffix.lower() in _RAW or _DNG in image.tag_v2):
+        image.close()
+        raise PIL.UnidentifiedImageError("a raw photo")
+    return image
 
 
 @functools.cache
@@ -120,17 +147,36 @@ def _formats():
 
 
 def _header(image):
-    tags = image.getexif()
-    taken = tags.get_ifd(_EXIF).get(_TAKEN) or tags.get(_WRITTEN)
+    tags = _tags(image)
+    taken = _tag(lambda: tags.get_ifd(_EXIF).get(_TAKEN)) or tags.get(_WRITTEN)
     return Header(
         image.format,
         image.mode,
         *image.size,
         bool(getattr(image, "is_animated", False)) and image.format != "MPO",
-        int(tags.get(_ORIENTATION) or 1),
+        _orientation(tags),
         bool(image.info.get("icc_profile")),
         taken if isinstance(taken, str) else None,
     )
+
+
+def _tags(image):
+    """Return what EXIF says of an image; nothing where it is written in a way that cannot be read."""
+    return _tag(image.getexif) or PIL.Image.Exif()
+
+
+def _tag(read):
+    try:
+        return read()
+    except _FAILURES:
+        return None
+
+
+def _orientation(tags):
+    """Return which way up a photo is, 1 (upright) to 8; some programs write the number as a byte, or a word."""
+    value = tags.get(_ORIENTATION)
+    value = value[0] if isinstance(value, (bytes, tuple)) and len(value) == 1 else value
+    return value if value in range(1, 9) else 1
 
 
 def _rgb(image):
@@ -166,8 +212,14 @@ def _error(path, error):
         return PhotoError(f"{path} is empty (0 bytes). Replace it or take it out of its folder.", "empty")
     if isinstance(error, PIL.UnidentifiedImageError):
         with open(path, "rb") as file:
-            start = file.read(12)
-        if start[4:8] == b"ftyp" and start[8:] in HEIF and "HEIF" not in _formats():
+            start = file.read(1024)
+        for pattern, what, step in _OTHERS:
+            if re.match(pattern, start, re.DOTALL):
+                return PhotoError(f"{path} is {what}, which is not read here. To use it, {step}.", "other_kind")
+        if path.suffix.lower() in _RAW or "raw photo" in text:
+            message = f"{path} is a raw photo, as cameras keep them. To use it, develop it and save it as JPEG."
+            return PhotoError(message, "other_kind")
+        if start[4:8] == b"ftyp" and start[8:12] in HEIF and "HEIF" not in _formats():
             message = f"{path} is a HEIF photo. To read it: pip install pillow-heif, or save it as JPEG."
             return PhotoError(message, "heif")
         known = ", ".join(_formats())
