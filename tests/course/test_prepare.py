@@ -99,8 +99,8 @@ BROKEN = [
     (cut_off, "13 of 24 photos cannot be used. Was the folder copied whole?"),
     (no_photos_of_a_class, "The class 'ill' would have no photo left"),
     (two_plants_a_class, "train, val and test need at least one group each"),
-    (four_photos, "The class 'ill' has 4 usable photo(s)"),
-    (one_picture, "The class 'ill' has 1 usable photo(s)"),
+    (four_photos, "Too few usable photos in 'ill' (4); a model"),
+    (one_picture, "Too few usable photos in 'ill' (1); a model"),
     (both_classes, "The class 'good' would have no photo left"),
 ]
 

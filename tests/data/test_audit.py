@@ -125,6 +125,12 @@ def test_classes_of_few_photos_are_told(counts, expected):
     assert (found["path"] == "").all()
 
 
+def test_classes_that_differ_in_case_blanks_or_form_only_are_told():
+    labels = np.repeat(["Cat", "cat ", "blüte", "blu\u0308te", "dog"], 20)
+    found = findings_of([f"{number}.jpg" for number in range(100)], labels)
+    assert found[["kind", "other"]].to_numpy().tolist() == [["alike", "Cat / cat "], ["alike", "blu\u0308te / blüte"]]
+
+
 def test_each_photo_is_named_with_the_one_that_is_most_like_it():
     pairs = pandas.DataFrame({"first": [0, 1, 0, 3], "second": [2, 2, 1, 22], "similarity": [0.96, 0.98, 1.0, 0.97]})
     names = [f"{number:02d}.jpg" for number in range(40)]

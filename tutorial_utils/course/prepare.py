@@ -70,10 +70,12 @@ def _check_enough(photos, kept):
             f"{lost:,} of {len(photos):,} photos cannot be used. Was the folder copied whole? Copy it again."
         )
     counts = kept["label"].value_counts()
-    if counts.min() < FEWEST:
+    few = counts[counts < FEWEST].sort_values()
+    if len(few):
+        named = ", ".join(f"{label!r} ({count})" for label, count in few.items())
         raise ValueError(
-            f"The class {counts.idxmin()!r} has {counts.min()} usable photo(s); a model and an honest test need at "
-            f"least {FEWEST} of each class. Collect more of it, or leave the class out."
+            f"Too few usable photos in {named}; a model and an honest test need at least {FEWEST} of each class. "
+            "Collect more, or leave these classes out."
         )
 
 

@@ -1,6 +1,7 @@
 """What is wrong with a folder of photos, before any model learns from it: a table of findings, and what to do."""
 
 import pathlib
+import unicodedata
 from typing import NamedTuple
 
 import numpy as np
@@ -76,6 +77,9 @@ KINDS = {
     "similar_elsewhere": Kind("warning", "nearly the same picture stands in another class", "look at both labels"),
     "suspect_label": Kind("warning", "a model that never saw it is surer of another class", "look at it"),
     "uneven": Kind("warning", "has far fewer photos than the largest class", "collect more, or weight the classes"),
+    "alike": Kind(
+        "warning", "is spelled nearly like another class", "if both are one class, rename one of the folders"
+    ),
     "few": Kind("warning", f"has fewer than {FEW} photos", "collect more before trusting any score"),
 }
 
@@ -232,13 +236,19 @@ def _duplicate_findings(photos, pairs):
 
 
 def _class_findings(photos):
-    """Yield ("", kind, class) for classes with few photos."""
+    """Yield ("", kind, class) for classes with few photos, or with names that differ in case, blanks or form only."""
     counts = photos["label"].value_counts()
     for label, count in counts.items():
         if count < FEW:
             yield "", "few", f"{label} ({count})"
         if count * UNEVEN < counts.max():
             yield "", "uneven", f"{label} ({count})"
+    by_spelling = {}
+    for label in counts.index:
+        by_spelling.setdefault("".join(unicodedata.normalize("NFKC", str(label)).casefold().split()), []).append(label)
+    for names in by_spelling.values():
+        if len(names) > 1:
+            yield "", "alike", " / ".join(sorted(names))
 
 
 def _label_findings(photos, probabilities):
