@@ -12,6 +12,7 @@ import pytest
 
 from tutorial_utils import __main__ as main
 from tutorial_utils.course import execution
+from tutorial_utils.data import layouts
 
 
 @pytest.fixture
@@ -66,7 +67,9 @@ def test_an_audit_tells_a_clean_folder_from_others(tmp_path, make_photo, capsys)
     for number in range(50):
         make_photo(tmp_path / "photos" / "ab"[number % 2] / f"{number:02d}.png", size=(80, 80), seed=number)
     assert main.main(["audit", str(tmp_path / "photos")]) == 0
-    assert capsys.readouterr().out == "2 classes from the folders a, b: 50 photos.\nNothing found.\n"
+    assert (
+        capsys.readouterr().out == f"2 classes from the folders a, b: 50 photos.\n{layouts.NO_GROUPS}\nNothing found.\n"
+    )
     (tmp_path / "photos" / "a" / "00.png").write_bytes(b"")
     shutil.copy(tmp_path / "photos" / "a" / "02.png", tmp_path / "photos" / "b" / "02.png")
     assert main.main(["audit", str(tmp_path / "photos")]) == 1

@@ -672,6 +672,7 @@ from tutorial_utils.course.summary import EvaluationSummary, verdict
 
 summary = EvaluationSummary(model_from=model_from, n_test=score.n, test_accuracy=score, accuracy_majority=majority)
 summary.enough_groups = not metrics.too_few_groups(test["group"])
+summary.grouped = not photos["group"].isin(set(photos["path"])).all()  # copies are grouped under one of their paths
 summary.add_classes(by_class, pairs)
 summary.temperature, summary.calibration_error = temperature, error_after
 summary.wanted_error, summary.threshold, summary.coverage, summary.risk = wanted_error, threshold, coverage, risk

@@ -455,6 +455,7 @@ from tutorial_utils.course.summary import EvaluationSummary, verdict
 
 summary = EvaluationSummary(n_test=score.n, test_accuracy=score, accuracy_majority=majority)
 summary.enough_groups = not metrics.too_few_groups(test["group"])
+summary.grouped = not photos["group"].isin(set(photos["path"])).all()  # copies are grouped under one of their paths
 summary.add_classes(by_class, metrics.confused_pairs(y_test, predicted, class_names, test["group"]))
 summary.temperature, summary.calibration_error = temperature, error
 summary.wanted_error, summary.threshold, summary.coverage, summary.risk = wanted_error, threshold, coverage, risk

@@ -56,6 +56,12 @@ def test_with_few_groups_nothing_is_called_better():
     assert TELLS_NOTHING not in said_of(many | {"enough_groups": True})
 
 
+def test_a_score_of_photos_each_taken_for_itself_says_so():
+    said = said_of(SCORE | {"grouped": False})
+    assert said.endswith("each is taken for itself: if some do, this score is too good.")
+    assert said_of(SCORE | {"grouped": True}) == said_of(SCORE)
+
+
 def triple(name, value, low, high):
     return {name: value, f"{name}_low": low, f"{name}_high": high}
 

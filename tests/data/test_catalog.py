@@ -8,7 +8,7 @@ import zipfile
 import pandas
 import pytest
 
-from tutorial_utils.data import catalog, splits
+from tutorial_utils.data import catalog, layouts, splits
 from tutorial_utils.leaves import dataset
 
 
@@ -93,7 +93,7 @@ def test_a_name_that_is_a_folder_too_is_told(tmp_path, monkeypatch):
 def test_how_a_folder_was_read_is_told(class_folders):
     told = []
     catalog.load_photos(class_folders, tell=told.append)
-    assert told == ["2 classes from the folders healthy, ill: 20 photos."]
+    assert told == ["2 classes from the folders healthy, ill: 20 photos.", layouts.NO_GROUPS]
 
 
 @pytest.mark.parametrize(

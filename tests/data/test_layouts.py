@@ -31,16 +31,17 @@ def test_a_folder_becomes_a_table(class_folders):
     assert photos["label"].value_counts().to_dict() == {"healthy": 10, "ill": 10}
     assert list(photos["label"].cat.categories) == ["healthy", "ill"]
     assert (photos["group"] == photos["path"]).all()
-    assert reading.lines == ["2 classes from the folders healthy, ill: 20 photos."]
+    assert reading.lines == ["2 classes from the folders healthy, ill: 20 photos.", layouts.NO_GROUPS]
     assert layouts.load_folder(class_folders).equals(photos)
 
 
 def test_groups_csv_says_what_belongs_together(class_folders):
     rows = [("healthy", "0.png", "plant 1"), ("healthy", "1.png", "plant 1")]
     pandas.DataFrame(rows, columns=["class", "file", "group"]).to_csv(class_folders / "groups.csv", index=False)
-    photos = layouts.load_folder(class_folders)
+    photos, lines = layouts.read_folder(class_folders)
     assert (photos["group"] == "plant 1").sum() == 2
     assert photos["group"].nunique() == 19
+    assert layouts.NO_GROUPS not in lines
 
 
 def test_a_relative_folder_starts_at_the_working_directory_else_at_the_project(
@@ -86,7 +87,7 @@ def test_a_split_is_kept(tmp_path, classes, names, told):
         classes(tmp_path / name)
     reading = layouts.read_folder(tmp_path)
     assert labels(reading) == {"cat": 3 * len(names), "dog": 3 * len(names)}
-    assert reading.lines == [f"2 classes, cat, dog, {told}"]
+    assert reading.lines == [f"2 classes, cat, dog, {told}", layouts.NO_GROUPS]
     first = reading.photos[reading.photos["path"].str.contains(f"/{names[0]}/")]
     assert set(first["split"]) == {"train"}
     assert reading.photos["split"].nunique() == len(names)
@@ -103,6 +104,7 @@ def test_a_part_whose_photos_have_no_classes_is_left_out(tmp_path, classes, make
         "2 classes, cat, dog, from train (6); the split is drawn from these.",
         "1 photos in pred are left out, the first: 1.png.",
         "1 photos in test have no class and are left out, the first: 1.png.",
+        layouts.NO_GROUPS,
     ]
 
 

@@ -25,6 +25,7 @@ class EvaluationSummary:
     test_accuracy: Interval | None = None
     accuracy_majority: float | None = None  # of always naming the most frequent class
     enough_groups: bool | None = None  # False: intervals are rough, so nothing is called better or worse
+    grouped: bool | None = None  # False: it is not known which photos show the same plant or object
     most_confused: str | None = None  # "a / b", the pair of classes that is mixed up most; "none"
     most_confused_share_low: float | None = None  # how often at least
     lowest_recall: str | None = None  # the class of which most is missed

@@ -22,6 +22,7 @@ _BESIDE = {  # what cameras, labelling tools and people put beside photos
     ".csv", ".tsv", ".xlsx", ".xls", ".ods", ".yaml", ".yml", ".md", ".html", ".htm", ".ini", ".db", ".log", ".lnk",
     ".url", ".py", ".ipynb", ".pkl", ".npy", ".npz", ".mat", ".cache", ".names", ".data", ".zip", ".part", ".tmp",
 }  # fmt: skip
+NO_GROUPS = "There is no groups.csv: each photo is taken for itself. If some show the same object, scores are too good."
 _READ = {"groups.csv", "corrections.csv"}
 _SHOWN = 5  # names in a sentence
 
@@ -62,7 +63,8 @@ def read_folder(folder, check=True):
     reading = _from_table(root, table, column) if table else _from_folder(root, outer)
     if check:
         check_headers(reading.photos["path"])
-    return reading
+    alone = bool((reading.photos["group"] == reading.photos["path"]).all())
+    return reading._replace(lines=reading.lines + [NO_GROUPS] * alone)
 
 
 def locate(folder):
