@@ -93,3 +93,12 @@ def test_a_chosen_point_shows_its_photo(tmp_path, make_photo):
     assert "There is no file" in view.value  # and the control lives on
     picture.chosen = 0
     assert 'alt="Photo 0 of the class ill"' in view.value
+
+
+def test_names_of_classes_come_out_as_they_are():
+    """A leading _ means "not in the legend" to Matplotlib, and two dollars a formula."""
+    names = ["_other", "$1", "$5", "a|b", "<i>x", "nan"]
+    ax, _ = feature_extraction.draw_map(np.random.default_rng(0).random((12, 2)), np.arange(12) % 6, names)
+    legend = ax.figure.legends[0].get_texts()
+    assert [text.get_text() for text in legend] == names
+    assert not any(text.get_parse_math() for text in legend)

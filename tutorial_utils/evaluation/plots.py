@@ -17,6 +17,8 @@ from PIL.PngImagePlugin import PngInfo
 
 from .. import _files
 
+plt.rcParams["text.parse_math"] = False  # names of classes and files may hold dollars
+
 # Colors that people with any color vision can tell apart: Okabe and Ito (2008), Color Universal Design.
 PALETTE = {
     "blue": "#0072B2",

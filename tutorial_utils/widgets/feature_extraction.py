@@ -76,7 +76,8 @@ def draw_map(places, labels, class_names, title="Photos with like features lie n
     ax.set(title=title, xlabel="first direction of the map (no unit)", ylabel="second direction (no unit)")
     ax.set_xticks([])
     ax.set_yticks([])
-    ax.figure.legend(loc="outside right upper", fontsize=8, title="class")
+    # named one by one: else a class called _other would be missing
+    ax.figure.legend(ax.lines, list(class_names), loc="outside right upper", fontsize=8, title="class")
     return ax, f"{title}: {len(labels)} photos of {len(class_names)} classes as points"
 
 
