@@ -77,7 +77,7 @@ def test_fine_tuning_moves_the_base_but_no_statistics(parts):
 
 
 def test_a_head_on_all_layers_learns_two_colors_and_the_base_can_be_tuned_from_there(parts, toy, tmp_path, monkeypatch):
-    """The frozen phase changes nothing in the base; fine-tuning changes its first layer, no statistics, no head."""
+    """The frozen phase changes nothing in the base; fine-tuning its first layer, no statistics; the head is softer."""
     monkeypatch.setenv("TUTORIAL_CACHE", str(tmp_path / "cache"))
     train, validation, test = parts
     before = [weight.copy() for weight in toy.base.get_weights()]
@@ -97,7 +97,7 @@ def test_a_head_on_all_layers_learns_two_colors_and_the_base_can_be_tuned_from_t
     assert history.index.tolist() == [0, 1]
     assert not np.array_equal(seen[0][0], kernel)
     for old, new in zip(head, seen[0][-2:], strict=True):
-        np.testing.assert_array_equal(old, new)
+        np.testing.assert_allclose(new, old / 3, rtol=1e-6)
     for old, new in zip(statistics, freezing.batch_norm_statistics(toy.base), strict=True):
         np.testing.assert_array_equal(old, new)
 

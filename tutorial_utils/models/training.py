@@ -14,6 +14,7 @@ from ..data import pipeline
 from . import checkpoints, features, freezing, heads
 
 STEPS = 100  # of fine-tuning, at least
+SOFTER = 3.0  # by this the logits of a head on all layers are divided before the base learns to serve it
 BAR = functools.partial(tqdm.auto.trange, desc="epochs")
 
 
@@ -102,8 +103,9 @@ def fine_tune(model, base, train, validation, epochs=None, learning_rate=3e-4, l
     """Phase 2: let the base learn at a small rate, in place; return the history (chapter 4).
 
     model : joined model whose head is trained already, or its suffix (`fine_tune_stored`); base : its base. A head on
-        all layers stays as it is, and the base learns to serve it: it weighs so many numbers that a step of the
-        rate on each would throw the probabilities about (benchmarks/README.md)
+        all layers stays as it is, but softer, and the base learns to serve it (benchmarks/README.md): it weighs so many
+        numbers that a step of the rate on each would throw the answers about, and it is so sure of the photos that it
+        learned from that they would teach nothing more. Softer (its logits are divided by SOFTER), it answers the same
     train, validation : batches of (images, labels), as from pipeline.batches; validation None: the last epoch is kept.
         So once every choice is made, the validation photos may join the training photos
     epochs : None for what `epochs_for` says
@@ -129,7 +131,10 @@ def start_fine_tuning(model, base, learning_rate=3e-4, last=None):
     """Say which weights of a model learn, and compile it: what `fine_tune` does before its first step; see there."""
     freezing.unfreeze(base, last)
     head = model.layers[-1]
-    head.trainable = head.input_shape[-1] != 2 * sum(x.shape[-1] for x in features.block_outputs(base))  # of all layers
+    on_all_layers = head.input_shape[-1] == 2 * sum(maps.shape[-1] for maps in features.block_outputs(base))
+    head.trainable = not on_all_layers
+    if on_all_layers:
+        head.set_weights([weights / SOFTER for weights in head.get_weights()])
     _compile(model, learning_rate)
 
 
