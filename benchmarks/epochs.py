@@ -84,7 +84,8 @@ def measure(photos, set, image_size, photos_per_class, seed):
         options = dict(learning_rate=rate, callbacks=[weights])
         if strategy == "all":
             batches = training.augmented_batches(train, image_size, seed)
-            history = training.fine_tune(model, backbone.base, batches, val_batches, **options)
+            epochs = training.epochs_for(int(batches.cardinality()), fewest=8)
+            history = training.fine_tune(model, backbone.base, batches, val_batches, epochs, **options)
         else:
             given = (backbone, model.layers[-1], train, validation, image_size)
             history = training.fine_tune_stored(*given, views=4, seed=seed, **options)

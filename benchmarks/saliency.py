@@ -41,7 +41,8 @@ def measure(photos, set, backbone, image_size, seed):
         rows = [row for name, model in models.items() for row in _on_all(name, model, asked, image_size)]
         model = models["frozen"]  # from here on, the base that both share changes
         batches = training.augmented_batches(train, image_size, seed)
-        training.fine_tune(model, borrowed.base, batches, pipeline.batches(validation, image_size))
+        epochs = training.epochs_for(int(batches.cardinality()), fewest=8)
+        training.fine_tune(model, borrowed.base, batches, pipeline.batches(validation, image_size), epochs)
         rows += _on_all("fine-tuned", model, asked, image_size)
     rows += score("fine-tuned", model, "plain", test, image_size, maps=("last", "finer", "occlusion"))
     for draw in range(SHUFFLES):

@@ -106,7 +106,7 @@ def probabilities(scores):
 
 
 def tuned(where, seed, image_size):
-    """Return the model that training.fine_tune makes of a set by its defaults; kept in the cache."""
+    """Return the model that training.fine_tune makes of a set from a head on the last layer; kept in the cache."""
     import keras
 
     from tutorial_utils import _files
@@ -121,7 +121,8 @@ def tuned(where, seed, image_size):
     keras.utils.set_random_seed(seed)
     model, _ = training.train_frozen(borrowed, train, validation, image_size)
     batches = training.augmented_batches(train, image_size, seed)
-    training.fine_tune(model, borrowed.base, batches, pipeline.batches(validation, image_size))
+    epochs = training.epochs_for(int(batches.cardinality()), fewest=8)
+    training.fine_tune(model, borrowed.base, batches, pipeline.batches(validation, image_size), epochs)
     path.parent.mkdir(parents=True, exist_ok=True)
     model.save(path)
     return model

@@ -147,16 +147,16 @@ def converted(clock, backbone, folder, image_size, seed):
 
 
 def chapters(clock, backbone, folder, image_size, seed):
-    """What chapters 3 and 4 do: the logistic head, then all layers on augmented photos, where nothing can be stored."""
+    """What chapters 3 and 4 do: a head on all layers, then all layers on augmented photos, where nothing can be stored."""
     from tutorial_utils.data import pipeline
     from tutorial_utils.models import training
 
     train, validation, test = tables(folder)
     clock.start()
-    model, _ = training.train_frozen(backbone, train, validation, image_size, seed=seed)
+    model, _ = training.train_frozen(backbone, train, validation, image_size, layers="all", seed=seed)
     clock.phase("head")
     clock.start()
-    augmented = pipeline.batches(train, image_size, shuffle=True, augmentation=pipeline.augmentation(seed), seed=seed)
+    augmented = training.augmented_batches(train, image_size, seed)
     training.fine_tune(model, backbone.base, augmented, pipeline.batches(validation, image_size))
     clock.phase("finetune")
     return model.predict(pipeline.batches(test, image_size), verbose=0), pipeline.labels(test)
