@@ -147,7 +147,7 @@ def converted(clock, backbone, folder, image_size, seed):
 
 
 def chapters(clock, backbone, folder, image_size, seed):
-    """What chapters 3 and 4 do: a head on all layers, then all layers on augmented photos, where nothing can be stored."""
+    """What chapters 3 and 4 do: a head on all layers, then all layers learn on augmented photos; nothing is stored."""
     from tutorial_utils.data import pipeline
     from tutorial_utils.models import training
 

@@ -347,12 +347,12 @@ assert not as_told or too_high > 3e-4
 # The usual recipe is timid. With BatchNormalization safe, **all** layers of the base may learn, at a larger rate, on
 # photos that are flipped and turned anew in every epoch, with the optimizer AdamW. The rate rises from almost nothing
 # over the first fifth of the training (the *warm-up*: large steps at the start would undo much of what was borrowed)
-# and then falls to zero along half a cosine. The head does not learn: it weighs thousands of numbers, and a step on each
-# of them at once would throw its answers about. But it is made less sure: its logits are divided by three. That changes
-# no answer, and it leaves something to learn, for a head that is sure of every training photo already has no loss left
-# to bring down. The validation photos decide which epoch is kept: the latest one whose accuracy is at most a standard
-# error below the highest. So few photos cannot tell such epochs apart, and in the latest the rate has fallen furthest.
-# It takes four epochs, or as many more as make a hundred steps; where photos are few, smaller batches.
+# and then falls to zero along half a cosine. The head does not learn: it weighs thousands of numbers, and a step on
+# each of them at once would throw its answers about. But it is made less sure: its logits are divided by three. That
+# changes no answer, and it leaves something to learn, for a head that is sure of every training photo already has no
+# loss left to bring down. The validation photos decide which epoch is kept: the latest one whose accuracy is at most a
+# standard error below the highest. So few photos cannot tell such epochs apart, and in the latest the rate has fallen
+# furthest. It takes four epochs, or as many more as make a hundred steps; where photos are few, smaller batches.
 
 # %%
 model.set_weights(start)  # both recipes start from the same frozen model
