@@ -1,6 +1,7 @@
 """Chapter 8 on a folder: what it leaves, and how it ends where the folder is not fit."""
 
 import json
+import pathlib
 import re
 import shutil
 import subprocess
@@ -33,6 +34,30 @@ def test_a_folder_that_is_not_fit_stops_with_a_sentence(root, class_folders, tmp
         if output["output_type"] == "error"
     ]
     assert [len(output["traceback"]) for output in failed] == [1]  # a line, and no wall
+
+
+@pytest.mark.slow
+def test_a_zip_of_a_set_that_is_split_already_becomes_a_quick_model(root, cells, tmp_path):  # noqa: F811
+    """Its classes have names that plots read their own way: a formula, and nothing for a legend."""
+    names, sides = dict(zip(sorted(path.name for path in cells.iterdir()), ["$1", "_$2"], strict=True)), {}
+    for place, path in enumerate(sorted(cells.rglob("*.png"))):
+        part = ("train", "train", "train", "valid", "test")[place % 5]
+        target = tmp_path / "pets" / part / names[path.parent.name] / path.name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, target)
+        sides[path.name] = {"valid": "val"}.get(part, part)
+    archive = shutil.make_archive(str(tmp_path / "pets"), "zip", tmp_path, "pets")
+    options = ["-p", "dataset", archive, "-p", "image_size", 96, "-p", "effort", "quick"]
+    process, metrics, text = papermill(root, CHAPTER, tmp_path, *options)
+    assert process.returncode == 0, process.stderr[-3000:]
+    kept = pandas.read_csv(tmp_path / "run" / "splits.csv")
+    assert {pathlib.Path(path).name: part for path, part in zip(kept["path"], kept["split"], strict=True)} == sides
+    assert "from train (18), valid (6), test (6), whose split is kept" in text
+    assert metrics["strategy"] == "a head on all layers of the frozen base"
+    assert (tmp_path / "run" / "labels.txt").read_text() == "$1\n_$2\n"
+    assert r"one of 2 classes for a photo: \$1, \_\$2." in (tmp_path / "run" / "model_card.md").read_text()
+    for word in ("Warning", "retracing"):
+        assert word not in text
 
 
 @pytest.mark.slow
