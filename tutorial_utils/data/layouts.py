@@ -164,23 +164,21 @@ def _passed_over(root):
 
 def _from_classes(root, folders, outer=False):
     """Read class folders; what lies deeper belongs to a class named by its path, or, with `outer`, to the outer one."""
-    rows = []
-    for folder in folders:
-        files, _ = photos_below(folder)
-        if not outer:
-            _check_depth(root, folder, files)
-        rows += [
-            (str(path), folder.name if outer else path.parent.relative_to(root).as_posix(), path.name) for path in files
-        ]
-        if not files:
-            rows.append(("", folder.name, ""))
-    photos = pandas.DataFrame(rows, columns=["path", "label", "name"]).astype({"path": object})
-    empty = photos.loc[photos["path"] == "", "label"].tolist()
+    found = {folder: photos_below(folder)[0] for folder in folders}
+    empty = [folder.name for folder, files in found.items() if not files]
     if empty:
-        which = f"{_named(empty)} hold no photos. Add some or remove the folders."
-        if len(empty) == 1:
-            which = f"{empty[0]} holds no photos. Add some or remove the folder."
-        raise ValueError(f"In {root} the class folder{'s' if len(empty) > 1 else ''} {which}")
+        which = "folder {} holds no photos. Add some or remove the folder."
+        if len(empty) > 1:
+            which = "folders {} hold no photos. Add some or remove the folders."
+        raise ValueError(f"In {root} the class {which.format(_named(empty))}")
+    if not outer:
+        _check_depth(root, found)
+    rows = [
+        (str(path), folder.name if outer else path.parent.relative_to(root).as_posix())
+        for folder, files in found.items()
+        for path in files
+    ]
+    photos = pandas.DataFrame(rows, columns=["path", "label"]).astype({"path": object})
     names = sorted(photos["label"].unique())
     photos["label"] = pandas.Categorical(photos["label"], categories=names)
     lines = [f"{len(names)} classes from the folders {_named(names)}: {len(photos):,} photos."]
@@ -189,7 +187,7 @@ def _from_classes(root, folders, outer=False):
     if all(name.isdigit() for name in names) and names != sorted(names, key=int):
         lines.append(f"The classes are in the order of text, not of numbers: {_named(names)}.")
     groups, told = _groups(root, photos)
-    return Reading(photos.drop(columns="name").assign(group=groups), lines + told)
+    return Reading(photos.assign(group=groups), lines + told)
 
 
 def _groups(root, photos):
@@ -201,15 +199,18 @@ def _groups(root, photos):
     return pandas.Series(groups, index=photos.index, dtype=object), lines
 
 
-def _check_depth(root, folder, files):
+def _check_depth(root, found):
     """Raise ValueError if a folder holds photos and folders with photos: are these classes, or only order in one?"""
-    deeper = sorted({path.parent for path in files} - {folder})
-    if deeper and any(path.parent == folder for path in files):
-        raise ValueError(
-            f"{folder} holds photos, and so does {deeper[0].relative_to(root).as_posix()} inside it. If all of these "
-            f"are of one class, give {root}/* as the data set; if not, move the photos of {folder.name} into a folder "
-            "of their own."
-        )
+    holding = {path.parent for files in found.values() for path in files}
+    for inner in sorted(holding):
+        above = holding & set(inner.parents)
+        if above:
+            folder = min(above)
+            raise ValueError(
+                f"{folder} holds photos, and so does {inner.relative_to(root).as_posix()} inside it. If all of these "
+                f"are of one class, give {root}/* as the data set; if not, move the photos of {folder.name} into a "
+                "folder of their own."
+            )
 
 
 def _from_split(root, parts):
@@ -225,7 +226,7 @@ def _from_split(root, parts):
             read[part] = found
         else:
             lines.append(_left_out(photos_below(folder)[0], f"in {folder.name} have no class and"))
-    if not read:
+    if "train" not in read:
         raise ValueError(_like_a_split(root, parts))
     names = sorted(set().union(*(reading.photos["label"].cat.categories for reading in read.values())))
     _check_same_classes(root, read, names)
@@ -258,10 +259,10 @@ def _check_same_classes(root, read, names):
 
 def _like_a_split(root, parts):
     """Return the sentence for a split whose photos have no classes."""
-    names = [folder.name for folder in parts.values()]
-    files, _ = photos_below(parts.get("train", next(iter(parts.values()))))
+    names = " and ".join(folder.name for folder in parts.values())
+    files, _ = photos_below(parts["train"])
     return (
-        f"{' and '.join(names)} in {root} look like a split, not like classes, and hold no class folders. "
+        f"{names} in {root} look like a split, not like classes, and {parts['train'].name} holds no class folders. "
         f"{_how_to_go_on(files)} (If they are classes, give {root}/* as the data set.)"
     )
 
