@@ -743,7 +743,7 @@ means.style.format(precision=1).set_caption("Right (%), frozen and fine-tuned, a
 
 # %% [markdown]
 # An interval above zero says that fine-tuning helped in that split, beyond the luck of its test photos. (The splits of
-# a set share its photos, so five lines tell less than five sets would.) It is often said that the farther set gains
+# a set share its photos, so its lines tell less than as many sets would.) It is often said that the farther set gains
 # more. How far a set is from ImageNet is one thing, and what there is to see in its photos that the frozen base does
 # not see yet is another.
 
