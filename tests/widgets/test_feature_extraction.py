@@ -1,5 +1,6 @@
 """The controls of chapter 3 are moved without a browser: what is shown follows."""
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
@@ -102,3 +103,4 @@ def test_names_of_classes_come_out_as_they_are():
     legend = ax.figure.legends[0].get_texts()
     assert [text.get_text() for text in legend] == names
     assert not any(text.get_parse_math() for text in legend)
+    plt.close(ax.figure)
