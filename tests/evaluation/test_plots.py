@@ -296,7 +296,7 @@ def test_accuracy_by_number_draws_what_there_is():
 
 
 def test_accuracy_by_number_needs_a_strategy():
-    with pytest.raises(ValueError, match="scratch, head, last, all; got 4 rows without"):
+    with pytest.raises(ValueError, match="scratch, head, layers, tuned; got 4 rows without"):
         plots.plot_by_photos(trainings(["odd"], ["other"]))
 
 
