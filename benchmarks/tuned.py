@@ -4,11 +4,13 @@
 
 Each set as it is usually scored: solar_cells 75 to 25, magnetic_tile in five folds by group, pooled, any other 70 to 10
 to 20 by group. Validation photos, always taken from those to learn from, choose the epoch and nothing else does. A row
-a test photo and seed is kept (tuned_photos.csv): its group, and whether each way was right. So the seeds can be pooled,
-all answers about a photo and its group drawn together. tuned.csv, a row a set and seed, is made of it.
+a test photo and seed is kept (tuned_photos.csv): its group, of a path the last two parts, and which ways were right. So
+the seeds can be pooled, all answers about a photo and its group drawn together. tuned.csv, a row a set and seed, is
+made of it.
 """
 
 import argparse
+import pathlib
 import time
 
 import numpy as np
@@ -69,7 +71,8 @@ def measure(photos, set, backbone, image_size, seed):
         said["tuned"] = metrics.predict(model, test_batches)[1]
         right = {name: (each.argmax(axis=1) == labels).astype(int) for name, each in said.items()}
         rows += [
-            {"group": group} | {name: int(each[place]) for name, each in right.items()}
+            {"group": "/".join(pathlib.PurePath(group).parts[-2:])}
+            | {name: int(each[place]) for name, each in right.items()}
             for place, group in enumerate(test["group"])
         ]
     return [row | {"seconds": round(seconds)} for row in rows]

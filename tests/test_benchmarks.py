@@ -1,5 +1,6 @@
 import json
 import pathlib
+import re
 import subprocess
 import sys
 
@@ -92,6 +93,11 @@ def test_a_grid_is_timed_twice_and_nothing_of_it_runs_twice(tmp_path):
     assert (told["runs"], told["ended_well"], told["run_twice"]) == (2, 1, 1)  # what failed is tried again
     assert runs["metrics_score"].tolist()[0] == 10
     assert told["seconds"] > 0
+
+
+def test_no_table_holds_a_path_of_the_machine_that_made_it(root):
+    for path in (root / "benchmarks").glob("*.csv"):
+        assert not re.search(r"(^|,)(/|[A-Z]:)", path.read_text(encoding="utf-8"), re.MULTILINE), path.name
 
 
 def test_scores_of_a_split_are_those_of_its_photos():
