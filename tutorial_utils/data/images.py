@@ -16,16 +16,8 @@ import PIL.ImageCms
 
 from .. import _check
 
-FORMATS = (
-    "JPEG",
-    "PNG",
-    "WEBP",
-    "BMP",
-    "GIF",
-    "TIFF",
-    "AVIF",
-    "JPEG2000",
-)  # MPO, which some phones write, opens as JPEG
+# MPO, which some phones write, opens as JPEG
+FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "AVIF", "JPEG2000")
 VERSION = 1  # of the pixels that read_image returns; raise it when they change
 HEIF = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")  # what phones by Apple write
 warnings.filterwarnings("ignore", module=r"PIL\..*")  # odd EXIF or TIFF fields: nothing that a reader can act on
