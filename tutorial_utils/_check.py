@@ -18,6 +18,13 @@ def choice(name, value, allowed):
     return value
 
 
+def boolean(name, value):
+    """Return `value` if it is True or False; raise ValueError otherwise, as for a text that papermill made of one."""
+    if not isinstance(value, bool):
+        raise ValueError(f"{name} must be True or False; got {value!r}.")
+    return value
+
+
 def share(name, value):
     """Return `value` if it is a number between 0 and 1, neither of them; raise ValueError otherwise."""
     if isinstance(value, bool) or not isinstance(value, numbers.Real) or not 0 < value < 1:

@@ -172,9 +172,8 @@ counts = photos["label"].value_counts(sort=False)
 turned = (stats["orientation"] > 4).to_numpy()  # stored on their side
 width, height = np.where(turned, [stats["height"], stats["width"]], [stats["width"], stats["height"]]).astype(int)
 
-figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.2), layout="constrained")
-left.barh(counts.index, counts, color=plots.PALETTE["blue"])
-left.set(title="Photos of each class", xlabel="photos", ylabel="class")
+figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.2 if len(counts) <= 12 else 5.6), layout="constrained")
+plots.plot_class_counts(counts, left)
 right.scatter(width, height, s=8, alpha=0.5, color=plots.PALETTE["blue"])
 right.set(title="Sizes of the photos", xlabel="width (pixels)", ylabel="height (pixels)")
 plots.show(
@@ -640,8 +639,9 @@ few_photos = splits.sample_per_class(looked_at, 30, seed=seed)
 few_photos["path"] = [lay_on_table(number, row) for number, row in enumerate(few_photos.itertuples())]
 
 # %%
-shown = [read_image(path) for path in few_photos.groupby("label", observed=True)["path"].first()]
-figure = plots.photo_grid(shown, titles=class_names, columns=6, title="Each class on a table of its own")
+some = few_photos.drop_duplicates("label").sort_values("label").iloc[plots.named_places(len(class_names))]
+shown = [read_image(path) for path in some["path"]]
+figure = plots.photo_grid(shown, titles=list(some["label"]), columns=6, title="Each class on a table of its own")
 plots.show(
     figure,
     "One photo of each class with a thin gray border, a little lighter from class to class",

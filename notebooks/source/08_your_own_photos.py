@@ -39,7 +39,8 @@ import keras
 from tutorial_utils.course import run_folder
 
 started = time.perf_counter()
-image_size = image_size or (128 if dataset == "leaves" else 224)
+if image_size is None:
+    image_size = 128 if dataset == "leaves" else 224
 parameters = dict(dataset=dataset, backbone=backbone, image_size=image_size, seed=seed, epochs=epochs)
 parameters |= dict(photos_per_class=photos_per_class, wanted_error=wanted_error, photos_license=photos_license)
 parameters |= dict(effort=effort, run_dir=run_dir)

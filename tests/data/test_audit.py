@@ -3,12 +3,13 @@ import sys
 
 import numpy as np
 import pandas
+import PIL.Image
 import pytest
 
 from tests.data import hostile
 from tutorial_utils.data import audit, image_stats, splits
 
-UNREADABLE = {"missing", "empty", "not_a_photo", "heif", "too_large", "truncated", "floating", "damaged"}
+UNREADABLE = {"missing", "empty", "not_a_photo", "heif", "too_large", "truncated", "incomplete", "floating", "damaged"}
 
 
 @pytest.fixture(scope="module")
@@ -71,6 +72,7 @@ ORDINARY = {
     "brightness": 120.0,
     "contrast": 40.0,
     "sharpness": 0.8,
+    "highest": 250,
 }
 NONE = pandas.DataFrame({"first": [], "second": [], "similarity": []}, dtype=int)
 
@@ -274,3 +276,18 @@ def test_a_class_without_photos_makes_no_warning(recwarn):
     rows, _ = audit.find_label_issues([0, 0, 1], np.array([[0.9, 0.1, 0.0], [0.8, 0.2, 0.0], [0.3, 0.7, 0.0]]))
     assert len(rows) == 0
     assert not recwarn.list
+
+
+@pytest.mark.parametrize(("bits", "said"), [(10, "0 to 1,023"), (12, "0 to 4,095"), (16, None)])
+def test_a_16_bit_file_of_fewer_bits_is_named_with_its_range(tmp_path, bits, said):
+    gray = np.asarray(hostile.picture().convert("L"), np.uint16)
+    PIL.Image.fromarray(gray << (bits - 8)).save(tmp_path / "deep.png")
+    found = audit.audit_photos(table([tmp_path / "deep.png"]), progress=False)
+    assert found[found["kind"] == "dim"]["other"].tolist() == ([said] if said else [])
+
+
+def test_a_photo_that_has_lost_its_lower_part_is_found(tmp_path):
+    content = hostile.saved(hostile.picture(), "JPEG")
+    (tmp_path / "cut.jpg").write_bytes(content[: len(content) // 2] + b"\xff\xd9")
+    found = audit.audit_photos(table([tmp_path / "cut.jpg"]), progress=False)
+    assert found["kind"].tolist()[0] == "incomplete"

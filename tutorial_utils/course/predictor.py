@@ -14,7 +14,7 @@ import tqdm
 
 from .. import _files, _machine
 from ..data import layouts
-from ..data.images import PhotoError, read_image
+from ..data.images import PhotoError, check_complete, read_image
 from ..evaluation import ood, saliency
 from ..models import import_model
 
@@ -150,7 +150,9 @@ def _table(predictor, paths, read):
 def _read(path, image_size):
     """Return pixels, uint8 (image_size, image_size, 3), or why there are none (str)."""
     try:
-        return read_image(path, image_size)
+        pixels = read_image(path, image_size)
+        check_complete(path, pathlib.Path(path).read_bytes())
+        return pixels
     except PhotoError as error:
         return str(error)
 

@@ -53,7 +53,7 @@ def prepare_photos(dataset, run, seed=0, photos_per_class=None, progress=True):
         stats = image_stats.compute_stats(photos, progress)
         findings = audit.audit_photos(photos, stats, progress=progress)
         kept = audit.drop_unusable(photos, findings, run)
-        _check_enough(photos, kept)
+        _check_enough(photos, kept, findings)
         rows = photos["path"].isin(set(kept["path"])).to_numpy()
         stats = stats[rows].reset_index(drop=True)
         return PreparedPhotos(splits.split(kept, seed, stats=stats), stats, findings, len(photos) - len(kept))
@@ -62,9 +62,15 @@ def prepare_photos(dataset, run, seed=0, photos_per_class=None, progress=True):
     _stop(run, dataset, reason, findings)
 
 
-def _check_enough(photos, kept):
+def _check_enough(photos, kept, findings):
     """Raise ValueError if so much was taken out that the folder is broken, or a class is left with too few photos."""
     lost = len(photos) - len(kept)
+    heif = (findings["kind"] == "heif").sum()
+    if heif > MOST_LOST * lost > 0 and lost > MOST_LOST * len(photos):
+        raise ValueError(
+            f"{heif:,} of {len(photos):,} photos are HEIF, as phones by Apple keep them. Read them with: "
+            "pip install pillow-heif, then start again. Or save them as JPEG."
+        )
     if lost > MOST_LOST * len(photos):
         raise ValueError(
             f"{lost:,} of {len(photos):,} photos cannot be used. Was the folder copied whole? Copy it again."

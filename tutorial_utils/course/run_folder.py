@@ -8,43 +8,52 @@ import platform
 import sys
 
 import keras
+import threadpoolctl
 
 from .. import _check, _files
 from ..data import catalog, splits
 from ..data.images import VERSION
-from ..models import backbones, litert
+from ..models import backbones, import_model, litert
 
-_RULES = {  # of the parameters that only some chapters have; None stands for what the chapter works out itself
+_RULES = {  # of every parameter of a chapter or lab; None stands for what the notebook works out itself
+    "dataset": catalog.check_dataset,
+    "backbone": lambda value: _check.choice("backbone", value, backbones.NAMES),
+    "image_size": _check.image_size,
+    "seed": _check.seed,
+    "photos_per_class": lambda value: value is None or _check.integer("photos_per_class", value, 3, 10**9),
     "epochs": lambda value: value is None or _check.integer("epochs", value, 1, 1000),
     "scratch_epochs": lambda value: _check.integer("scratch_epochs", value, 1, 1000),
     "seeds": lambda value: _check.integer("seeds", value, 3, 50),
     "wanted_error": lambda value: _check.share("wanted_error", value),
     "photos_license": lambda value: value is None or _check.text("photos_license", value),
-    "model_path": lambda value: value is None or _check.text("model_path", value),
+    "model_path": lambda value: value is None or import_model.check_file(_check.text("model_path", value)),
+    "class_names": lambda value: value is None or import_model.read_class_names(value),
+    "pixels": lambda value: _check.choice("pixels", value, tuple(import_model.PIXELS)),
+    "output": lambda value: _check.choice("output", value, import_model.OUTPUTS),
     "effort": lambda value: _check.choice("effort", value, ("quick", "best")),
-    "full": lambda value: _check.choice("full", value, (False, True)),
+    "full": lambda value: _check.boolean("full", value),
+    "run_dir": lambda value: isinstance(value, pathlib.Path) or _check.text("run_dir", value),
 }
 _PACKAGES = ("tensorflow", "tensorflow-cpu", "keras", "numpy", "pandas", "scikit-learn", "pillow")
 
 
-def start(*, dataset, backbone, image_size, seed, photos_per_class=None, run_dir="runs/mine", **others):
-    """Check a chapter's parameters before any long work; return its run folder (Path), made if it is new.
+def start(*, run_dir="runs/mine", **others):
+    """Check a notebook's parameters before any long work; return its run folder (Path), made if it is new.
 
+    From here on linear algebra has one thread: a notebook's matrices are small, and threads that wait for each other
+    on a busy machine take ten times as long.
+    run_dir : path of the run folder; others : the other parameters of the notebook, by name, each with its value
     Raises ValueError that names the parameter and says what to do: also for a name that papermill set and
-    that the chapter does not know, which papermill itself lets pass with a warning.
+    that the notebook does not know, which papermill itself lets pass with a warning.
     """
-    known = {"dataset", "backbone", "image_size", "seed", "photos_per_class", "run_dir", *others}
-    stray = sorted(_injected() - known)
+    parameters = {**others, "run_dir": run_dir}
+    stray = sorted(_injected() - parameters.keys())
     if stray:
-        raise ValueError(f"This chapter has no parameter {', '.join(stray)}; it knows {', '.join(sorted(known))}.")
-    catalog.check_dataset(dataset)
-    _check.choice("backbone", backbone, backbones.NAMES)
-    _check.image_size(image_size)
-    _check.seed(seed)
-    if photos_per_class is not None:
-        _check.integer("photos_per_class", photos_per_class, 3, 10**9)
-    for name in others.keys() & _RULES.keys():
-        _RULES[name](others[name])
+        raise ValueError(f"This notebook has no parameter {', '.join(stray)}; it has {', '.join(sorted(parameters))}.")
+    for name, value in parameters.items():
+        if name in _RULES:  # whoever writes a notebook may have parameters of their own
+            _RULES[name](value)
+    threadpoolctl.threadpool_limits(1, user_api="blas")
     return _make(run_dir)
 
 
@@ -67,8 +76,6 @@ def _injected():
 
 
 def _make(run_dir):
-    if not isinstance(run_dir, (str, pathlib.Path)) or not str(run_dir):
-        raise ValueError(f"run_dir must be the path of a folder; got {run_dir!r}.")
     run = _files.run_path(run_dir)
     try:
         run.mkdir(parents=True, exist_ok=True)

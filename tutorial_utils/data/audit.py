@@ -53,7 +53,12 @@ KINDS = {
     ),
     "too_large": Kind("error", "the file claims more pixels than a photo has", TAKE_OUT),
     "truncated": Kind("error", "the file ends before the picture does", f"copy it again; {TAKE_OUT}"),
-    "floating": Kind("error", "its pixels are floating point numbers without a known white", TAKE_OUT),
+    "incomplete": Kind(
+        "error", "a part of the picture is lost: gray, shifted or foreign", f"copy it again; {TAKE_OUT}"
+    ),
+    "floating": Kind(
+        "error", "its pixels are floating point or negative numbers", f"save it with 8 or 16 bits a channel; {TAKE_OUT}"
+    ),
     "damaged": Kind("error", "the file cannot be decoded", f"copy it again; {TAKE_OUT}"),
     "label_conflict": Kind(
         "error", "the same picture stands in another class too", f"decide which is right; {TAKE_OUT}"
@@ -64,6 +69,11 @@ KINDS = {
     "palette": Kind("note", "stored with a palette of few colors", "nothing: it is converted"),
     "alpha": Kind("note", "has transparent parts", "nothing: they are laid on white"),
     "deep": Kind("note", "more than 8 bits a channel", "nothing: it is scaled to 8 bits"),
+    "dim": Kind(
+        "warning",
+        "a 16-bit file with values of fewer bits, so it is read as nearly black",
+        "multiply its values, so that white is 65,535",
+    ),
     "animated": Kind("warning", "holds several pictures; only the first is read", "check that the first is the one"),
     "turned": Kind("note", "stored turned, with a note which way is up", "nothing: it is turned upright"),
     "small": Kind("warning", f"a side is shorter than {SMALL} pixels", "take a larger photo if there is one"),
@@ -203,6 +213,9 @@ def _file_findings(photos, stats):
             "long": max(row.width, row.height) > LONG * min(row.width, row.height),
         }
         yield from ((path, kind, "") for kind, true in kinds.items() if true)
+        bits = next((bits for bits in (10, 12, 14) if kinds["deep"] and row.highest < 2 ** (bits - 8)), None)
+        if bits:
+            yield path, "dim", f"0 to {2**bits - 1:,}"
 
 
 def _pixel_findings(photos, stats):

@@ -19,7 +19,7 @@ import tqdm.auto
 from .. import _check, _files, _machine
 from . import images
 
-VERSION = 2  # of what is said of a photo; raise it when that changes
+VERSION = 3  # of what is said of a photo; raise it when that changes
 SEEN = 96  # pixels of the side at which brightness and sharpness are measured: about what a network uses
 SIDE = 48  # pixels of a thumbnail's side
 CACHED_FILES = 200  # of all data sets together; of the others, those used longest ago are deleted
@@ -32,7 +32,8 @@ def compute_stats(photos, progress=True):
     """Return a DataFrame, one row a photo, in the order and with the index of the photos table (chapter 2).
 
     Columns: `path`; `problem` (a PhotoError's kind, "" for a photo that can be read) and `reason`; `bytes`, `sha256`;
-    `format`, `mode`, `width`, `height`, `animated`, `orientation`, `profile`, `taken` as in images.Header;
+    `format`, `mode`, `width`, `height`, `animated`, `orientation`, `profile`, `taken` as in images.Header; `highest`,
+    the brightest value of a photo of more than 8 bits, as it is read (0-255);
     `brightness` and `contrast` (mean and deviation of the gray, 0-255), `sharpness` (deviation of its Laplacian over
     its own); `color` (mean R, G, B), `border` (corners and middles of the sides, R, G, B, 0-255), `thumbnail`
     (see there). Where a photo cannot be read, what needs its pixels is missing.
@@ -74,6 +75,7 @@ def _read_photo(path, gray):
         content = path.read_bytes()
         row |= {"bytes": len(content), "sha256": _files.sha256_of(content)}
         image, header = images.decode(path, content)
+        images.check_complete(path, content)
     except images.PhotoError as error:
         return row | {"problem": error.kind, "reason": str(error)}
     except OSError as error:
@@ -86,6 +88,7 @@ def _read_photo(path, gray):
     del around[4]  # the middle of the photo
     return row | {
         **header._asdict(),
+        "highest": image.convert("L").getextrema()[1] if header.mode.startswith("I") else None,
         "color": np.asarray(coarse, np.float32).mean(axis=(0, 1)),
         "border": np.array([image.getpixel(place) for place in around], np.uint8),
         "thumbnail": thumbnail(small),
@@ -116,6 +119,7 @@ _EMPTY = {
     "bytes": 0,
     "sha256": "",
     **dict.fromkeys(images.Header._fields),
+    "highest": None,
     "brightness": np.nan,
     "contrast": np.nan,
     "sharpness": np.nan,

@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 import PIL.Image
 import PIL.ImageCms
+import simplejpeg
 
 from .. import _check
 
@@ -21,6 +22,8 @@ FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "AVIF", "JPEG2000")
 VERSION = 1  # of the pixels that read_image returns; raise it when they change
 HEIF = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")  # what phones by Apple write
 warnings.filterwarnings("ignore", module=r"PIL\..*")  # odd EXIF or TIFF fields: nothing that a reader can act on
+MOST_PIXELS = 2 * 89_478_485  # where Pillow stops, lest a small file fill the memory; a larger JPEG is read smaller
+PIL.Image.MAX_IMAGE_PIXELS = None  # so that it can be: `_open` looks at the size
 PIL.Image.init()  # register the formats now: threads that opened photos at once would race to do it
 _RAW = {".dng", ".cr2", ".cr3", ".nef", ".arw", ".raf", ".orf", ".rw2", ".pef", ".srw"}  # what cameras call them
 _DNG = 50706  # a TIFF tag that only raw photos have; such a file opens as its small preview
@@ -49,12 +52,19 @@ _FAILURES = (  # what decoders raise when they meet bytes that no camera has wri
     PIL.Image.DecompressionBombError,
 )
 _SRGB = PIL.ImageCms.createProfile("sRGB")
+_LOST = re.compile(  # what libjpeg says where a part of the picture is lost; it warns of harmless things too
+    r"premature end|bad Huffman code|found marker 0xd|extraneous bytes before marker 0x(?!e|fe|db)|"
+    r"Unsupported (marker|JPEG process)|Invalid JPEG file structure|Bogus",
+    re.IGNORECASE,
+)
+_ZEROS = bytes(64)  # in a row: few pictures are written so
 
 
 class PhotoError(ValueError):
     """A photo that cannot be read; the message names the file and says what to do.
 
-    kind : "missing", "empty", "not_a_photo", "heif", "other_kind", "too_large", "truncated", "floating" or "damaged"
+    kind : "missing", "empty", "not_a_photo", "heif", "other_kind", "too_large", "truncated", "incomplete", "floating"
+        or "damaged"
     """
 
     def __init__(self, message, kind="damaged"):
@@ -119,11 +129,59 @@ def check_header(path):
         raise _error(path, error) from error
 
 
+def check_complete(path, content):
+    """Raise PhotoError of the kind "incomplete" for a JPEG that decodes although a part of its picture is lost.
+
+    content : the file's bytes. Every viewer shows such a file, its lower part gray, shifted or from another photo.
+    """
+    if content[:3] != b"\xff\xd8\xff":
+        return
+    lost = "there are zeros where the picture should be" if _has_hole(content) else ""
+    try:
+        simplejpeg.decode_jpeg(content, "GRAY", min_height=1, min_width=1, min_factor=8, strict=True)
+    except ValueError as error:
+        lost = str(error) if _LOST.search(str(error)) else lost
+    if lost:
+        raise PhotoError(f"{path} has lost a part of its picture ({lost}). Copy it again, or take it out.", "incomplete")
+
+
+def _has_hole(content):
+    """Return whether zeros stand in the compressed picture of a JPEG that are no flat part of it.
+
+    A copy that ended early leaves them, or a bad disk. A flat part is written as zeros only where "as before" and "the
+    rest is 0" have the first codes of their tables (ITU T.81, annex F), which these have in flat pictures.
+    """
+    place, firsts = 2, {}
+    while content[place : place + 1] == b"\xff" and content[place + 1 : place + 2] not in (b"", b"\xda"):  # headers
+        after = place + 2 + int.from_bytes(content[place + 2 : place + 4], "big")
+        if content[place + 1] == 0xC4:
+            firsts |= _first_symbols(content[place + 4 : after])
+        place = after
+    end = content.find(b"\xff\xd9", place)  # some cameras append more
+    zeros = content.find(_ZEROS, place, end if end > 0 else len(content)) > 0
+    return zeros and any(firsts.get(table) for table in (0x00, 0x10))  # of the brightness: its mean, its details
+
+
+def _first_symbols(segment):
+    """Return {table: the symbol with its first code} of the code tables in a segment of a JPEG's headers."""
+    firsts = {}
+    while len(segment) > 17:
+        firsts[segment[0]] = segment[17]
+        segment = segment[17 + sum(segment[1:17]) :]
+    return firsts
+
+
 def _open(path, content=None):
     image = PIL.Image.open(path if content is None else io.BytesIO(content), formats=_formats())
     if image.format == "TIFF" and (pathlib.Path(path).suffix.lower() in _RAW or _DNG in image.tag_v2):
         image.close()
         raise PIL.UnidentifiedImageError("a raw photo")
+    width, height = image.size
+    if width * height > MOST_PIXELS:
+        if image.format != "JPEG":
+            image.close()
+            raise PIL.Image.DecompressionBombError(f"{width:,} x {height:,} pixels")
+        image.draft(None, (width // 4, height // 4))
     return image
 
 
@@ -176,8 +234,8 @@ def _rgb(image):
     profile = image.info.get("icc_profile")
     if image.mode.startswith("I") or image.mode == "F":
         grays = np.asarray(image, dtype=np.float64)
-        if image.mode == "F":  # floating point, whose white is nowhere written down
-            raise ValueError("its pixels are floating point numbers; save it with 8 or 16 bits a channel")
+        if image.mode == "F" or grays.min() < 0:  # whose white is nowhere written down
+            raise ValueError("its pixels are floating point numbers or below zero; save it with 8 or 16 bits a channel")
         image = PIL.Image.fromarray((grays * (255 / max(grays.max(), 65535))).astype(np.uint8))
     elif image.mode in ("P", "PA", "LA", "RGBA", "La", "RGBa") or "transparency" in image.info:
         layer = image.convert("RGBA")
@@ -218,6 +276,6 @@ def _error(path, error):
         message = f"{path} is not a photo that can be read (expected {known}). Take it out of its folder."
         return PhotoError(message, "not_a_photo")
     if isinstance(error, PIL.Image.DecompressionBombError):
-        return PhotoError(f"{path} claims to hold more pixels than a photo has ({text}). Save it smaller.", "too_large")
+        return PhotoError(f"{path} has more pixels than are read at a time ({text}). Save it smaller.", "too_large")
     kind = "truncated" if "truncat" in text.lower() else "floating" if "floating" in text else "damaged"
     return PhotoError(f"{path} is damaged and cannot be read ({text}). Replace it or take it out of its folder.", kind)

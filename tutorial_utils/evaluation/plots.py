@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas
 import seaborn as sns
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.ticker import MaxNLocator
@@ -30,6 +31,16 @@ PALETTE = {
     "yellow": "#F0E442",
     "black": "#000000",
 }
+
+MOST_NAMED = 30  # classes that a figure can name one by one
+
+
+def named_places(count, most=MOST_NAMED):
+    """Return the places of the classes that a figure names, int (at most `most`,): all, or some evenly spread.
+
+    count : number of classes, 1 or more
+    """
+    return np.arange(0, count, -(-count // most))
 
 
 def photo_grid(images, titles=None, columns=6, title=None, size=1.6):
@@ -95,7 +106,9 @@ def plot_confusion(counts, class_names, ax=None, title=None):
     """Draw which classes are taken for which, and return the Axes.
 
     counts : int (classes, classes), rows true, columns predicted, from metrics.confusion
-    Numbers are photos; the shade is the share of the true class, so a rare class reads like a common one.
+    Numbers are photos; the shade is the share of the true class, so a rare class reads like a common one. Above
+    MOST_NAMED classes (fewer in a small ax) there is no room for numbers and all names; then the most frequent mistakes
+    are drawn below, unless ax is given.
     Raises ValueError if counts is not square with one row a class name.
     """
     counts, classes = np.asarray(counts), len(class_names)
@@ -105,23 +118,48 @@ def plot_confusion(counts, class_names, ax=None, title=None):
             f"got shape {counts.shape}. Count with metrics.confusion(labels, predicted, len(class_names))."
         )
     share = 100 * counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)  # (classes, classes), 0-100
-    longest = max(len(str(name)) for name in class_names)
     square = ax is None  # square cells in a given ax would push its texts into its neighbor's
-    if ax is None:
-        side = max(3.2, 0.5 * classes) + 0.06 * longest  # inches: cells, then room for the names
+    most = MOST_NAMED if ax is None else min(MOST_NAMED, int(ax.get_window_extent().height / ax.figure.dpi / 0.2))
+    many = classes > most
+    names = [shortened(name) if many else str(name) for name in class_names]
+    if ax is None and many:
+        _, (ax, below) = plt.subplots(2, 1, figsize=(8.4, 12.4), height_ratios=[1.5, 1], layout="constrained")
+        _list_mistakes(below, counts, names)
+    elif ax is None:
+        side = min(max(3.2, 0.5 * classes), 9) + 0.06 * max(map(len, names))  # inches: cells, then room for the names
         _, ax = plt.subplots(figsize=(side + 1.9, side + 0.5), layout="constrained")
     sns.heatmap(
-        share, annot=counts, fmt="d", cmap="Blues", vmin=0, vmax=100, square=square, linewidths=0.5, ax=ax,
-        xticklabels=list(class_names), yticklabels=list(class_names), annot_kws={"fontsize": 9},
+        share, annot=False if many else counts, fmt="d", cmap="Blues", vmin=0, vmax=100, square=square,
+        linewidths=0 if many else 0.5, ax=ax, xticklabels=False, yticklabels=False, annot_kws={"fontsize": 9},
         cbar_kws={"label": "share of the true class (%)", "shrink": 0.8},
     )  # fmt: skip
-    cell = ax.get_window_extent().width / ax.figure.dpi / classes  # inches
-    long = 0.1 * longest > 0.8 * cell  # a letter is some 0.08 inches wide
-    ax.set_xticklabels(ax.get_xticklabels(), rotation=45 if long else 0, ha="right" if long else "center",
-                       rotation_mode="anchor", fontsize=9)  # fmt: skip
-    ax.set_yticklabels(ax.get_yticklabels(), rotation=0, fontsize=9)
+    _name_cells(ax, names, most)
     ax.set(xlabel="predicted class", ylabel="true class")
     ax.set_title(title or f"Confusion matrix, n = {counts.sum()} photos")
+    return ax
+
+
+def plot_class_counts(counts, ax=None, title=None):
+    """Draw how many photos each class has, and return the Axes.
+
+    counts : Series of int, indexed by class name; above MOST_NAMED classes the smallest and the largest are drawn
+    Raises ValueError if there is no class.
+    """
+    if not len(counts):
+        raise ValueError("Expected the number of photos of at least one class; got none. Use value_counts().")
+    if ax is None:
+        _, ax = plt.subplots(figsize=(4.6, 1 + 0.18 * min(len(counts), MOST_NAMED)), layout="constrained")
+    heading, rows = "Photos of each class", np.arange(min(len(counts), MOST_NAMED))
+    if len(counts) > MOST_NAMED:
+        half, counts = MOST_NAMED // 2, counts.sort_values(kind="stable")
+        heading = f"Photos of each class: of {len(counts)},\nthe {half} smallest and the {half} largest"
+        counts = pandas.concat([counts.iloc[:half], counts.iloc[-half:]])
+        rows[half:] += 1  # a gap
+    ax.barh(rows, counts, color=PALETTE["blue"])
+    ax.set_yticks(rows, [shortened(name) for name in counts.index], fontsize=8 if len(counts) > 12 else None)
+    ax.invert_yaxis()
+    ax.set(xlabel="photos", ylabel="class")
+    ax.set_title(title or heading)
     return ax
 
 
@@ -423,6 +461,39 @@ def _pixels(image):
             "Show the photo as it was read, before any preprocessing, or scale it back."
         )
     return np.round(image).astype("uint8")
+
+
+def _name_cells(ax, names, most):
+    """Name the rows and columns of a matrix, at most so many."""
+    places = named_places(len(names), most)
+    shown = [names[place] for place in places]
+    room = ax.get_window_extent().width / ax.figure.dpi / len(shown)  # inches of a name
+    long = 0.1 * max(map(len, shown)) > 0.8 * room  # a letter is some 0.08 inches wide
+    ax.set_xticks(places + 0.5, shown, rotation=45 if long else 0, ha="right" if long else "center",
+                  rotation_mode="anchor", fontsize=9)  # fmt: skip
+    ax.set_yticks(places + 0.5, shown, rotation=0, fontsize=9)
+
+
+def _list_mistakes(ax, counts, names, most=15):
+    """Draw the most frequent mistakes as bars, the most frequent on top."""
+    mistakes = counts - np.diag(np.diag(counts))
+    order = np.argsort(-mistakes, axis=None, kind="stable")[:most]
+    order = order[mistakes.flat[order] > 0]
+    pairs = [
+        f"{names[true]},\ntaken for {names[said]}" for true, said in zip(*np.divmod(order, len(names)), strict=True)
+    ]
+    ax.barh(range(len(order)), mistakes.flat[order], color=PALETTE["blue"])
+    ax.set_yticks(range(len(order)), pairs, fontsize=8)
+    ax.set_ylim(most - 0.5, -0.5)
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    ax.set(xlabel="photos", ylabel="mistake", title=f"The most frequent of {mistakes.sum()} mistakes")
+
+
+def shortened(name, most=26):
+    """Return a name of at most `most` characters, its middle left out where it is longer."""
+    name = str(name)
+    half = (most - 1) // 2
+    return name if len(name) <= most else f"{name[:half]}…{name[-half:]}"
 
 
 def _wrapped(name, width):

@@ -110,8 +110,9 @@ def check_import(model, batches, class_names, groups=None):
     return [sentence for sentence in found if sentence]
 
 
-def _read(path):
-    """Return the model in a file; what cannot be read, or would run code, becomes a ValueError that says why."""
+def check_file(path):
+    """Raise ValueError that says what to do unless `path` is a file that begins as a model file, .keras or .h5, does."""
+    path = pathlib.Path(str(path))
     if path.is_dir():
         kind = "a SavedModel folder" if (path / "saved_model.pb").is_file() else "a folder"
         raise ValueError(f"Expected a model file, .keras or .h5; {path} is {kind}. To use its model, {_AS_KERAS}.")
@@ -125,6 +126,11 @@ def _read(path):
     if not start.startswith(begins):
         hint = f"It is an HDF5 file: rename it to {path.stem}.h5" if start.startswith(b"\x89HDF") else "Fetch it again"
         raise ValueError(f"{path} is called {path.suffix} but is no such file (it begins with {start!r}). {hint}.")
+
+
+def _read(path):
+    """Return the model in a file; what cannot be read, or would run code, becomes a ValueError that says why."""
+    check_file(path)
     try:
         return keras.models.load_model(path, compile=False, safe_mode=True)
     except Exception as error:  # Keras raises whatever its parts raise; each means: not a model that can be used here

@@ -24,13 +24,15 @@ def browse_confusion(paths, labels, predicted, class_names, confidence, most=6):
     labels, predicted = np.asarray(labels), np.asarray(predicted)
     paths, confidence = np.asarray(paths), np.asarray(confidence)
     counts = metrics.confusion(labels, predicted, len(class_names))
-    matrix = _matrix(counts, class_names)
+    many = len(class_names) > plots.MOST_NAMED
+    cells = np.flatnonzero(counts) if many else np.arange(counts.size)  # row by row; of many, those that hold photos
+    matrix = _matrix(counts, class_names, cells)
 
-    def show(cell):
-        true, said = divmod(cell, len(class_names))
+    def show(place):
+        true, said = divmod(cells[place], len(class_names))
         here = np.flatnonzero((labels == true) & (predicted == said))
         here = here[np.argsort(-confidence[here], kind="stable")]
-        title = matrix.texts[cell]
+        title = matrix.texts[place]
         if not len(here):
             return f"<p>{title}</p>"
         sure = [f"{confidence[place]:.0%} sure" for place in here[:most]]
@@ -38,18 +40,24 @@ def browse_confusion(paths, labels, predicted, class_names, confidence, most=6):
         photos = [read_image(path, SIDE) for path in paths[here[:most]]]
         return plots.photo_grid(photos, sure, columns=most, title=title), title
 
-    return ipywidgets.VBox([matrix, live_view(show, cell=matrix)])
+    return ipywidgets.VBox([matrix, live_view(show, place=matrix)])
 
 
-def _matrix(counts, class_names):
-    """Return the drawn matrix with a box for each cell, row by row; the largest mistake is chosen."""
-    classes = range(len(class_names))
-    boxes = [(said, true, said + 1, true + 1) for true in classes for said in classes]
-    texts = [_cell(counts[true, said], class_names[true], class_names[said]) for true in classes for said in classes]
-    ax = plots.plot_confusion(counts, class_names, title="Choose a cell: its photos are shown below")
-    matrix = clickable.picture(ax, boxes, texts, "Confusion matrix, true class by row, predicted by column")
-    mistakes = counts - np.diag(np.diag(counts))
-    matrix.chosen = int(mistakes.argmax()) if mistakes.any() else 0
+def _matrix(counts, class_names, cells):
+    """Return the drawn matrix with a place for each of the cells, int (cells,); the largest mistake is chosen.
+
+    A place is the cell's box, or, where cells are too small to be hit, its center: a click chooses the nearest.
+    """
+    many = len(class_names) > plots.MOST_NAMED
+    true, said = np.divmod(cells, len(class_names))
+    places = np.stack([said, true], axis=1) + 0.5 if many else np.stack([said, true, said + 1, true + 1], axis=1)
+    texts = [
+        _cell(counts[one, other], class_names[one], class_names[other]) for one, other in zip(true, said, strict=True)
+    ]
+    ax = plt.subplots(figsize=(9, 7.6), layout="constrained")[1] if many else None  # without the list of mistakes
+    ax = plots.plot_confusion(counts, class_names, ax, title="Choose a cell: its photos are shown below")
+    matrix = clickable.picture(ax, places, texts, "Confusion matrix, true class by row, predicted by column")
+    matrix.chosen = int(np.where(true == said, 0, counts.flat[cells]).argmax())
     return matrix
 
 

@@ -22,6 +22,7 @@ from . import clickable
 from .controls import WRAP, live_box, live_view, option_slider, slider
 
 MARKERS = "osD^vP*X"  # of the classes on the map
+MOST_BARS = 10  # classes whose probability is drawn
 EPOCHS = 20
 MOST = 400  # photos that a head learns from here, of all classes together: more would take longer than a second
 SECONDS = 1.0  # that a training may last
@@ -66,18 +67,26 @@ def browse_map(places, labels, class_names, paths, start=0):
 
 
 def draw_map(places, labels, class_names, title="Photos with like features lie near each other"):
-    """Return (Axes, alt text) of a map of photos, a mark and a color a class."""
+    """Return (Axes, alt text) of a map of photos, a mark and a color a class; of many classes some, the rest gray."""
     labels, colors = np.asarray(labels), [color for color in plots.PALETTE.values() if color != plots.PALETTE["yellow"]]
     _, ax = plt.subplots(figsize=(7, 4.6), layout="constrained")
-    for number, name in enumerate(class_names):
+    named = plots.named_places(len(class_names))
+    names = [class_names[number] for number in named]
+    rest = ~np.isin(labels, named)
+    for place, number in enumerate(named):
         of = labels == number
-        marker = MARKERS[(number + number // len(colors)) % len(MARKERS)]
-        ax.plot(*places[of].T, marker, color=colors[number % len(colors)], markersize=5, alpha=0.8, label=name)
+        marker = MARKERS[(place + place // len(colors)) % len(MARKERS)]
+        ax.plot(*places[of].T, marker, color=colors[place % len(colors)], markersize=5, alpha=0.8)
+    if rest.any():
+        ax.plot(*places[rest].T, ".", color="0.7", markersize=4, zorder=1)
+        names.append(f"the other {len(class_names) - len(named)}")
     ax.set(title=title, xlabel="first direction of the map (no unit)", ylabel="second direction (no unit)")
     ax.set_xticks([])
     ax.set_yticks([])
     # named one by one: else a class called _other would be missing
-    ax.figure.legend(ax.lines, list(class_names), loc="outside right upper", fontsize=8, title="class")
+    ax.figure.legend(
+        ax.lines, [plots.shortened(name) for name in names], loc="outside right upper", fontsize=8, title="class"
+    )
     return ax, f"{title}: {len(labels)} photos of {len(class_names)} classes as points"
 
 
@@ -182,7 +191,7 @@ class _Board:
         mesh.set_array(100 * counts / np.maximum(counts.sum(axis=1, keepdims=True), 1))
         mesh.update_scalarmappable()
         colors = mesh.get_facecolors()  # (cells, 4)
-        for text, count, color in zip(self.matrix.texts, counts.ravel(), colors, strict=True):
+        for text, count, color in zip(self.matrix.texts, counts.flat, colors, strict=False):  # of many classes no text
             text.set(text=str(count), color="0.15" if relative_luminance(color) > 0.408 else "white")
         self.figure.suptitle(title, fontsize=10)
         if not self.laid_out:  # once: to find the places takes as long as to draw
@@ -193,7 +202,7 @@ class _Board:
 
 
 def browse_predictions(images, labels, probabilities, class_names):
-    """Return a slider over photos; each with a bar for the probability of every class.
+    """Return a slider over photos; each with a bar for the probability of every class, of many the likeliest.
 
     images : uint8 (photos, h, w, 3); labels : int (photos,); probabilities : (photos, classes)
     """
@@ -204,8 +213,11 @@ def browse_predictions(images, labels, probabilities, class_names):
         left.imshow(images[photo])
         left.set_axis_off()
         left.set_title(f"true class: {own}", fontsize=9)
-        colors = [plots.PALETTE["orange" if name == own else "blue"] for name in class_names]
-        right.barh(class_names, 100 * probabilities[photo], color=colors)
+        likely = np.sort(np.argsort(-probabilities[photo], kind="stable")[:MOST_BARS])
+        colors = [plots.PALETTE["orange" if class_names[place] == own else "blue"] for place in likely]
+        names = [plots.shortened(class_names[place]) for place in likely]
+        right.barh(range(len(likely)), 100 * probabilities[photo][likely], color=colors)
+        right.set_yticks(range(len(likely)), names)
         right.invert_yaxis()
         right.set(xlim=(0, 100), xlabel="probability (%)", title="what the model says (orange: true class)")
         return figure, f"Photo {photo} of class {own}; the model says {said}"
