@@ -110,6 +110,24 @@ def test_a_deep_audit_of_too_few_photos_says_so(tmp_path, make_photo, capsys):
     assert "few (2)" in said.out  # what the files tell is not lost
 
 
+def test_series_are_proposed_and_written_when_told_to(tmp_path, make_photo, capsys, monkeypatch):
+    monkeypatch.setenv("TUTORIAL_RUNS", str(tmp_path / "runs"))
+    for number in range(12):
+        for label in ("a", "b"):
+            name = f"plant{number}_{1}" if number else "plant1_2"
+            make_photo(tmp_path / "photos" / label / f"{name}.png", size=(80, 80), seed=10 * number + ord(label))
+    folder = str(tmp_path / "photos")
+    assert main.main(["audit", folder, "--groups"]) == 1
+    said = capsys.readouterr().out
+    assert "4 of 24 photos seem to stand in 2 series" in said
+    assert (tmp_path / "runs" / "audit" / "series.png").stat().st_size > 1000
+    assert not (tmp_path / "photos" / "groups.csv").exists()
+    assert main.main(["audit", folder, "--write-groups"]) == 1
+    assert layouts.load_folder(folder)["group"].nunique() == 22
+    assert main.main(["audit", folder, "--groups"]) == 2
+    assert "brings its own groups" in capsys.readouterr().err
+
+
 def test_advice_that_cannot_be_given_says_why(tmp_path, make_photo, capsys):
     assert main.main(["advise", str(tmp_path / "none")]) == 2
     assert "There is no folder" in capsys.readouterr().err

@@ -5,14 +5,14 @@ import functools
 import pathlib
 import sys
 
-from . import _quiet
+from . import _files, _quiet
 
 _FOLDER = "photos in class folders, split or not, a zip of them, a table of labels, or a data set's name"
 
 
 def main(arguments=None):
     """Run one command; return its exit status: 0 good, 1 something failed or was found, 2 it could not run."""
-    chosen = _parser().parse_args(arguments)
+    chosen = _parser().parse_args(_pixels_joined(sys.argv[1:] if arguments is None else arguments))
     for stream in (sys.stdout, sys.stderr):  # names of files may hold what a terminal cannot write
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
@@ -21,6 +21,17 @@ def main(arguments=None):
     except (ValueError, OSError) as error:  # what was given cannot be used; the message says why
         print(error, file=sys.stderr)
         return 2
+
+
+def _pixels_joined(arguments):
+    """Return the arguments with "--pixels -1..1" as one: argparse takes what begins with a minus for an option."""
+    joined = []
+    for argument in arguments:
+        if joined[-1:] == ["--pixels"] and argument == "-1..1":
+            joined[-1] = "--pixels=-1..1"
+        else:
+            joined.append(argument)
+    return joined
 
 
 def _parser():
@@ -45,17 +56,24 @@ def _parser():
     add("folder", help=_FOLDER)
     add("--csv", action="store_true", help="print the findings as CSV")
     add("--deep", action="store_true", help="also look for wrong labels and shortcuts, with a pretrained network")
+    add("--groups", action="store_true", help="propose which photos show one object, as a picture")
+    add(
+        "--write-groups",
+        action="store_true",
+        help="write what --groups proposes as groups.csv beside the class folders",
+    )
     add = command(_advise, "say what a head on all layers brings, and what fine-tuning would take and bring")
     add("folder", help=_FOLDER)
     add("--backbone", default="efficientnet_lite0", help="the pretrained network (%(default)s)")
     add("--image-size", type=int, default=224, help="image side in pixels (%(default)s)")
     add("--seed", type=int, default=0, help="seed of the split (%(default)s)")
     add = command(_predict, "classify photos with a saved model, one line per photo")
-    add("model", help="a run folder, or a .keras or .h5 file")
+    add("model", help="a run folder, a .keras or .h5 file, or an export (.tflite, .onnx) in its run folder")
     add("photos", nargs="+", help="photos, folders of photos, or patterns such as 'new/*.jpg'")
     add("--csv", action="store_true", help="print CSV, with the probability of every class")
     add("--class-names", help="file with one class per line (default: labels.txt beside the model)")
-    add("--pixels", default="0-255", help="pixel range that the model takes: 0-255, 0-1 or -1..1 (%(default)s)")
+    ranges = "0-255, 0-1, -1..1, caffe or torch (default: 0-255; for a model of Teachable Machine: -1..1)"
+    add("--pixels", help=f"pixels that the model takes: {ranges}")
     add("--output", default="probabilities", help="what the model returns: probabilities or logits (%(default)s)")
     add("--image-size", type=int, help="image side in pixels, if the model takes any")
     add = command(_compare, "compare the settings of a grid of runs, seed by seed")
@@ -126,20 +144,48 @@ def _audit(chosen):
 
     tell = functools.partial(print, file=sys.stderr if chosen.csv else sys.stdout)
     photos = catalog.load_photos(chosen.folder, check_photos=False, tell=tell)
-    findings, cues, reason = _examine(photos) if chosen.deep else (audit.audit_photos(photos), None, "")
+    if chosen.groups or chosen.write_groups:
+        return _groups(chosen, photos)
+    findings, cues, lines = _examine(photos) if chosen.deep else (audit.audit_photos(photos), None, [])
     if chosen.csv:
         findings.to_csv(sys.stdout, index=False, lineterminator="\n")
     else:
         print(audit.format_findings(findings, pathlib.Path(photos["path"].iloc[0]).parents[1]))
     if cues is not None:
         print(_shortcuts(cues), file=sys.stderr if chosen.csv else sys.stdout)
-    if reason:
-        print(reason, file=sys.stderr)
+    for line in lines:
+        print(line, file=sys.stderr)
     return int(findings["severity"].isin(["error", "warning"]).any() or (cues is not None and cues["fires"].any()))
 
 
+def _groups(chosen, photos):
+    """Propose series of photos, and write them down if told to; 0: there are none, 1: there are some."""
+    from .course import prepare
+    from .data import catalog, image_stats, layouts, series
+
+    if chosen.folder in catalog.names() or (photos["group"] != photos["path"]).any():
+        raise ValueError(f"{chosen.folder} brings its own groups; there is nothing to propose.")
+    proposed = series.propose_series(photos, image_stats.compute_stats(photos))
+    if not len(proposed):
+        print("Nothing in names, times or pictures says that photos belong together.")
+        return 0
+    count = proposed["group"].nunique()
+    print(f"{len(proposed):,} of {len(photos):,} photos seem to stand in {count:,} series:")
+    for why, rows in proposed.groupby("why"):
+        print(f"  by {why}: {rows['group'].nunique():,} series of {len(rows):,} photos")
+    picture = _files.run_path("runs/audit") / "series.png"
+    _files.replace_with(picture, lambda path: prepare.plot_series(proposed).savefig(path, dpi=100, format="png"))
+    print(f"The largest are in {picture}. Look at them: this is a guess.")
+    if chosen.write_groups:
+        root = layouts.read_folder(chosen.folder, check=False).root
+        print(f"Written: {series.write_groups(proposed, root)}. Take out the rows that you do not believe.")
+    else:
+        print(f"To keep it: python -m tutorial_utils audit {chosen.folder} --write-groups")
+    return 1
+
+
 def _examine(photos):
-    """Return (findings, cues, reason), as prepare.deep_audit does."""
+    """Return (findings, cues, lines), as prepare.deep_audit does."""
     _quiet.import_tensorflow()
     from .course import prepare
     from .models import backbones

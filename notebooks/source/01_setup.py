@@ -169,7 +169,7 @@ import sklearn.pipeline
 import sklearn.preprocessing
 
 classifier = sklearn.pipeline.make_pipeline(
-    sklearn.preprocessing.StandardScaler(), sklearn.linear_model.LogisticRegression(C=0.03, max_iter=2000)
+    sklearn.preprocessing.StandardScaler(), sklearn.linear_model.LogisticRegression(C=0.03, max_iter=2000, tol=1e-3)
 )
 folds = sklearn.model_selection.StratifiedGroupKFold(n_splits=3, shuffle=True, random_state=seed)
 labels = few["label"].cat.codes.to_numpy()

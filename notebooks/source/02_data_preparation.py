@@ -336,7 +336,7 @@ import sklearn.preprocessing
 
 labels = looked_at["label"].cat.codes.to_numpy()
 classifier = sklearn.pipeline.make_pipeline(
-    sklearn.preprocessing.StandardScaler(), sklearn.linear_model.LogisticRegression(C=0.03, max_iter=2000)
+    sklearn.preprocessing.StandardScaler(), sklearn.linear_model.LogisticRegression(C=0.03, max_iter=2000, tol=1e-3)
 )
 
 

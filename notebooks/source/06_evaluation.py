@@ -21,7 +21,7 @@ photos_per_class = None  # int or None: a smaller sample of the photos, for a qu
 wanted_error = 0.05  # float: the share of wrong answers that you would accept, 0 up to 1
 model_path = None  # str or None: a saved Keras model of any origin to evaluate; None: the one of chapter 4
 class_names = None  # list of str, or the path of a labels.txt: the classes in the order of that model's answers
-pixels = "0-255"  # str: what that model takes: "0-255", "0-1" or "-1..1"
+pixels = None  # str or None: what that model takes: "0-255", "0-1", "-1..1", "caffe" or "torch"; None: "0-255"
 output = "probabilities"  # str: what that model gives: "probabilities" or "logits"
 run_dir = "runs/06_evaluation"  # str: where this chapter leaves its results
 

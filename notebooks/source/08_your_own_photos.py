@@ -18,6 +18,7 @@
 # papermill notebooks/08_your_own_photos.ipynb done.ipynb -p dataset my_photos
 # ```
 #
+# papermill makes no folders: for `results/done.ipynb`, first `mkdir -p results`.
 # With a few hundred photos that takes some ten minutes. Every idea below has its own chapter; here they work together.
 
 # %% tags=["parameters"]
@@ -119,7 +120,17 @@ for row, other in zip(doubted[:5], likely[:5], strict=True):
     print(f"  {known['label'][row]}: {pathlib.Path(known['path'][row]).name}, or {class_names[other]}?")
 
 # %% [markdown]
-# A doubted label is not a wrong one: look at the photo. Nothing is taken out because a model doubts it.
+# A doubted label is not a wrong one: look at the photo. Nothing is taken out because a model doubts it. With a folder
+# of your own, you can answer below, by mouse or with Tab and the arrow keys. Your answers are kept in `corrections.csv`
+# beside the photos; every chapter and command reads it from then on. No photo is moved. Then run this chapter again.
+
+# %%
+from tutorial_utils.widgets import data_preparation
+
+twice = fit.findings[fit.findings["kind"].isin(["label_conflict", "similar_elsewhere"])].drop_duplicates("path")
+asked = dict(zip(twice["path"], [None] * len(twice), strict=True))
+asked |= {known["path"][row]: class_names[other] for row, other in zip(doubted, likely, strict=True)}
+data_preparation.correct_labels(dataset, list(asked), list(asked.values()))
 
 # %% [markdown]
 # ## The first model

@@ -20,6 +20,13 @@ def package(tmp_path, monkeypatch):
     return tmp_path / "package"
 
 
+def test_the_folder_of_the_executed_notebook_is_made(tmp_path):
+    nbformat.write(notebook("print(6 * 7)"), tmp_path / "given.ipynb")
+    output = tmp_path / "new" / "folder" / "done.ipynb"
+    execution.run_notebook(tmp_path / "given.ipynb", output, {}, progress=False)
+    assert nbformat.read(output, 4).cells[-1].outputs[0]["text"] == "42\n"
+
+
 def test_prose_is_no_part_of_a_fingerprint_and_code_is(package):
     first = execution.fingerprint(notebook("x = 1"))
     assert execution.fingerprint(notebook("x = 1", prose="Better text.")) == first

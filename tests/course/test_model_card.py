@@ -96,6 +96,19 @@ def test_names_are_shown_as_they_are(tmp_path):
     assert {row.count("<td") for row in shown.split("<tr>")[1:] if "*bold*" in row} == {4, 6}
 
 
+def test_of_many_classes_the_tables_have_those_found_least(tmp_path):
+    """Class 0 is found best and class 39 least, which comes first."""
+    names = [f"class_{number:02d}" for number in range(40)]
+    run = finished(tmp_path / "run", names[:2])
+    ends = dict(recall_low=0.1, recall_high=0.9, precision=0.5, n=4)
+    table = pandas.DataFrame({"recall": np.linspace(0.8, 0.2, 40), **ends}, index=names)
+    text = written(run, names[:2], classes=table)
+    assert "one of 40 classes for a photo: class_00, class_01" in text.replace("\\", "")
+    assert "Of the 40 classes, here and below are the 30 that are found least" in text
+    rows = [line.replace("\\", "") for line in text.splitlines() if line.startswith("| class\\_")]
+    assert [row.split()[1] for row in rows] == names[:9:-1] * 2
+
+
 def test_a_card_of_an_unfinished_run_says_so(tmp_path):
     with pytest.raises(ValueError, match=r"run_folder\.finish"):
         written(tmp_path)

@@ -2,6 +2,7 @@
 
 import shutil
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas
 import pytest
@@ -168,8 +169,8 @@ def test_a_folder_is_examined_whole(class_folders):
     wrong = class_folders / "ill" / "wrong.png"
     wrong.write_bytes((class_folders / "healthy" / "5.png").read_bytes() + b" ")
     photos = layouts.load_folder(class_folders, check=False)
-    findings, cues, reason = prepare.deep_audit(photos, backbones.get("efficientnet_lite0"), 32, progress=False)
-    assert reason == ""
+    findings, cues, lines = prepare.deep_audit(photos, backbones.get("efficientnet_lite0"), 32, progress=False)
+    assert lines == []
     kinds = findings.groupby("kind")["path"].apply(list)
     assert kinds["empty"] == [str(class_folders / "ill" / "0.png")]
     assert str(wrong) in kinds["suspect_label"]
@@ -223,16 +224,16 @@ def test_a_class_of_which_nothing_can_be_read_hides_no_finding(class_folders):
     for number in range(4):
         (class_folders / "lost" / f"{number}.png").write_bytes(b"")
     photos = layouts.load_folder(class_folders, check=False)
-    findings, cues, reason = prepare.deep_audit(photos, backbones.get("efficientnet_lite0"), 32, progress=False)
+    findings, cues, lines = prepare.deep_audit(photos, backbones.get("efficientnet_lite0"), 32, progress=False)
     assert (findings["kind"] == "empty").sum() == 4
     assert cues is not None
-    assert reason == ""
+    assert lines == []
     for path in (class_folders / "ill").iterdir():
         path.write_bytes(b"")
-    findings, cues, reason = prepare.deep_audit(photos, backbones.get("efficientnet_lite0"), 32, progress=False)
+    findings, cues, lines = prepare.deep_audit(photos, backbones.get("efficientnet_lite0"), 32, progress=False)
     assert (findings["kind"] == "empty").sum() == 14
     assert cues is None
-    assert "fewer than two classes have photos that can be read" in reason
+    assert "fewer than two classes have photos that can be read" in lines[0]
 
 
 def test_a_cue_at_chance_does_not_fire_where_the_subject_does_worse(monkeypatch):
@@ -245,3 +246,33 @@ def test_a_cue_at_chance_does_not_fire_where_the_subject_does_worse(monkeypatch)
     )  # always the larger class
     said = np.eye(2)[np.where(np.arange(200) < 80, labels, 1 - labels)]  # 40 % right
     assert not prepare.shortcut_table(photos, None, said)["fires"].any()
+
+
+def test_copies_across_a_split_that_photos_bring_are_counted_with_what_they_do_to_the_score():
+    """What tells the classes in train is missing in new photos: of these the head takes all for one class.
+
+    So it is right on the 4 copies and on 4 of 8 others, 66.7 % and 50 %.
+    """
+    labels = ["a"] * 6 + ["b"] * 4 + ["b"] * 4 + ["a"] * 4 + ["b"] * 4
+    photos = pandas.DataFrame({"split": ["train"] * 10 + ["test"] * 12, "label": pandas.Categorical(labels)})
+    rows = np.outer([1] * 6 + [-1] * 4 + [-1] * 4 + [0] * 8, np.ones(40))
+    pairs = pandas.DataFrame({"first": [6, 7, 8, 9], "second": [10, 11, 12, 13]})
+    (line,) = prepare._cost_of_copies(photos, pairs, rows)
+    assert line.startswith("Copies across the given split: 4 of 12 test photos are in train too.")
+    assert "right on 66.7% of the test photos, and on 50.0% of those without a copy" in line
+    assert prepare._cost_of_copies(photos.drop(columns="split"), pairs, rows) == []
+    assert prepare._cost_of_copies(photos, pairs.iloc[:0], rows) == []
+
+
+def test_proposed_series_are_shown_a_row_each(class_folders):
+    proposed = (
+        layouts.load_folder(class_folders)
+        .iloc[[0, 1, 2, 11, 12]]
+        .assign(group=["series 001"] * 3 + ["series 002"] * 2, why=["names"] * 3 + ["times"] * 2)
+    )
+    figure = prepare.plot_series(proposed)
+    titles = [ax.get_title().replace("\n", " ") for ax in figure.axes]
+    assert titles[0] == "series 001, by names"
+    assert titles[3:5] == ["", ""]
+    assert titles[5] == "series 002, by times"
+    plt.close(figure)

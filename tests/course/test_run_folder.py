@@ -45,7 +45,7 @@ def parameters(tmp_path):
         ("class_names", "nowhere.txt", r"nowhere\.txt cannot be read"),
         ("class_names", ["rust"], "class_names must be two names or more"),
         ("class_names", 7, "class_names must be two names or more"),
-        ("pixels", "0..1", "pixels must be one of '0-255', '0-1', '-1..1'; got '0..1'"),
+        ("pixels", "0..1", r"pixels must be one of '0-255', .*; got '0\.\.1'"),
         ("output", "softmax", "output must be one of 'probabilities', 'logits'; got 'softmax'"),
         ("run_dir", "", "run_dir must be a text; got ''"),
         ("run_dir", 2024, r"run_dir must be a text; got 2024\. With papermill: -r run_dir 2024"),

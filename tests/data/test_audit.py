@@ -213,6 +213,12 @@ def test_cleaning_takes_out_what_cannot_be_used_and_says_why(folder, tmp_path):
     assert "error" not in set(audit.audit_photos(kept, progress=False)["severity"])
 
 
+def test_cleaning_keeps_all_photos_where_nothing_was_found(folder, tmp_path):
+    nothing = audit.audit_photos(folder, progress=False).iloc[:0]
+    assert audit.drop_unusable(folder, nothing, tmp_path / "run").equals(folder)
+    assert (tmp_path / "run" / "dropped.csv").read_text() == "path,kind,meaning,other\n"
+
+
 def test_cleaning_never_empties_a_class(tmp_path):
     (tmp_path / "a.png").write_bytes(b"")
     (tmp_path / "b.png").write_bytes(hostile.saved(hostile.picture(), "PNG"))

@@ -38,7 +38,7 @@ def test_a_folder_becomes_a_table(class_folders):
 def test_groups_csv_says_what_belongs_together(class_folders):
     rows = [("healthy", "0.png", "plant 1"), ("healthy", "1.png", "plant 1")]
     pandas.DataFrame(rows, columns=["class", "file", "group"]).to_csv(class_folders / "groups.csv", index=False)
-    photos, lines = layouts.read_folder(class_folders)
+    photos, lines, _ = layouts.read_folder(class_folders)
     assert (photos["group"] == "plant 1").sum() == 2
     assert photos["group"].nunique() == 19
     assert layouts.NO_GROUPS not in lines
@@ -278,3 +278,89 @@ def test_a_file_that_is_no_photo(class_folders):
     with pytest.raises(ValueError, match=r"notes\.jpg is not a photo"):
         layouts.load_folder(class_folders)
     assert len(layouts.load_folder(class_folders, check=False)) == 21
+
+
+def corrections(folder, text):
+    (folder / "corrections.csv").write_text(text)
+    return layouts.read_folder(folder)
+
+
+def test_corrections_put_labels_right_and_drop_photos_and_move_none(classes, tmp_path):
+    folder = classes(tmp_path / "photos")
+    reading = corrections(folder, "file;label\ncat/0.png;dog\nDOG/1.PNG; drop\ngone.png;cat\n")
+    assert labels(reading) == {"cat": 2, "dog": 3}
+    assert reading.photos.loc[reading.photos["label"] == "dog", "path"].map(lambda path: path[-9:]).tolist() == [
+        "cat/0.png",
+        "dog/0.png",
+        "dog/2.png",
+    ]
+    assert "corrections.csv: 1 photos have another class, 1 are dropped." in reading.lines
+    assert "1 rows of it name no photo that is here, the first: gone.png." in reading.lines
+    assert (folder / "cat" / "0.png").is_file()
+
+
+def test_corrections_of_a_split_and_of_a_table(classes, tmp_path):
+    for part in ("train", "test"):
+        classes(tmp_path / "split" / part)
+    reading = corrections(tmp_path / "split", "file,label\ntrain/cat/0.png,dog\n")
+    assert labels(reading) == {"cat": 5, "dog": 7}
+    (tmp_path / "split" / "train").rename(tmp_path / "images")
+    rows = "".join(f"{name}/{number}.png,{name}\n" for name in ("cat", "dog") for number in range(3))
+    (tmp_path / "labels.csv").write_text("file,species\n" + rows)
+    (tmp_path / "corrections.csv").write_text("file,label\nimages/cat/0.png,dog\n")
+    shutil.rmtree(tmp_path / "split")
+    assert labels(layouts.read_folder(tmp_path / "labels.csv")) == {"cat": 2, "dog": 4}
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [("file,label\ncat/0.png,dgo\n", "the class 'dgo', which no folder has"), ("photo,class\n", "columns file,label")],
+)
+def test_corrections_that_mean_nothing_are_named(classes, tmp_path, text, said):
+    with pytest.raises(ValueError, match=said):
+        corrections(classes(tmp_path / "photos"), text)
+
+
+def test_groups_without_the_column_class_name_files_by_their_path(classes, tmp_path):
+    folder = classes(tmp_path / "photos")
+    (folder / "groups.csv").write_text("file,group\ncat/0.png,one\ncat/1.png,one\n")
+    assert (layouts.load_folder(folder)["group"] == "one").sum() == 2
+
+
+def test_folders_that_differ_by_a_number_beside_a_table_of_their_photos_stop(classes, tmp_path):
+    folder = classes(tmp_path, ("images_part_1", "images_part_2"))
+    rows = "".join(f"{number},lesion {number},{'ab'[number % 2]}\n" for number in range(3))
+    (tmp_path / "metadata.csv").write_text("image,lesion,dx\n" + rows)
+    for number in range(3):  # each number stands in one folder only
+        (tmp_path / f"images_part_{1 + number % 2}" / f"{number}.png").unlink()
+    with pytest.raises(ValueError, match=r"differ by a number only, and metadata\.csv names .*/metadata\.csv:dx "):
+        layouts.read_folder(folder)
+    assert labels(layouts.read_folder(f"{folder}/metadata.csv:dx")) == {"a": 2, "b": 1}
+    assert labels(layouts.read_folder(f"{folder}/*")) == {"images_part_1": 1, "images_part_2": 2}
+
+
+def test_a_table_beside_class_folders_is_named(classes, tmp_path):
+    folder = classes(tmp_path)
+    rows = "".join(f"{name}/{number}.png,{number}\n" for name in ("cat", "dog") for number in range(3))
+    (tmp_path / "extra.csv").write_text("file,age\n" + rows)
+    reading = layouts.read_folder(folder)
+    assert labels(reading) == {"cat": 3, "dog": 3}
+    assert f"extra.csv names these photos too. To take the classes from it, give {tmp_path}/extra.csv:age" in "".join(
+        reading.lines
+    )
+
+
+def test_a_table_may_name_photos_in_folders_that_look_like_a_split(make_photo, tmp_path):
+    for number in range(4):
+        make_photo(tmp_path / "train_images" / f"{number}.png", seed=number)
+    make_photo(tmp_path / "test_images" / "t0.png", seed=9)
+    (tmp_path / "train.csv").write_text("image,labels\n0.png,rust\n1.png,rust scab\n2.png,rust\n3.png,rust scab\n")
+    reading = layouts.read_folder(tmp_path)
+    assert labels(reading) == {"rust": 2, "rust scab": 2}
+    assert any(line.startswith("1 photos have no row and are left out") for line in reading.lines)
+
+
+def test_a_folder_of_models_is_no_class(classes, tmp_path):
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models" / "model.H5").write_bytes(b"no photo")
+    assert labels(layouts.read_folder(classes(tmp_path))) == {"cat": 3, "dog": 3}

@@ -186,6 +186,100 @@ def test_confusion_draws_on_a_given_axes():
     assert not shares.overlaps(right.yaxis.label.get_window_extent())
 
 
+MANY = [f"class_{number:03d}" for number in range(120)]
+
+
+def apart(labels):
+    """Return whether the names along an axis, as drawn, do not overlap; slanted ones by the room between them."""
+    boxes = [label.get_window_extent() for label in labels]
+    if labels[0].get_rotation() == 45:
+        gap = labels[1].get_window_extent().x1 - labels[0].get_window_extent().x1
+        return gap * math.sin(math.radians(45)) > labels[0].get_fontsize() * labels[0].figure.dpi / 72
+    return not any(one.overlaps(other) for one, other in itertools.pairwise(boxes))
+
+
+@pytest.mark.parametrize(("count", "named"), [(1, 1), (30, 30), (31, 16), (60, 30), (120, 30), (1000, 30)])
+def test_a_figure_names_at_most_so_many_classes(count, named):
+    """All of them, or some evenly spread."""
+    places = plots.named_places(count)
+    assert len(places) == named <= plots.MOST_NAMED
+    assert len(set(np.diff(places))) <= 1
+    assert places[0] == 0
+    assert places[-1] < count
+
+
+def test_a_confusion_of_many_classes_can_be_read():
+    """Three photos a class; class 5 is twice, and class 7 once, taken for another."""
+    counts = 3 * np.eye(120, dtype=int)
+    counts[5, 5], counts[5, 80] = 1, 2
+    counts[7, 7], counts[7, 6] = 2, 1
+    ax = plots.plot_confusion(counts, MANY, title="Test photos")
+    below = ax.figure.axes[1]
+    assert not ax.texts  # no numbers
+    assert len(ax.collections[0].get_array().ravel()) == 120 * 120
+    assert inside_and_legible(ax.figure)
+    for labels in (ax.get_xticklabels(), ax.get_yticklabels()):
+        assert [label.get_text() for label in labels] == MANY[::4]
+        assert apart(labels)
+    np.testing.assert_allclose(ax.get_yticks(), np.arange(0, 120, 4) + 0.5)  # each name at its own row
+    assert [label.get_text() for label in below.get_yticklabels()] == [
+        "class_005,\ntaken for class_080",
+        "class_007,\ntaken for class_006",
+    ]
+    assert [bar.get_width() for bar in below.patches] == [2, 1]
+    assert below.get_title() == "The most frequent of 3 mistakes"
+    assert max(ax.figure.get_size_inches()) < 15
+
+
+def test_a_confusion_of_many_classes_without_a_mistake():
+    """Then there is no bar."""
+    ax = plots.plot_confusion(np.eye(31, dtype=int), MANY[:31])
+    assert not ax.figure.axes[1].patches
+    assert ax.figure.axes[1].get_title() == "The most frequent of 0 mistakes"
+
+
+@pytest.mark.parametrize("classes", [20, 120])
+def test_many_classes_on_a_small_axes(classes):
+    """Half of a figure has room for fewer names, and for no list."""
+    figure, (_, right) = plt.subplots(1, 2, figsize=(10, 4.1), layout="constrained")
+    names = [f"Tomato_{name}_of_a_long_name" for name in MANY[:classes]]  # which leave little room for the matrix
+    plots.plot_confusion(np.eye(classes, dtype=int), names, ax=right)
+    assert len(figure.axes) == 3  # and the color bar
+    assert not right.texts
+    figure.canvas.draw()
+    assert apart(right.get_xticklabels())
+    assert apart(right.get_yticklabels())
+
+
+def test_the_smallest_and_the_largest_of_many_classes_are_drawn():
+    """Class 0 has one photo, class 119 has 120."""
+    counts = pd.Series(np.arange(1, 121), index=MANY).sample(frac=1, random_state=0)
+    ax = plots.plot_class_counts(counts)
+    assert [bar.get_width() for bar in ax.patches] == [*range(1, 16), *range(106, 121)]
+    assert [label.get_text() for label in ax.get_yticklabels()] == MANY[:15] + MANY[-15:]
+    assert "of 120,\nthe 15 smallest and the 15 largest" in ax.get_title()
+    assert inside_and_legible(ax.figure)
+    assert apart(ax.get_yticklabels())
+
+
+def test_a_few_classes_are_all_drawn_in_their_order():
+    """Rust comes second, though it is rarest."""
+    ax = plots.plot_class_counts(pd.Series([5, 2, 3], index=["healthy", "rust", "scab"]))
+    assert [bar.get_width() for bar in ax.patches] == [5, 2, 3]
+    assert (ax.get_title(), ax.get_xlabel(), ax.get_ylabel()) == ("Photos of each class", "photos", "class")
+    with pytest.raises(ValueError, match="at least one class"):
+        plots.plot_class_counts(pd.Series(dtype=int))
+
+
+def test_a_long_name_is_shortened_in_its_middle():
+    """Its ends tell it from its neighbors."""
+    assert plots.shortened("rust") == "rust"
+    short = plots.shortened("Tomato_Spider_mites_Two_spotted_spider_mite")
+    assert len(short) <= 26
+    assert short.startswith("Tomato_Spide")
+    assert short.endswith("spider_mite")
+
+
 def test_confusion_needs_a_row_a_class():
     """Two rows for three names."""
     with pytest.raises(ValueError, match=r"each of 3 class names; got shape \(2, 2\)"):

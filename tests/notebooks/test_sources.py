@@ -6,6 +6,7 @@ import json
 import pytest
 
 from notebooks.source import derive
+from tutorial_utils.course import run_folder
 
 ROOT_PARAMETERS = ["dataset", "backbone", "image_size", "seed", "photos_per_class", "run_dir"]
 
@@ -58,6 +59,49 @@ def test_every_chapter_has_its_parameters_cell(root):
         assert ast.literal_eval(body[-1].value) == f"runs/{path.stem}"
 
 
+class Started(Exception):
+    """A notebook has come as far as its run folder."""
+
+
+def test_every_parameter_of_every_notebook_is_checked_before_anything_else(root, monkeypatch):
+    """The cell after the parameters gives them all to run_folder.start, as they are, and each has a rule."""
+
+    def start(**given):
+        raise Started(given)
+
+    monkeypatch.setattr(run_folder, "start", start)
+    paths = sorted(path for path in (root / "notebooks").rglob("*.ipynb") if "checkpoints" not in str(path))
+    assert len(paths) >= 8
+    for path in paths:
+        cells = ["".join(cell["source"]) for cell in code_cells(json.loads(path.read_text(encoding="utf-8")))]
+        tagged = next(place for place, cell in enumerate(cells) if cell.startswith("dataset = "))
+        names = {}
+        exec(cells[tagged], names)
+        parameters = {name: value for name, value in names.items() if not name.startswith("__")}
+        with pytest.raises(Started) as started:
+            exec(cells[tagged + 1], names)
+        given = started.value.args[0]
+        assert given.keys() == parameters.keys(), path.name
+        assert given.keys() <= run_folder._RULES.keys(), path.name
+        for name, value in parameters.items():
+            assert value is None or given[name] == value, path.name
+            with pytest.raises(ValueError, match=name):  # no parameter takes a set, as no rule does
+                run_folder._RULES[name]({None})
+
+
+def test_a_size_of_nothing_is_no_size_of_ones_own(root, monkeypatch):
+    """Chapter 8 chooses the size where it is None, and only there."""
+    for path, notebook in notebooks(root):
+        cells = ["".join(cell["source"]) for cell in code_cells(notebook)]
+        tagged = next(place for place, cell in enumerate(cells) if cell.startswith("dataset = "))
+        names = {}
+        exec(cells[tagged], names)
+        names["image_size"] = 0
+        with pytest.raises(ValueError, match="image_size must be a whole number from 32 to 1024; got 0"):
+            exec(cells[tagged + 1], names)
+        assert not (root / names["run_dir"]).exists(), path.name
+
+
 def test_cells_are_short(root):
     for path, notebook in notebooks(root):
         lengths = sorted("".join(cell["source"]).count("\n") + 1 for cell in code_cells(notebook))
@@ -82,8 +126,8 @@ def test_badge_and_install_cell_name_the_repository_of_pyproject(root):
 
 def test_the_install_cell_follows_the_dependencies(monkeypatch):
     """What is new among them is installed, unless it is listed as there; nothing is listed that is no dependency."""
-    assert derive.lacking() == ["anywidget", "papermill", "pooch"]
-    assert "%pip install --quiet anywidget papermill pooch\n" in derive.install_cell()
+    assert derive.lacking() == ["anywidget", "papermill", "pooch", "simplejpeg"]
+    assert "%pip install --quiet anywidget papermill pooch simplejpeg\n" in derive.install_cell()
     assert set(derive.ON_COLAB.split() + derive.NOT_NEEDED.split()) < set(derive.dependencies())
     monkeypatch.setattr(derive, "dependencies", lambda: {"numpy": "numpy>=2.4", "zarr": "zarr>=3"})
     assert derive.lacking() == ["zarr"]

@@ -98,3 +98,28 @@ def test_the_split_follows_the_rule(plants):
         "split by plant, shuffle 0: 0 of 12 plants are divided; 0% of the test photos have a twin in training"
         in view.value
     )
+
+
+def test_labels_are_put_right_photo_by_photo_and_kept_at_once(class_folders):
+    photos = layouts.load_folder(class_folders)
+    paths = photos["path"].iloc[[0, 12]].tolist()
+    box = data_preparation.correct_labels(class_folders, paths, ["ill", "healthy"])
+    (number,), (answer,), (view,) = find(box, "IntSlider"), find(box, "ToggleButtons"), find(box, "HTML")
+    assert answer.options == ("healthy", "ill", "drop")
+    assert answer.value == "healthy"
+    assert "a model takes it for ill" in view.value
+    assert not (class_folders / "corrections.csv").exists()
+    answer.value = "ill"
+    number.value = 2
+    assert answer.value == "ill"
+    answer.value = "drop"
+    assert "2 answers are kept" in view.value
+    table = pandas.read_csv(class_folders / "corrections.csv")
+    assert table["label"].tolist() == ["ill", "drop"]
+    assert layouts.load_folder(class_folders)["label"].value_counts().to_dict() == {"ill": 10, "healthy": 9}
+    again = data_preparation.correct_labels(class_folders, paths[:1])
+    assert find(again, "ToggleButtons")[0].value == "ill"
+
+
+def test_of_the_courses_photos_no_label_is_put_right():
+    assert "belong to the course" in data_preparation.correct_labels("leaves", []).value

@@ -42,6 +42,23 @@ def test_the_cells_lie_as_the_matrix_does(paths):
     assert top[0] == top[1] < top[2] == top[3]  # true, from the top
 
 
+def test_of_many_classes_the_cells_that_hold_photos_can_be_chosen(paths):
+    names = [f"class_{number:03d}" for number in range(120)]
+    box = evaluation.browse_confusion(paths, [5, 5, 7, 119], [5, 80, 7, 119], names, [0.9, 0.6, 0.8, 0.7])
+    (matrix,), (view,) = find(box, "Picture"), find(box, "HTML")
+    assert matrix.texts == [
+        "class_005, found: 1 photo", "class_005, taken for class_080: 1 photo", "class_007, found: 1 photo",
+        "class_119, found: 1 photo",
+    ]  # fmt: skip
+    assert matrix.chosen == 1
+    assert 'alt="class_005, taken for class_080: 1 photo"' in view.value
+    across, down = np.array(matrix.places).T  # centers, as cells are too small to be hit
+    assert across[0] < across[2] < across[1] < across[3]
+    assert down[0] == down[1] < down[2] < down[3]
+    matrix.chosen = 3
+    assert 'alt="class_119, found: 1 photo"' in view.value
+
+
 def test_the_surest_come_first_and_no_more_than_asked(paths, monkeypatch):
     shown = []
     monkeypatch.setattr(

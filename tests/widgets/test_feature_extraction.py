@@ -96,6 +96,42 @@ def test_a_chosen_point_shows_its_photo(tmp_path, make_photo):
     assert 'alt="Photo 0 of the class ill"' in view.value
 
 
+def test_of_many_classes_some_are_named_and_the_rest_is_gray():
+    names = [f"class_{number:03d}" for number in range(120)]
+    ax, alt = feature_extraction.draw_map(np.random.default_rng(0).random((240, 2)), np.arange(240) % 120, names)
+    legend = [text.get_text() for text in ax.figure.legends[0].get_texts()]
+    assert legend == [*names[::4], "the other 90"]
+    looks = [(line.get_marker(), line.get_color()) for line in ax.lines]
+    assert len(set(looks)) == len(looks)  # no two classes look the same
+    assert [len(line.get_xdata()) for line in ax.lines] == [2] * 30 + [180]
+    assert alt.endswith("240 photos of 120 classes as points")
+    ax.figure.canvas.draw()
+    box = ax.figure.get_tightbbox()
+    assert box.y0 > -0.05  # the legend lies within the figure
+    plt.close(ax.figure)
+
+
+def test_a_head_of_many_classes_is_drawn():
+    rng = np.random.default_rng(0)
+    names, labels = [f"class_{number:03d}" for number in range(40)], np.arange(120) % 40
+    table = (rng.normal(size=(120, 8)).astype("float32"), labels)
+    assert feature_extraction.photos_a_class(labels) == [3]
+    figure, alt = feature_extraction.draw_head(table, table, names)
+    assert "validation accuracy" in alt
+    plt.close(figure)
+
+
+def test_the_likeliest_of_many_classes_have_bars(monkeypatch):
+    names = [f"class_{number:03d}" for number in range(120)]
+    probabilities = np.arange(1, 121)[None] / np.arange(1, 121).sum()
+    drawn = []
+    monkeypatch.setattr(controls.plots, "as_html", lambda figure, alt: drawn.append(figure) or alt)
+    feature_extraction.browse_predictions(np.zeros((1, 8, 8, 3), "uint8"), np.array([119]), probabilities, names)
+    bars = drawn[0].axes[1]
+    assert [label.get_text() for label in bars.get_yticklabels()] == names[-10:]
+    plt.close(drawn[0])
+
+
 def test_names_of_classes_come_out_as_they_are():
     """A leading _ means "not in the legend" to Matplotlib, and two dollars a formula."""
     names = ["_other", "$1", "$5", "a|b", "<i>x", "nan"]

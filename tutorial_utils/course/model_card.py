@@ -12,7 +12,7 @@ import pandas
 
 from .. import _files
 from ..data import catalog, splits
-from ..evaluation import metrics
+from ..evaluation import metrics, plots
 from ..models import export
 from . import run_folder
 from .rendering import render
@@ -45,7 +45,8 @@ def write_model_card(run, title, license, backbone, exports, classes, looks="", 
     run : a run folder that run_folder.finish has filled, with splits.csv
     title : what the model tells apart, plain text; license : of the photos, or "" where it is not known
     backbone : from backbones.get, for its source and its license
-    exports : DataFrame as from `score_exports`; classes : DataFrame as from metrics.class_table
+    exports : DataFrame as from `score_exports`; classes : DataFrame as from metrics.class_table; of more
+        than plots.MOST_NAMED classes the tables have those that are found least
     looks : what is known of where it looks, plain text
     avoid : sentences, plain text, of what this model in particular must not be used for
     Raises ValueError for an empty title, or a run that is not finished.
@@ -57,10 +58,15 @@ def write_model_card(run, title, license, backbone, exports, classes, looks="", 
     summary = EvaluationSummary.from_metrics(found)
     photos = pandas.read_csv(run / "splits.csv", dtype=str, keep_default_na=False)
     counts = pandas.crosstab(photos["label"], photos["split"]).reindex(columns=splits.NAMES, fill_value=0)
+    names, many = list(classes.index), len(classes) > plots.MOST_NAMED
+    if many:  # tables of so many rows are not read
+        classes = classes.sort_values("recall", kind="stable").head(plots.MOST_NAMED)
+        counts = counts.reindex(classes.index, fill_value=0)
     text = render(
         "model_card.md.j2", title=title, dataset=catalog.short_name(found["dataset"]), license=license,
         backbone=backbone, looks=looks, avoid=avoid, metrics=found, record=record, summary=summary,
-        verdict=verdict(summary), classes=_found_by_class(classes), splits=counts.rename_axis("class"),
+        verdict=verdict(summary), class_names=names, many=many, classes=_found_by_class(classes),
+        splits=counts.rename_axis("class"),
         n_photos=len(photos), n_groups=photos["group"].nunique(), exports=_by_file(run, exports),
         files={name: use for name, use in FILES.items() if name == "report.html" or (run / name).is_file()},
         commands=[command(name, found["image_size"]) for name, how in RUNTIMES.items() if (run / how[2]).is_file()],

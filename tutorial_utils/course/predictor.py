@@ -16,11 +16,10 @@ from .. import _files, _machine
 from ..data import layouts
 from ..data.images import PhotoError, check_complete, read_image
 from ..evaluation import ood, saliency
-from ..models import import_model
+from ..models import export, import_model
 
 OOD_FILE = "known.npz"  # beside the model: features of its training photos, and from where on a photo is unknown
 _AHEAD = 4  # batches that are read while the model is busy
-_MODELS = (".keras", ".h5", ".hdf5")
 
 
 class Predictor(NamedTuple):
@@ -62,21 +61,29 @@ def save_predictions(run, predictor, photos):
     return table
 
 
-def load_predictor(path, class_names=None, pixels="0-255", output="probabilities", image_size=None):
-    """Return the Predictor of a saved model. path : a .keras or .h5 file, or a run folder that holds model.keras.
+def load_predictor(path, class_names=None, pixels=None, output="probabilities", image_size=None):
+    """Return the Predictor of a saved model.
 
+    path : a .keras or .h5 file; a run folder that holds model.keras; or an export (.tflite, .onnx) in its run folder
     class_names : list of str, or a file with one a line; None: labels.txt beside the model
     pixels, output, image_size : as in import_model.load_model, for models that were not made here
     Raises ValueError that says what is missing and what to do.
     """
     path = pathlib.Path(path)
-    path = path / "model.keras" if path.is_dir() else path
-    labels = path.with_name("labels.txt")
-    if not path.is_file() or path.suffix not in _MODELS:
+    if (path / "model.keras").is_file():
+        path = path / "model.keras"
+    elif path.is_dir() and not (path / "saved_model.pb").is_file():
         raise ValueError(f"{path} is no saved Keras model (.keras or .h5), nor a run folder that holds model.keras.")
+    exported = export.load_export(path) if path.suffix.lower() in (".tflite", ".onnx") and path.is_file() else None
+    if exported is None:
+        import_model.check_file(path)
+    labels = path.with_name("labels.txt")
     if class_names is None and not labels.is_file():
         raise ValueError(f"There is no {labels}: say which file names the classes, one a line, with --class-names.")
     names = import_model.read_class_names(labels if class_names is None else class_names)
+    if exported is not None:
+        run, side = exported
+        return Predictor(lambda images: (None, run(images)), names, side, None, np.inf, ood.NEAREST)
     model = import_model.load_model(path, names, pixels, output, image_size)
     return make_predictor(model, names, *_ood_reference(path.with_name(OOD_FILE)))
 

@@ -109,25 +109,25 @@ def summarize_findings(findings):
 
 
 def deep_audit(photos, backbone, image_size, seed=0, progress=True):
-    """Return (findings, cues, reason): data.audit's findings with suspect labels, the table of shortcuts, and "".
+    """Return (findings, cues, lines): data.audit's findings with suspect labels, the table of shortcuts, sentences.
 
     photos : photos table; backbone : from backbones.get
     Photos that cannot be read are found and left out of what follows. Copies share a group in all cross-validation.
-    Where too few photos are left to ask a model, the findings are what the files tell, cues is None and `reason` says
-    why.
+    lines : what copies cost across a split that the photos bring. Where too few photos are left to ask a model, the
+    findings are what the files tell, cues is None and a line says why.
     """
     stats = image_stats.compute_stats(photos, progress)
     pairs = duplicates.find_duplicates(stats, progress)
-    probabilities, cues, reason = None, None, ""
+    probabilities, cues, lines = None, None, []
     try:
-        probabilities, cues = _probe(photos, stats, pairs, backbone, image_size, seed, progress)
+        probabilities, cues, lines = _probe(photos, stats, pairs, backbone, image_size, seed, progress)
     except ValueError as error:
-        reason = f"Labels and shortcuts could not be judged: {error}"
-    return audit.audit_photos(photos, stats, probabilities, progress, pairs), cues, reason
+        lines = [f"Labels and shortcuts could not be judged: {error}"]
+    return audit.audit_photos(photos, stats, probabilities, progress, pairs), cues, lines
 
 
 def _probe(photos, stats, pairs, backbone, image_size, seed, progress):
-    """Return (probabilities of all photos, NaN where there are none; cues)."""
+    """Return (probabilities of all photos, NaN where there are none; cues; lines)."""
     whole = np.flatnonzero(stats["problem"] == "")
     grouped = photos.assign(group=duplicates.merge_groups(photos["group"], pairs))
     part, seen = grouped.iloc[whole].reset_index(drop=True), stats.iloc[whole].reset_index(drop=True)
@@ -140,7 +140,32 @@ def _probe(photos, stats, pairs, backbone, image_size, seed, progress):
     every = list(photos["label"].cat.categories)
     probabilities = np.full((len(photos), len(every)), np.nan)
     probabilities[np.ix_(whole, [every.index(name) for name in names])] = said
-    return probabilities, shortcut_table(part, seen, said, seed)
+    known = pairs[pairs["first"].isin(whole) & pairs["second"].isin(whole)]
+    places = known.assign(first=np.searchsorted(whole, known["first"]), second=np.searchsorted(whole, known["second"]))
+    return probabilities, shortcut_table(part, seen, said, seed), _cost_of_copies(part, places, rows)
+
+
+def _cost_of_copies(photos, pairs, rows):
+    """Return a line on what copies across the split that photos bring do to a score, in a list; [] if there are none.
+
+    rows : float (photos, channels), the features that a head learns from
+    """
+    if "split" not in photos:
+        return []
+    split, labels = photos["split"].to_numpy(str), photos["label"].cat.codes.to_numpy()
+    one, other = pairs["first"].to_numpy(int), pairs["second"].to_numpy(int)
+    links = [(a, b) for a, b in zip([*one, *other], [*other, *one], strict=True) if split[a] == "train"]
+    copies = np.isin(np.arange(len(photos)), [b for _, b in links]) & (split == "test")
+    test, train = split == "test", split == "train"
+    if not copies.any() or copies.sum() == test.sum():
+        return [f"All {test.sum():,} test photos have copies in train."] if copies.any() else []
+    head = heads.logistic_regression().fit(rows[train], labels[train])
+    right = head.predict(rows) == labels
+    return [
+        f"Copies across the given split: {copies.sum():,} of {test.sum():,} test photos are in train too. A head that "
+        f"learns from train is right on {right[test].mean():.1%} of the test photos, and on "
+        f"{right[test & ~copies].mean():.1%} of those without a copy. Our chapters move copies into one part."
+    ]
 
 
 def shortcut_table(photos, stats, probabilities, seed=0):
@@ -183,6 +208,26 @@ def plot_findings(findings, photos, most=12, columns=6, title=None):
             images.append(_picture(other))
             titles.append(f"... and {labels[row.other]}: {_short(other)}")
     return plots.photo_grid(images, titles, columns, title or f"The first {len(images)} photos of what was found")
+
+
+def plot_photo(path):
+    """Return a Figure of one photo, in its own shape; gray if it cannot be read."""
+    return plots.photo_grid([_picture(pathlib.Path(path), 320)], columns=1, size=3.2)
+
+
+def plot_series(proposed, most=6, columns=5):
+    """Return a Figure of the largest proposed series, `most` of them, a row each: its first photos and what binds them.
+
+    proposed : as from data.series.propose_series
+    """
+    images, titles = [], []
+    for name in proposed["group"].value_counts(sort=True).index[:most]:
+        rows = proposed[proposed["group"] == name].head(columns)
+        blank = columns - len(rows)
+        images += [*map(_picture, rows["path"]), *[np.full((8, 8, 3), 255, np.uint8)] * blank]
+        titles += [f"{name}, by {rows['why'].iloc[0]}", *[_short(pathlib.Path(path)) for path in rows["path"][1:]]]
+        titles += [""] * blank
+    return plots.photo_grid(images, titles, columns, "Series that are proposed: one object in each row?")
 
 
 def _short(path):

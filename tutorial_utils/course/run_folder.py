@@ -28,7 +28,7 @@ _RULES = {  # of every parameter of a chapter or lab; None stands for what the n
     "photos_license": lambda value: value is None or _check.text("photos_license", value),
     "model_path": lambda value: value is None or import_model.check_file(_check.text("model_path", value)),
     "class_names": lambda value: value is None or import_model.read_class_names(value),
-    "pixels": lambda value: _check.choice("pixels", value, tuple(import_model.PIXELS)),
+    "pixels": lambda value: value is None or _check.choice("pixels", value, tuple(import_model.PIXELS)),
     "output": lambda value: _check.choice("output", value, import_model.OUTPUTS),
     "effort": lambda value: _check.choice("effort", value, ("quick", "best")),
     "full": lambda value: _check.boolean("full", value),

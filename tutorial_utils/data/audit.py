@@ -157,7 +157,6 @@ def drop_unusable(photos, findings, folder):
     byte-identical photos all but the first. No file is changed. Raises ValueError if a class is left without photos.
     """
     _check.columns(photos, ["path", "label"])
-    _check.columns(findings, COLUMNS)
     out = findings[(findings["severity"] == "error") & (findings["kind"] != "leak") | (findings["kind"] == "identical")]
     reasons = out.drop_duplicates("path")[["path", "kind", "meaning", "other"]]
     kept = photos[~photos["path"].isin(reasons["path"])].reset_index(drop=True)

@@ -43,7 +43,7 @@ def load_photos(dataset, seed=0, photos_per_class=None, check_photos=True, tell=
             tell(f"{dataset} is the course's data set of that name. For the folder here, give ./{dataset}")
         photos = _LOADERS[dataset]() if dataset in _LOADERS else _fetched(cards()[dataset], check_photos)
     else:
-        photos, lines = layouts.read_folder(dataset, check_photos)
+        photos, lines, _ = layouts.read_folder(dataset, check_photos)
         for line in lines:
             tell(line)
     if photos_per_class is None:

@@ -142,7 +142,9 @@ def check_complete(path, content):
     except ValueError as error:
         lost = str(error) if _LOST.search(str(error)) else lost
     if lost:
-        raise PhotoError(f"{path} has lost a part of its picture ({lost}). Copy it again, or take it out.", "incomplete")
+        raise PhotoError(
+            f"{path} has lost a part of its picture ({lost}). Copy it again, or take it out.", "incomplete"
+        )
 
 
 def _has_hole(content):

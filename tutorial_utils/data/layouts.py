@@ -21,6 +21,8 @@ _BESIDE = {  # what cameras, labelling tools and people put beside photos
     ".aae", ".mov", ".mp4", ".m4v", ".avi", ".3gp", ".thm", ".lrv", ".wav", ".xmp", ".xml", ".txt", ".json", ".jsonl",
     ".csv", ".tsv", ".xlsx", ".xls", ".ods", ".yaml", ".yml", ".md", ".html", ".htm", ".ini", ".db", ".log", ".lnk",
     ".url", ".py", ".ipynb", ".pkl", ".npy", ".npz", ".mat", ".cache", ".names", ".data", ".zip", ".part", ".tmp",
+    ".gz", ".tar", ".7z", ".rar", ".h5", ".hdf5", ".keras", ".tflite", ".onnx", ".pt", ".pth", ".ckpt", ".joblib",
+    ".tfrecord", ".docx", ".pptx",
 }  # fmt: skip
 NO_GROUPS = "There is no groups.csv: each photo is taken for itself. If some show the same object, scores are too good."
 _READ = {"groups.csv", "corrections.csv"}
@@ -32,6 +34,7 @@ class Reading(NamedTuple):
 
     photos: pandas.DataFrame  # the photos table
     lines: list[str]  # how it was read, and what was passed over
+    root: pathlib.Path  # the folder in which groups.csv and corrections.csv stand
 
 
 def load_folder(folder, check=True):
@@ -52,7 +55,8 @@ def read_folder(folder, check=True):
         - a table of labels (.csv, .tsv, .xlsx) with the photos anywhere below its folder, or such a folder;
           TABLE:COLUMN says which column is the class.
         A `groups.csv` beside the class folders (columns class, file, group) says which photos share a plant; the same
-        group in two classes is the same plant, so number plants across the whole folder.
+        group in two classes is the same plant, so number plants across the whole folder. A `corrections.csv` there
+        (columns file, label) puts labels right, or drops photos, and no file is moved.
     check : False also lists files that are no photos, for data.audit to look at
     The table has one row a photo: `path` (str), `label` (categorical, classes in alphabetical order), `group` (str; the
     path where groups.csv names none) and, of a set with its own split in three parts, `split`.
@@ -60,11 +64,24 @@ def read_folder(folder, check=True):
     meant in two ways: it says both, and how to choose.
     """
     root, table, column, outer = locate(folder)
-    reading = _from_table(root, table, column) if table else _from_folder(root, outer)
+    reading = _corrected(_from_table(root, table, column) if table else _from_folder(root, outer))
     if check:
         check_headers(reading.photos["path"])
     alone = bool((reading.photos["group"] == reading.photos["path"]).all())
     return reading._replace(lines=reading.lines + [NO_GROUPS] * alone)
+
+
+def _corrected(reading):
+    """Return a Reading with the labels put right that a corrections.csv names."""
+    path, photos = reading.root / "corrections.csv", reading.photos
+    if not path.is_file():
+        return reading
+    labels = dict(zip(photos["path"], photos["label"].astype(str), strict=True))
+    labels, lines = manifests.read_corrections(path, reading.root, labels)
+    photos = photos[photos["path"].isin(set(labels))].reset_index(drop=True)
+    names = [name for name in photos["label"].cat.categories if name in set(labels.values())]
+    photos["label"] = pandas.Categorical(photos["path"].map(labels), categories=names)
+    return reading._replace(photos=photos, lines=reading.lines + lines)
 
 
 def locate(folder):
@@ -150,7 +167,7 @@ def _from_folder(root, outer=False):
     beside = [path for path in way.iterdir() if path.is_file() and not _kind_of_junk(path)]
     if beside and len(folders) > 1:
         lines.append(_left_out(sorted(beside), "beside the folders"))
-    return Reading(reading.photos, [reading.lines[0], *lines, *reading.lines[1:], *_passed_over(root)])
+    return reading._replace(lines=[reading.lines[0], *lines, *reading.lines[1:], *_passed_over(root)])
 
 
 def _passed_over(root):
@@ -182,12 +199,40 @@ def _from_classes(root, folders, outer=False):
     names = sorted(photos["label"].unique())
     photos["label"] = pandas.Categorical(photos["label"], categories=names)
     lines = [f"{len(names)} classes from the folders {_named(names)}: {len(photos):,} photos."]
+    lines += [] if outer else _tables_beside(root, folders, photos["path"].tolist())
     if not outer and any("/" in name for name in names):
         lines.append(f"The classes are named by their path. To take the outer folders as classes, give {root}/*")
     if all(name.isdigit() for name in names) and names != sorted(names, key=int):
         lines.append(f"The classes are in the order of text, not of numbers: {_named(names)}.")
     groups, told = _groups(root, photos)
-    return Reading(photos.assign(group=groups), lines + told)
+    return Reading(photos.assign(group=groups), lines + told, root)
+
+
+def _tables_beside(root, folders, paths):
+    """Return a line on each table that names the photos of class folders too.
+
+    Raises ValueError where the folders look like the parts of one pile, for then the classes stand in the table.
+    """
+    lines = []
+    for table in _tables(root):
+        columns = manifests.name_columns(table, paths, root)
+        if not columns:
+            continue
+        both = f"give {table}:{columns[-1]} (its columns: {', '.join(columns)})"
+        if len({re.sub(r"\d+", "", folder.name) for folder in folders}) == 1:
+            raise ValueError(
+                f"In {root} the folders {_named([folder.name for folder in folders])} differ by a number only, and "
+                f"{table.name} names their photos. If the classes stand in the table, {both}; if the folders are the "
+                f"classes, give {root}/*"
+            )
+        lines.append(f"{table.name} names these photos too. To take the classes from it, {both}.")
+    return lines
+
+
+def _tables(root):
+    """Return the tables in a folder that may give its photos classes."""
+    found = [path for path in sorted(root.iterdir()) if path.suffix.lower() in manifests.SUFFIXES]
+    return [path for path in found if path.name not in _READ and not path.name.lower().startswith(("sample", "~$"))]
 
 
 def _groups(root, photos):
@@ -196,6 +241,7 @@ def _groups(root, photos):
     groups, lines = paths, []
     if (root / "groups.csv").is_file():
         groups, lines = manifests.read_groups(root / "groups.csv", root, paths)
+        lines = [f"groups.csv says what belongs together: {len(set(groups)):,} groups.", *lines]
     return pandas.Series(groups, index=photos.index, dtype=object), lines
 
 
@@ -226,6 +272,8 @@ def _from_split(root, parts):
             read[part] = found
         else:
             lines.append(_left_out(photos_below(folder)[0], f"in {folder.name} have no class and"))
+    if not read and (found := _labelled(root)):
+        return found
     if "train" not in read:
         raise ValueError(_like_a_split(root, parts))
     names = sorted(set().union(*(reading.photos["label"].cat.categories for reading in read.values())))
@@ -241,10 +289,10 @@ def _from_split(root, parts):
     told = ", ".join(f"{parts[part].name} ({len(each.photos):,})" for part, each in read.items())
     first = f"{len(names)} classes, {_named(names)}, from {told}"
     if len(read) == 1:
-        return Reading(photos.drop(columns="split"), [f"{first}; the split is drawn from these.", *lines])
+        return Reading(photos.drop(columns="split"), [f"{first}; the split is drawn from these.", *lines], root)
     missing = [part for part in PARTS if part not in read]
     kept = f"whose split is kept{f'; {missing[0]} is drawn from train' if missing else ''}"
-    return Reading(photos, [f"{first}, {kept}.", *lines])
+    return Reading(photos, [f"{first}, {kept}.", *lines], root)
 
 
 def _check_same_classes(root, read, names):
@@ -297,10 +345,8 @@ def _from_tables(root):
 
 def _labelled(root):
     """Return the Reading of photos that a table in the same folder gives classes, or None if none does."""
-    found = [path for path in sorted(root.iterdir()) if path.suffix.lower() in manifests.SUFFIXES]
-    found = [path for path in found if path.name != "groups.csv" and not path.name.lower().startswith(("sample", "~$"))]
     files = [str(path) for path in photos_below(root)[0]]
-    found = [path for path in found if files and manifests.find_labels(path, files, root)[0]]
+    found = [path for path in _tables(root) if files and manifests.find_labels(path, files, root)[0]]
     if len(found) > 1:
         raise ValueError(
             f"{root} holds several tables that name photos and classes: {_named([path.name for path in found])}. "
@@ -319,8 +365,9 @@ def _from_table(root, table, column=None):
     if len(names) < 2:
         raise ValueError(f"{table} names only the class {names[0]!r}; at least two are needed.")
     photos["label"] = pandas.Categorical(photos["label"], categories=names)
-    photos["group"] = photos["path"]
-    return Reading(photos, [f"{len(names)} classes, {_named(names)}: {len(photos):,} photos.", *lines])
+    photos["group"], told = _groups(root, photos)
+    lines = [f"{len(names)} classes, {_named(names)}: {len(photos):,} photos.", *lines, *told]
+    return Reading(photos, lines, root)
 
 
 def _only_folder(root):

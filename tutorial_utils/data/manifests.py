@@ -8,7 +8,10 @@ import unicodedata
 
 import pandas
 
+from .. import _files
+
 SUFFIXES = (".csv", ".tsv", ".xlsx")
+DROP = "drop"  # in corrections.csv: a photo that belongs to no class
 _LABELS = ("label", "labels", "class", "classes", "class_name", "category", "target", "species", "diagnosis", "disease")
 _BOMS = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16", b"\xef\xbb\xbf": "utf-8-sig"}
 
@@ -58,29 +61,64 @@ def _separator(text):
 def read_groups(path, root, paths):
     """Return (group of each photo, lines) as groups.csv says: the columns class, file and group; "" names none.
 
-    root : the folder that its class folders stand in; paths : of the photos, str
+    root : the folder that its class folders stand in; paths : of the photos, str. Without the column class, the file is
+        named by its path in `root`
     A name in another case (IMG.JPG for img.jpg) is taken where it can mean one photo only.
     Raises ValueError for other columns, or for files that are not there.
     """
     table, lines = read_table(path)
-    if not {"class", "file", "group"} <= set(table.columns):
+    if not {"file", "group"} <= set(table.columns):
         raise ValueError(f"{path} needs the columns class,file,group; it has {','.join(table.columns)}.")
     inside = {str(pathlib.Path(each).relative_to(root).as_posix()): each for each in paths}
     folded = _folded(inside)
     group_of, unknown = dict(zip(paths, paths, strict=True)), []
-    for row in table[["class", "file", "group"]].itertuples(index=False):
-        name = f"{row[0]}/{row.file}"
+    folders = table["class"] + "/" if "class" in table else ""
+    for name, group in zip((folders + table["file"]).str.removeprefix("/"), table["group"], strict=True):
         found = inside.get(name) or folded.get(_key(name))
         if found is None:
-            unknown.append(root / row[0] / row.file)
-        elif row.group:
-            group_of[found] = row.group
+            unknown.append(root / name)
+        elif group:
+            group_of[found] = group
     if unknown:
         raise ValueError(
             f"{path} names {len(unknown)} file(s) that are not there, the first {unknown[0]}. "
             "Take these rows out or put the photos back."
         )
     return list(group_of.values()), lines
+
+
+def read_corrections(path, root, labels):
+    """Return (labels, lines): the classes of photos with those put right that corrections.csv names.
+
+    path : a table with the columns file and label: a photo's path in the folder `root`, and its right class, or "drop"
+    labels : {path: class} as the folders say; in what is returned, the photos to drop are missing
+    Raises ValueError for other columns, and for a class that no folder has.
+    """
+    table, lines = read_table(path)
+    if not {"file", "label"} <= set(table.columns):
+        raise ValueError(f"{path} needs the columns file,label; it has {','.join(table.columns)}.")
+    found, known = _matches(table["file"], list(labels), root), set(labels.values())
+    odd = table[~table["label"].isin([*known, DROP])]
+    if len(odd):
+        raise ValueError(
+            f"{path} gives {odd['file'].iloc[0]} the class {odd['label'].iloc[0]!r}, which no folder has. Write one of "
+            f"{', '.join(sorted(known))}, or {DROP}."
+        )
+    wanted = dict(zip(found, table["label"], strict=True))
+    right = {each: wanted.get(each, label) for each, label in labels.items()}
+    moved = sum(right[each] not in (label, DROP) for each, label in labels.items())
+    kept = {each: label for each, label in right.items() if label != DROP or DROP in known}
+    lines.append(f"{path.name}: {moved:,} photos have another class, {len(labels) - len(kept):,} are dropped.")
+    unknown = table["file"][found.isna()]
+    if len(unknown):
+        lines.append(f"{len(unknown):,} rows of it name no photo that is here, the first: {unknown.iloc[0]}.")
+    return kept, lines
+
+
+def write_corrections(path, corrections):
+    """Write corrections.csv. corrections : {file, as a path in the folder: right class, or "drop"}"""
+    table = pandas.DataFrame(list(corrections.items()), columns=["file", "label"])
+    return _files.write_text(path, table.to_csv(index=False, lineterminator="\n"))
 
 
 def find_labels(path, paths, root, column=None):
@@ -111,6 +149,17 @@ def find_labels(path, paths, root, column=None):
         if count:
             lines.append(f"{count:,} {what} and are left out, the first: {next(iter(first))}.")
     return labels, lines
+
+
+def name_columns(path, paths, root):
+    """Return the names of a table's columns but the one that names most of the photos `paths`; [] if none names half.
+
+    root : the folder that the photos are below
+    """
+    table, _ = read_table(path)
+    found = {name: _matches(table[name], paths, root).nunique() for name in table.columns}
+    file = max(found, key=found.get, default=None)
+    return [name for name in table.columns if name != file] if file and found[file] >= len(paths) / 2 else []
 
 
 def _matches(column, paths, root):

@@ -81,6 +81,7 @@ def plot_risk_and_coverage(table, chosen=None, title=None):
         ax.annotate(
             f"answers {x:.0f} %,\nwrong in {y:.1f} % of these", (x, y), (-10 if left else 10, 14),
             textcoords="offset points", ha="right" if left else "left", fontsize=9,
+            bbox={"facecolor": "white", "alpha": 0.8, "linewidth": 0, "pad": 1},  # the curve may pass behind it
         )  # fmt: skip
     ax.set(xlabel="photos that are answered, the surest first (%)", ylabel="of these, wrong (%)", xlim=(0, 101))
     ax.set_ylim(bottom=0)

@@ -119,7 +119,7 @@ def plot_confusion(counts, class_names, ax=None, title=None):
         )
     share = 100 * counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)  # (classes, classes), 0-100
     square = ax is None  # square cells in a given ax would push its texts into its neighbor's
-    most = MOST_NAMED if ax is None else min(MOST_NAMED, int(ax.get_window_extent().height / ax.figure.dpi / 0.2))
+    most = MOST_NAMED if ax is None else min(MOST_NAMED, int(ax.get_window_extent().height / ax.figure.dpi / 0.3))
     many = classes > most
     names = [shortened(name) if many else str(name) for name in class_names]
     if ax is None and many:

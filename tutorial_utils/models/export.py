@@ -4,6 +4,7 @@ Every export takes raw pixels 0-255, float32 (photos, height, width, 3), and giv
 """
 
 import importlib.util
+import json
 import pathlib
 import time
 import warnings
@@ -75,6 +76,28 @@ def _write_onnx(model, path):
         _files.replace_with(path, lambda file: fresh.export(file, format="onnx", verbose=False))
 
 
+def load_export(path):
+    """Return (function, image_size) of an export that lies in the run folder which wrote it.
+
+    path : .tflite or .onnx, listed in the run.json beside it (run_folder.record_hashes)
+    function : pixels 0-255 (photos, image_size, image_size, 3) to probabilities (photos, classes)
+    Raises ValueError for any other file, whose pixels and outputs nobody knows, or if the package that runs it lacks.
+    """
+    path = pathlib.Path(path)
+    record = path.with_name("run.json")
+    written = json.loads(record.read_text(encoding="utf-8")).get("files_sha256", {}) if record.is_file() else {}
+    if _files.sha256(path) not in written.values():
+        raise ValueError(
+            f"{path} is no export that a run.json beside it lists, so nobody knows which pixels it takes. Give an "
+            "export in the run folder of chapter 8 that wrote it, or the Keras model (.keras, .h5) it was made from."
+        )
+    package = "ai_edge_litert" if path.suffix.lower() == ".tflite" else "onnxruntime"
+    if importlib.util.find_spec(package) is None:
+        raise ValueError(f"{path} is run by a package that is missing: pip install {package.replace('_', '-')}")
+    run, (_, side, _, _) = _load(path)
+    return lambda images: np.stack([run(image) for image in np.asarray(images, np.float32)]), int(side)
+
+
 def run_exports(model, files, images):
     """Return {kind: (probabilities, milliseconds)} of the Keras model, named "keras", and of each of its exports.
 
@@ -87,7 +110,7 @@ def run_exports(model, files, images):
     _, seconds = _run(lambda image: model.predict_on_batch(image[None])[0], some)
     found = {"keras": (probabilities, 1e3 * seconds)}
     for kind, path in files.items():
-        probabilities, seconds = _run(_load(pathlib.Path(path)), images)
+        probabilities, seconds = _run(_load(pathlib.Path(path))[0], images)
         found[kind] = (probabilities, 1e3 * seconds)
     return found
 
@@ -120,13 +143,17 @@ def _run(predict, images):
 
 
 def _load(path):
-    """Return a function from float32 (h, w, 3) to probabilities (classes,) that runs an exported file."""
-    if path.suffix == ".tflite":
-        return litert.LiteRTModel(path.read_bytes())
+    """Return (function, shape) of an exported file: float32 (h, w, 3) to probabilities (classes,); of its input."""
+    if path.suffix.lower() == ".tflite":
+        from ai_edge_litert import interpreter
+
+        with _quiet.without_notes():
+            (photos,) = interpreter.Interpreter(model_path=str(path)).get_input_details()
+        return litert.LiteRTModel(path.read_bytes()), photos["shape"]
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    name = session.get_inputs()[0].name
-    return lambda image: session.run(None, {name: image[None]})[0][0]
+    (photos,) = session.get_inputs()
+    return lambda image: session.run(None, {photos.name: image[None]})[0][0], photos.shape

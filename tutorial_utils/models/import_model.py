@@ -4,30 +4,57 @@ A model file does not say how its pixels are scaled, what its outputs are, or wh
 caller says so, and `check_import` tells from a few labeled photos whether that can be right.
 """
 
+import contextlib
 import pathlib
 import re
+import shutil
+import tempfile
+import zipfile
 
+import h5py
 import keras
 import numpy as np
 import scipy.optimize
 import scipy.stats
 
 from .. import _check
+from . import keras2
 
-PIXELS = {"0-255": (1.0, 0.0), "0-1": (1 / 255, 0.0), "-1..1": (1 / 127.5, -1.0)}  # factor and offset from 0-255
+_MEAN, _DEVIATION = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])  # of ImageNet, RGB, 0-1
+PIXELS = {  # factor and offset from 0-255; "caffe" and "torch" are what keras.applications calls these two
+    "0-255": (1.0, 0.0),
+    "0-1": (1 / 255, 0.0),
+    "-1..1": (1 / 127.5, -1.0),
+    "caffe": (1.0, [-103.939, -116.779, -123.68]),  # of BGR
+    "torch": ((1 / 255 / _DEVIATION).tolist(), (-_MEAN / _DEVIATION).tolist()),
+}
 OUTPUTS = ("probabilities", "logits")
-_STARTS = {".keras": b"PK", ".h5": b"\x89HDF", ".hdf5": b"\x89HDF"}  # suffix: how such a file begins
 _AS_KERAS = 'save it again where it was made, with model.save("model.keras"), and give that file'
+_PICKLE = "a pickle, which can run any program when it is opened, so it is not"
+_AGAIN = "Judge it where it was made, or train a Keras model on the same photos (chapter 3)"
+_EXPORT = "Give the Keras model that it was made from; `predict` also runs the exports in a run folder of chapter 8"
+_OTHERS = {  # ending: what such a file is, and what to do
+    ".pth": (f"a file of PyTorch, {_PICKLE}", _AGAIN),
+    ".pt": (f"a file of PyTorch, {_PICKLE}", _AGAIN),
+    ".pkl": (f"of fastai or scikit-learn, {_PICKLE}", _AGAIN),
+    ".safetensors": ("weights without the network that they belong to", _AGAIN),
+    ".tflite": ("a LiteRT file", _EXPORT),
+    ".onnx": ("an ONNX file", _EXPORT),
+    ".zip": ("a zip", "Unpack it and give the model in it (from Teachable Machine: keras_model.h5)"),
+}
 LEVEL = 0.05  # chance of a warning where nothing is wrong, for each kind of warning
-FEWEST = 7  # groups that must differ before a sign test can say anything at LEVEL, with two scalings to try
+FEWEST = 8  # groups that must differ before a sign test can say anything at LEVEL, with four scalings to try
 
 
-def load_model(path, class_names, pixels="0-255", output="probabilities", image_size=None):
+def load_model(path, class_names, pixels=None, output="probabilities", image_size=None):
     """Return a saved Keras model in the course's form: pixels 0-255 (batch, h, w, 3) to probabilities (batch, classes).
 
-    path : a whole model, .keras or .h5. A SavedModel folder is refused: it is a program, run without any check
+    path : a whole model of Keras 3 or 2, .keras or .h5. A SavedModel folder is refused: it is a program, run without
+        any check
     class_names : list of str, or the path of a labels.txt with one name per line, in the order of the model's outputs
-    pixels : what the model was trained on: "0-255" (also if it rescales inside), "0-1" or "-1..1"; RGB
+    pixels : what the model was trained on: "0-255" (also if it rescales inside), "0-1", "-1..1", "caffe" (BGR 0-255
+        minus ImageNet's mean: VGG, ResNet50) or "torch" (0-1, standardized: DenseNet); RGB but for "caffe". None:
+        "-1..1" for a model of Teachable Machine, "0-255" for any other
     output : "probabilities", or "logits" if softmax (one unit: sigmoid) is still to come
     image_size : side of its photos in pixels, for a model that takes any size; a size in the file counts more.
         Afterwards it is `model.input_shape[1]`
@@ -36,23 +63,26 @@ def load_model(path, class_names, pixels="0-255", output="probabilities", image_
     as BGR minus a mean, has to be put inside the model where it was made.
     Raises ValueError that says what was expected, what came and what to do.
     """
-    _check.choice("pixels", pixels, tuple(PIXELS))
+    if pixels is not None:
+        _check.choice("pixels", pixels, tuple(PIXELS))
     _check.choice("output", output, OUTPUTS)
     names, path = read_class_names(class_names), pathlib.Path(str(path))
-    loaded = _one_in_one_out(_read(path), path)
+    model = _read(path)
+    pixels = pixels or ("-1..1" if _is_teachable_machine(model) else "0-255")
+    loaded = _one_in_one_out(model, path)
     side = _side(loaded.input_shape, image_size, path)
     units = _units(loaded.output_shape, len(names), path)
     _check_output(loaded, side, pixels, output, path)
     images = keras.Input((side, side, 3), name="raw_pixels")
-    factor, offset = PIXELS[pixels]
-    x = images if pixels == "0-255" else keras.layers.Rescaling(factor, offset, name="rescaled")(images)
-    scores = loaded(x, training=False)  # (batch, units)
+    scores = loaded(_scaled(images, pixels), training=False)  # (batch, units)
     return keras.Model(images, _probabilities(scores, units, output), name="imported_classifier")
 
 
 def read_class_names(class_names):
     """Return class names as a list of str, from a list or from the path of a file with one name per line.
 
+    Numbers before the names of a file, as Teachable Machine writes them ("0 cat", "1 dog"), are left out, except in a
+    run folder, whose classes are called as their folders are.
     Raises ValueError for no such file, fewer than two names, or a name that comes twice.
     """
     if isinstance(class_names, (str, pathlib.Path)):
@@ -93,7 +123,7 @@ def check_import(model, batches, class_names, groups=None):
         pipeline.batches makes them, not shuffled, from a table that `align_classes` has ordered
     groups : (photos,), photos of one plant share theirs, in the order of the batches; or None
     The labels are used. Give it validation photos: a scaling that is chosen on the test photos makes their score too
-    good. It tries the three scalings and another order of the names. A sentence comes where the groups that gain
+    good. It tries all of PIXELS and another order of the names. A sentence comes where the groups that gain
     outnumber those that lose by more than chance explains (sign test); with few photos silence says little.
     Raises ValueError for a model that is not from `load_model`, for no photos, or labels or groups that do not fit.
     """
@@ -111,33 +141,59 @@ def check_import(model, batches, class_names, groups=None):
 
 
 def check_file(path):
-    """Raise ValueError that says what to do unless `path` is a file that begins as a model file, .keras or .h5, does."""
+    """Return the ending that Keras wants for a model file, ".keras" or ".h5", by what is in the file.
+
+    Raises ValueError that says what to do for any other file, a folder, or no file.
+    """
     path = pathlib.Path(str(path))
     if path.is_dir():
         kind = "a SavedModel folder" if (path / "saved_model.pb").is_file() else "a folder"
         raise ValueError(f"Expected a model file, .keras or .h5; {path} is {kind}. To use its model, {_AS_KERAS}.")
     if not path.is_file():
         raise ValueError(f"There is no file {path}. Check the path; expected a model file, .keras or .h5.")
-    begins = _STARTS.get(path.suffix.lower())
-    if begins is None:
+    if h5py.is_hdf5(path):
+        return ".h5"
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as file:
+            if "config.json" in file.namelist():
+                return ".keras"
+    ending = path.suffix.lower()
+    if ending in _OTHERS:
+        kind, remedy = _OTHERS[ending]
+        raise ValueError(f"Expected a model file, .keras or .h5; {path} is {kind}. {remedy}.")
+    if ending not in (".keras", ".h5", ".hdf5"):
         raise ValueError(f"Expected a model file, .keras or .h5; got {path.name}. To use its model, {_AS_KERAS}.")
     with open(path, "rb") as file:
         start = file.read(8)
-    if not start.startswith(begins):
-        hint = f"It is an HDF5 file: rename it to {path.stem}.h5" if start.startswith(b"\x89HDF") else "Fetch it again"
-        raise ValueError(f"{path} is called {path.suffix} but is no such file (it begins with {start!r}). {hint}.")
+    raise ValueError(
+        f"{path} is called {path.suffix} but is no whole file of that kind (it begins with {start!r}). Fetch it again."
+    )
 
 
 def _read(path):
     """Return the model in a file; what cannot be read, or would run code, becomes a ValueError that says why."""
-    check_file(path)
+    ending, version = check_file(path), ""
     try:
-        return keras.models.load_model(path, compile=False, safe_mode=True)
+        version = keras2.version(path)
+        if not re.match(r"[3-9]", version):  # 1, 2, or from before files said it
+            return keras2.load_model(path)
+        with _named(path, ending) as file:
+            return keras.models.load_model(file, compile=False, safe_mode=True)
     except Exception as error:  # Keras raises whatever its parts raise; each means: not a model that can be used here
-        raise ValueError(_why_not(path, str(error))) from error
+        raise ValueError(_why_not(path, str(error), version)) from error
 
 
-def _why_not(path, text):
+@contextlib.contextmanager
+def _named(path, ending):
+    """Yield a path of the file that has the ending: Keras goes by that, and takes it in small letters only."""
+    if path.suffix == ending:
+        yield path
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        yield shutil.copyfile(path, pathlib.Path(folder) / f"model{ending}")
+
+
+def _why_not(path, text, version):
     """Return what is wrong with a model file, in a sentence, from the text of Keras's error."""
     unsafe = re.search(r"deserialization of a `(\w+)`", text)
     if unsafe:
@@ -154,7 +210,37 @@ def _why_not(path, text):
     if "No model config" in text:
         return f"{path} holds weights without the network that they belong to. Load them into it and {_AS_KERAS}."
     reason = text.split("Exception encountered:")[-1].strip().split("\n")[0][:200]
+    if version and int(version.split(".")[0]) < 3:
+        return (
+            f"{path} was saved by Keras {version}; one part cannot be carried over to Keras {keras.__version__}: "
+            f"{reason}. Where it was made (or with the package tf-keras), put layers of keras.layers in its place, "
+            "then save it again."
+        )
     return f"{path} cannot be loaded by Keras {keras.__version__} ({reason}). To use its model, {_AS_KERAS}."
+
+
+def _is_teachable_machine(model):
+    """Return whether a model is built like those that Teachable Machine writes: they take pixels -1..1."""
+    parts = getattr(model, "layers", [])
+    if len(parts) != 2 or not all(isinstance(part, keras.Sequential) and part.layers for part in parts):
+        return False
+    pooling, last = parts[0].layers[-1], parts[1].layers[-1]
+    return (
+        isinstance(pooling, keras.layers.GlobalAveragePooling2D)
+        and isinstance(last, keras.layers.Dense)
+        and not last.use_bias
+        and last.activation is keras.activations.softmax
+    )
+
+
+def _scaled(images, pixels):
+    """Return pixels 0-255, RGB (batch, h, w, 3), as a model was trained on, by layers that save and load anywhere."""
+    if pixels == "0-255":
+        return images
+    (factor, offset), name = PIXELS[pixels], f"pixels_{pixels}"
+    if pixels == "caffe":
+        return keras2.reverse_channels(offset, name=name)(images)
+    return keras.layers.Rescaling(factor, offset, name=name)(images)
 
 
 def _one_in_one_out(model, path):
@@ -191,24 +277,36 @@ def _side(shape, image_size, path):
 def _units(shape, classes, path):
     if len(shape) != 2:
         raise ValueError(f"Expected outputs (batch, classes); {path} gives {shape}. It names no class for a photo.")
-    if shape[1] != classes and (shape[1], classes) != (1, 2):
-        raise ValueError(
-            f"{path} tells {shape[1]} class(es) apart; got {classes} class_names. Give one name for each output, in "
-            "the model's order (two for a model with one unit)."
+    units = shape[1]
+    if units == classes or (units, classes) == (1, 2):
+        return units
+    if units == 1:
+        remedy = "One output is the probability of the second of two classes: give two names"
+    elif units == classes + 1:
+        remedy = (
+            "Give one name for each output, in the model's order. One is missing: often a class for the background, "
+            "usually the first or the last, or a stray folder beside the training photos (such as .ipynb_checkpoints)"
         )
-    return shape[1]
+    elif units == classes - 1:
+        remedy = (
+            "Give one name for each output, in the model's order. One is too many: a heading, or a class that was "
+            "added after the training"
+        )
+    else:
+        remedy = "Give one name for each output, in the model's order"
+    raise ValueError(f"{path} has {units} output{'s' * (units > 1)}; got {classes} class_names. {remedy}.")
 
 
 def _check_output(loaded, side, pixels, output, path):
     """Raise ValueError if `output` cannot be what the model gives: it predicts random pixels, no photo is needed."""
-    factor, offset = PIXELS[pixels]
-    images = np.random.default_rng(0).uniform(0, 255, (4, side, side, 3)) * factor + offset
-    scores = np.asarray(loaded(images.astype("float32"), training=False), np.float64)
+    images = np.random.default_rng(0).uniform(0, 255, (4, side, side, 3)).astype("float32")
+    scores = np.asarray(keras.ops.cast(loaded(_scaled(images, pixels), training=False), "float32"), np.float64)
     if not np.isfinite(scores).all():
         raise ValueError(f"{path} gives no numbers (NaN or infinity) for random pixels. Were its weights saved whole?")
     sums = scores.sum(axis=1)
-    inside = scores.min() >= 0 and scores.max() <= 1 + 1e-3
-    add_up = scores.shape[1] == 1 or np.abs(sums - 1).max() < 1e-3
+    rounding = {"float16": 5e-3, "bfloat16": 4e-2}.get(loaded.outputs[0].dtype, 1e-3)
+    inside = scores.min() >= 0 and scores.max() <= 1 + rounding
+    add_up = scores.shape[1] == 1 or np.abs(sums - 1).max() < rounding
     if output == "probabilities" and not (inside and add_up):
         raise ValueError(
             f"Expected probabilities (0-1, rows summing to 1); {path} gives {scores.min():.2f} to {scores.max():.2f}, "
@@ -221,6 +319,7 @@ def _check_output(loaded, side, pixels, output, path):
 
 def _probabilities(scores, units, output):
     """Return scores (batch, units) as probabilities (batch, classes), by layers that save and load anywhere."""
+    scores = keras.ops.cast(scores, "float32")
     if units == 1:  # p becomes (1 - p, p); a logit z becomes (0, z), whose softmax is (1 - sigmoid(z), sigmoid(z))
         both = keras.layers.Dense(2, name="two_classes", trainable=False)
         sign, bias = (-1, 1) if output == "probabilities" else (0, 0)
@@ -237,7 +336,10 @@ def _lines(path):
             f"class_names must be a list of names or the path of a text file with one name a line; {path} cannot be "
             f"read ({error.__class__.__name__})."
         ) from None
-    return [line.strip() for line in lines if line.strip()]
+    lines = [line.strip() for line in lines if line.strip()]
+    bare = [line.removeprefix(f"{number} ").strip() for number, line in enumerate(lines)]
+    numbered = all(before != after for before, after in zip(lines, bare, strict=True)) and len(set(bare)) == len(bare)
+    return bare if numbered and not path.with_name("run.json").exists() else lines
 
 
 def _declared(model):
@@ -245,8 +347,7 @@ def _declared(model):
     layers = {layer.name: layer for layer in getattr(model, "layers", [])}
     if "loaded" not in layers or "raw_pixels" not in layers:
         raise ValueError("Expected a model from import_model.load_model; got another. Save it and load it with that.")
-    factor = layers["rescaled"].scale if "rescaled" in layers else 1.0
-    pixels = min(PIXELS, key=lambda name: abs(PIXELS[name][0] - factor))
+    pixels = next((name for name in PIXELS if f"pixels_{name}" in layers), "0-255")
     return layers["loaded"], pixels, "softmax" in layers
 
 
@@ -268,9 +369,9 @@ def _scores_at_each(loaded, batches):
     scores, labels = {pixels: [] for pixels in PIXELS}, []
     for images, some in batches:
         labels.append(np.asarray(some))
-        for pixels, (factor, offset) in PIXELS.items():
-            scaled = np.asarray(images, np.float32) * np.float32(factor) + np.float32(offset)
-            scores[pixels].append(np.asarray(loaded.predict_on_batch(scaled)))
+        for pixels in PIXELS:
+            scaled = np.asarray(_scaled(np.asarray(images, np.float32), pixels))
+            scores[pixels].append(np.asarray(loaded.predict_on_batch(scaled), np.float32))
     if not labels:
         raise ValueError("Expected at least one batch of (images, labels); got none. Is the split empty?")
     return {pixels: np.concatenate(parts) for pixels, parts in scores.items()}, np.concatenate(labels).astype(int)

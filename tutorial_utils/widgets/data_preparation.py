@@ -2,18 +2,21 @@
 
 import functools
 import html
+import pathlib
 
 import ipywidgets
 import keras
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.ticker import MaxNLocator
 
 from ..course import prepare
-from ..data import pipeline, splits
+from ..data import catalog, layouts, manifests, pipeline, splits
 from ..data.images import read_image
 from ..evaluation import plots
 from .controls import WIDE, live_box, slider
 
+MOST_BUTTONS = 12  # classes that stand side by side; more are a menu
 RULES = ("by plant", "at random")
 SPLITS = {"train": ("blue", "s"), "val": ("orange", "^"), "test": ("black", "o")}  # color and marker of each
 
@@ -61,6 +64,59 @@ def browse_findings(findings, photos):
     of_photos = findings.loc[findings["path"] != "", "kind"].value_counts(sort=False)  # else of whole classes
     start = (of_photos if len(of_photos) else counts).idxmax()
     return live_box(show, kind=ipywidgets.Dropdown(options=options, value=start, description="finding"))
+
+
+def correct_labels(dataset, paths, likely=None):
+    """Return a control that asks about photos one by one: which class, or drop it; corrections.csv keeps the answers.
+
+    dataset : the folder that the photos are in, as for layouts.read_folder; paths : of the photos to look at
+    likely : the class that a model takes each for, or None; it is named, and nothing is chosen because of it
+    An answer is written at once, and every chapter and command reads it from then on. No photo is moved or changed.
+    """
+    if str(dataset) in catalog.names():
+        return ipywidgets.HTML("<p>These photos belong to the course. Of your own, you are asked here.</p>")
+    reading = layouts.read_folder(dataset, check=False)
+    now = dict(zip(reading.photos["path"], reading.photos["label"].astype(str), strict=True))
+    doubts = dict(zip(paths, [None] * len(paths) if likely is None else likely, strict=True))
+    doubts = {path: other for path, other in doubts.items() if path in now}
+    if not doubts:
+        return ipywidgets.HTML("<p>There is no photo to ask about.</p>")
+    return _ask(reading.root / "corrections.csv", doubts, now)
+
+
+def _ask(file, doubts, now):
+    """Return the control. doubts : {path: class or None}; now : {path: class} of all photos of the folder."""
+    answers = {}
+    if file.is_file():
+        table, _ = manifests.read_table(file)
+        answers = dict(zip(table["file"], table["label"], strict=True))
+    names, order = [*sorted(set(now.values())), manifests.DROP], list(doubts)
+    number = slider("photo", 1, 1, len(order))
+    kind = ipywidgets.ToggleButtons if len(names) <= MOST_BUTTONS else ipywidgets.Dropdown
+    answer, view = kind(options=names, description="it shows"), ipywidgets.HTML()
+
+    def inside():
+        return pathlib.Path(order[number.value - 1]).relative_to(file.parent).as_posix()
+
+    def show(change=None):
+        path = order[number.value - 1]
+        answer.unobserve(keep, "value")
+        answer.value = answers.get(inside(), now[path])
+        answer.observe(keep, "value")
+        doubt = f"; a model takes it for {doubts[path]}" if doubts[path] else ""
+        kept = f"{len(answers)} answers are kept in {file.name}." if answers else "No answer is kept yet."
+        picture = plots.as_html(prepare.plot_photo(path), f"The photo {inside()}")
+        view.value = f"{picture}<p>{html.escape(f'{inside()}: {now[path]}{doubt}. {kept}')}</p>"
+
+    def keep(change):
+        answers[inside()] = change["new"]
+        manifests.write_corrections(file, answers)
+        show()
+
+    answer.observe(keep, "value")
+    number.observe(show, "value")
+    show()
+    return ipywidgets.VBox([number, view, answer])
 
 
 def explore_augmentation(images, seed=0):
@@ -158,5 +214,5 @@ def _mark_photos(ax, groups, split, shown):
         ax.plot(column[of], number[of], marker, color=plots.PALETTE[color], markersize=5, label=name)
     ax.set_xticks([])
     ax.margins(x=0.02, y=0.15)
-    ax.yaxis.get_major_locator().set_params(integer=True)
+    ax.yaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     ax.legend(loc="center left", bbox_to_anchor=(1, 0.5), fontsize=8, title="part")

@@ -69,14 +69,14 @@ def browse_map(places, labels, class_names, paths, start=0):
 def draw_map(places, labels, class_names, title="Photos with like features lie near each other"):
     """Return (Axes, alt text) of a map of photos, a mark and a color a class; of many classes some, the rest gray."""
     labels, colors = np.asarray(labels), [color for color in plots.PALETTE.values() if color != plots.PALETTE["yellow"]]
-    _, ax = plt.subplots(figsize=(7, 4.6), layout="constrained")
     named = plots.named_places(len(class_names))
+    _, ax = plt.subplots(figsize=(7, max(4.6, 0.8 + 0.18 * len(named))), layout="constrained")  # room for the legend
     names = [class_names[number] for number in named]
     rest = ~np.isin(labels, named)
     for place, number in enumerate(named):
         of = labels == number
-        marker = MARKERS[(place + place // len(colors)) % len(MARKERS)]
-        ax.plot(*places[of].T, marker, color=colors[place % len(colors)], markersize=5, alpha=0.8)
+        marker, color = MARKERS[place % len(MARKERS)], colors[place % len(colors)]  # 8 and 7: 56 pairs
+        ax.plot(*places[of].T, marker, color=color, markersize=5, alpha=0.8)
     if rest.any():
         ax.plot(*places[rest].T, ".", color="0.7", markersize=4, zorder=1)
         names.append(f"the other {len(class_names) - len(named)}")
