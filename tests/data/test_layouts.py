@@ -364,3 +364,12 @@ def test_a_folder_of_models_is_no_class(classes, tmp_path):
     (tmp_path / "models").mkdir()
     (tmp_path / "models" / "model.H5").write_bytes(b"no photo")
     assert labels(layouts.read_folder(classes(tmp_path))) == {"cat": 3, "dog": 3}
+
+
+def test_a_zip_from_a_mac_with_odd_names_is_read(tmp_path, make_photo, monkeypatch):
+    monkeypatch.setenv("TUTORIAL_CACHE", str(tmp_path / "cache"))
+    content = make_photo(tmp_path / "one.png").read_bytes()
+    with zipfile.ZipFile(tmp_path / "set.zip", "w") as archive:
+        for name in ("set/a|b/1.png", "set/$1/2.png", "set/Icon\r", "__MACOSX/set/$1/._2.png"):
+            archive.writestr(name, content)
+    assert labels(layouts.read_folder(tmp_path / "set.zip")) == {"$1": 1, "a|b": 1}

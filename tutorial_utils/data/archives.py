@@ -3,6 +3,7 @@
 import contextlib
 import functools
 import gzip
+import os
 import pathlib
 import re
 import shutil
@@ -19,6 +20,7 @@ from .. import _files, _machine
 MOST_FILES = 100_000
 MOST_BYTES = 4 * 2**30  # of all files together, unpacked
 _MOST_AT_ONCE = 2**20  # bytes; nothing that an archive says makes us hold more in memory than a few of these
+_WINDOWS = os.name == "nt"
 _RESERVED = {"con", "prn", "aux", "nul", *(f"{kind}{number}" for kind in ("com", "lpt") for number in range(1, 10))}
 _BROKEN = (zipfile.BadZipFile, tarfile.TarError, zlib.error, struct.error, EOFError, OSError)
 _BROKEN += (NotImplementedError, RuntimeError, ValueError, IndexError, OverflowError, MemoryError)
@@ -76,13 +78,14 @@ def _check_address(url):
         raise ValueError(f"{url} is not an https address")
 
 
-def unpack(archive, folder, most_files=MOST_FILES, most_bytes=MOST_BYTES):
+def unpack(archive, folder, most_files=MOST_FILES, most_bytes=MOST_BYTES, skip=None):
     """Unpack a zip, tar or tar.gz archive as the new folder `folder`; return its path.
 
+    skip : function from an entry's name to whether it is passed over, or None
     Everything is written beside `folder` first and put in its place at the end; a folder that is there already stays.
     Directories are made as files need them; modes, owners and times are not taken over.
     Raises ArchiveError, and leaves nothing, for an entry that points out of the folder, is a link, a device or
-    encrypted, comes twice or has a name that some systems cannot keep; for more than `most_files` entries or
+    encrypted, comes twice or has a name that this system cannot keep; for more than `most_files` entries or
     `most_bytes` unpacked; for a damaged archive.
     """
     archive, folder = pathlib.Path(archive), pathlib.Path(folder)
@@ -91,7 +94,7 @@ def unpack(archive, folder, most_files=MOST_FILES, most_bytes=MOST_BYTES):
     staged = folder.with_name(f".{folder.name}.{uuid.uuid4().hex[:8]}.part")
     staged.mkdir(parents=True)
     try:
-        _write_all(archive, staged, most_files, most_bytes)
+        _write_all(archive, staged, most_files, most_bytes, skip)
         with contextlib.suppress(OSError):  # another process was faster: its folder is the same
             staged.rename(folder)
         if not folder.is_dir():
@@ -101,13 +104,15 @@ def unpack(archive, folder, most_files=MOST_FILES, most_bytes=MOST_BYTES):
     return folder
 
 
-def _write_all(archive, staged, most_files, most_bytes):
+def _write_all(archive, staged, most_files, most_bytes, skip):
     seen, left = set(), most_bytes
     try:
         with _open(archive, most_files, most_bytes) as entries:
             for number, (name, problem, start) in enumerate(entries):
                 if number >= most_files:
                     raise ArchiveError(f"{archive} has more than {most_files:,} entries; it is not unpacked.")
+                if skip is not None and skip(name):
+                    continue
                 problem = problem or _problem_of_name(name, seen, start is None)
                 if problem:
                     raise ArchiveError(f"{archive}: the entry {name!r} {problem}. Nothing of it is unpacked.")
@@ -128,10 +133,12 @@ def _problem_of_name(name, seen, is_folder):
         return None  # the folder itself
     if not name or name.startswith("/") or ".." in parts or re.match("[A-Za-z]:", name):
         return "points out of the folder"
-    if re.search(r'[\x00-\x1f\\:*?"<>|]', name) or any(part != part.rstrip(" .") or not part for part in parts):
-        return "has a name that some systems cannot keep"
-    if any(part.split(".")[0].casefold() in _RESERVED for part in parts):
-        return "has a name that some systems cannot keep"
+    windows = _WINDOWS and (
+        re.search(r'[:*?"<>|]', name)
+        or any(part != part.rstrip(" .") or part.split(".")[0].casefold() in _RESERVED for part in parts)
+    )
+    if windows or re.search(r"[\x00-\x1f\\]", name) or not all(parts):
+        return "has a name that this system cannot keep"
     key = "/".join(parts).casefold()
     if key in seen and not is_folder:
         return "comes twice"

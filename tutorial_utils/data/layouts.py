@@ -442,5 +442,5 @@ def _unpacked(path):
     """Return the folder of a zip's files in the cache, unpacked unless that has happened before."""
     folder = _files.cache_folder() / "unpacked" / _files.sha256(path)[:16] / path.stem
     if not folder.is_dir():
-        archives.unpack(path, folder)
+        archives.unpack(path, folder, skip=lambda name: name.endswith("Icon\r") or "__MACOSX/" in name)
     return folder
