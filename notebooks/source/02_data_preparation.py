@@ -41,7 +41,8 @@ as_told = as_told and backbone in ("mobilenet_v2", "efficientnet_lite0")
 # The usual way to keep labeled photos is one folder a class: `rust/first.jpg`, `healthy/second.jpg`. The course
 # reads such a folder into a table with one row a photo: the path, the **label** (its class), and the **group** (what
 # it shares with other photos, here the plant). If you have a folder of your own, a small file `groups.csv` in it can
-# say which photos belong together; without it, every photo is its own group.
+# say which photos belong together; without it, every photo is its own group. (In a terminal,
+# `python -m tutorial_utils audit FOLDER --groups` proposes such a file, from names, times and likeness.)
 
 # %%
 from tutorial_utils.data import catalog

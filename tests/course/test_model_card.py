@@ -5,10 +5,13 @@ import json
 
 import numpy as np
 import pandas
+import PIL.Image
 import pytest
 from markdown_it import MarkdownIt
 
+from tests.data import hostile, test_images
 from tutorial_utils.course import model_card
+from tutorial_utils.data.images import read_image
 from tutorial_utils.evaluation import metrics
 from tutorial_utils.models import export
 
@@ -61,7 +64,7 @@ def test_the_card_says_what_it_must(tmp_path):
         "License of the photos: CC0-1.0",
         "Ruling out rust: of its test photos it finds only 80.0 %",
         "| `model.tflite` | LiteRT, 32-bit numbers: phones, small computers, any program | 3.2 | 1.5 | +0.5 | 2e-06 |",
-        "photo.resize((64, 64)",
+        "resize((64, 64)",
         "license of the weights: Apache-2.0",
         "- Score: 90.0 % of 200 test photos (95 % interval 85.0 to 94.0 %)",
         "- Smallest file: model.tflite, 3.2 MB",
@@ -164,3 +167,36 @@ def test_a_command_is_python_and_names_its_size(name):
     assert "(96, 96)" in code
     assert "{{" not in code
     assert "tutorial_utils" not in code
+
+
+def _odd_photos():
+    """Yield (name, function that saves a photo of that kind)."""
+    photo = hostile.picture(60, 40)
+    mask = PIL.Image.linear_gradient("L").resize(photo.size)
+    clear = photo.convert("RGBA")
+    clear.putalpha(mask)
+    gray = np.asarray(photo.convert("L"), np.uint16)
+    yield "transparent", lambda file: clear.save(file, "PNG")
+    yield "gray and transparent", lambda file: clear.convert("LA").save(file, "PNG")
+    yield "palette", lambda file: photo.quantize(16).save(file, "PNG", transparency=3)
+    yield (
+        "a color that stands for transparent",
+        lambda file: photo.save(file, "PNG", transparency=photo.getpixel((5, 5))),
+    )
+    yield "16 bits", lambda file: PIL.Image.fromarray(gray * 257).save(file, "PNG")
+    yield "CMYK", lambda file: photo.convert("CMYK").save(file, "JPEG")
+    yield "gray", lambda file: photo.convert("L").save(file, "JPEG")
+    yield "turned", lambda file: photo.save(file, "JPEG", exif=hostile.exif(6))
+    yield "profile", lambda file: photo.save(file, "PNG", icc_profile=test_images.linear_profile())
+
+
+@pytest.mark.parametrize(("kind", "save"), list(_odd_photos()))
+def test_the_cards_code_sees_the_pixels_that_predict_sees(tmp_path, monkeypatch, kind, save):
+    monkeypatch.chdir(tmp_path)
+    save("photo.jpg")
+    code = model_card.command("onnx", 32)[2]
+    code = code[: code.index("\nprobabilities")].replace("import onnxruntime\n", "")
+    lines = [line for line in code.splitlines() if not line.startswith(("model", "names"))]
+    found = {}
+    exec("\n".join(lines), found)  # the code of our own template
+    np.testing.assert_array_equal(found["pixels"][0], read_image("photo.jpg", 32))

@@ -9,8 +9,8 @@ import PIL.Image
 import pytest
 
 from tutorial_utils import __main__ as main
-from tutorial_utils.course import predictor
-from tutorial_utils.models import features
+from tutorial_utils.course import predictor, run_folder
+from tutorial_utils.models import export, features
 
 COLORS = {"green": (0, 255, 0), "red": (255, 0, 0), "blue": (0, 0, 255)}
 
@@ -160,3 +160,33 @@ def test_an_empty_folder_ends_with_2(run, tmp_path, capsys):
     (tmp_path / "none").mkdir()
     assert main.main(["predict", str(run), str(tmp_path / "none")]) == 2
     assert "There are no photos" in capsys.readouterr().err
+
+
+def test_an_export_in_its_run_folder_is_run_and_a_stranger_is_not(run, photos, capsys):
+    model = keras.models.load_model(run / "model.keras")
+    exported = run / "model.tflite"
+    exported.write_bytes(export.to_litert(model))
+    for name in ("run.json", "metrics.json"):
+        (run / name).write_text("{}")
+    assert main.main(["predict", str(exported), str(photos / "a.png")]) == 2
+    assert "no export that a run.json beside it lists" in capsys.readouterr().err
+    run_folder.record_hashes(run, ["model.tflite"])
+    table = answers(exported, [str(photos / "a.png"), str(photos / "b.PNG")])
+    expected = answers(run, [str(photos / "a.png"), str(photos / "b.PNG")])
+    pandas.testing.assert_frame_equal(table, expected, check_exact=False, atol=1e-5)
+
+
+def test_a_range_that_begins_with_a_minus_can_be_typed(run, photos, capsys):
+    """Pixels of -1..1 are nearly nothing to this model: softmax of about 0.03."""
+    for given in (["--pixels", "-1..1"], ["--pixels=-1..1"]):
+        assert main.main(["predict", str(run), str(photos / "a.png"), *given]) == 0
+        assert capsys.readouterr().out == f"{photos / 'a.png'}: red 51%\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "words"), [("learner.pkl", "a pickle"), ("net.pth", "PyTorch"), ("other.onnx", "run.json")]
+)
+def test_a_file_of_another_program_is_named(tmp_path, name, words, capsys):
+    (tmp_path / name).write_bytes(b"\x80\x04")
+    assert main.main(["predict", str(tmp_path / name), "photo.png"]) == 2
+    assert words in capsys.readouterr().err

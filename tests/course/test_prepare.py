@@ -9,7 +9,7 @@ import pytest
 from IPython.core.interactiveshell import InteractiveShell
 
 from tutorial_utils.course import prepare
-from tutorial_utils.data import audit, layouts
+from tutorial_utils.data import audit, images, layouts
 from tutorial_utils.models import backbones
 
 
@@ -273,6 +273,13 @@ def test_proposed_series_are_shown_a_row_each(class_folders):
     figure = prepare.plot_series(proposed)
     titles = [ax.get_title().replace("\n", " ") for ax in figure.axes]
     assert titles[0] == "series 001, by names"
-    assert titles[3:5] == ["", ""]
-    assert titles[5] == "series 002, by times"
+    assert titles[3:] == ["series 002, by times", "2.png", ""]
     plt.close(figure)
+
+
+def test_a_folder_of_heif_photos_is_told_what_reads_them(folder, tmp_path, monkeypatch):
+    monkeypatch.setattr(images, "_formats", lambda: images.FORMATS)
+    for path in sorted(folder.rglob("*.png"))[:16]:
+        path.write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + path.read_bytes())
+    with pytest.raises(prepare.NotFit, match=r"16 of 24 photos are HEIF, .* pip install pillow-heif"):
+        prepare.prepare_photos(folder, tmp_path / "run", progress=False)

@@ -1,7 +1,9 @@
 """Models that plain Keras scripts made, in a process that never heard of this package, and what becomes of them."""
 
+import shutil
 import subprocess
 import sys
+import zipfile
 
 import keras
 import numpy as np
@@ -140,27 +142,52 @@ def test_what_cannot_be_used_is_refused_in_a_sentence(folder, name, message):
 
 def test_files_that_are_not_what_they_are_called(folder, tmp_path):
     (tmp_path / "text.keras").write_text("hello")
-    with pytest.raises(ValueError, match=r"called \.keras but is no such file.*b'hello'.*Fetch it again"):
+    with pytest.raises(ValueError, match=r"called \.keras but is no whole file.*b'hello'.*Fetch it again"):
         load_model(tmp_path / "text.keras", NAMES)
-    (tmp_path / "old.keras").write_bytes((folder / "unit.h5").read_bytes())
-    with pytest.raises(ValueError, match=r"HDF5 file: rename it to old\.h5"):
-        load_model(tmp_path / "old.keras", NAMES)
     (tmp_path / "half.keras").write_bytes((folder / "unit.keras").read_bytes()[:2000])
-    with pytest.raises(ValueError, match=r"half\.keras cannot be loaded by Keras"):
+    with pytest.raises(ValueError, match=r"half\.keras is called \.keras but is no whole file"):
         load_model(tmp_path / "half.keras", NAMES)
-    (tmp_path / "model.pt").write_bytes(b"PK")
-    with pytest.raises(ValueError, match=r"Expected a model file, \.keras or \.h5; got model\.pt"):
-        load_model(tmp_path / "model.pt", NAMES)
+    (tmp_path / "model.xyz").write_bytes(b"PK")
+    with pytest.raises(ValueError, match=r"Expected a model file, \.keras or \.h5; got model\.xyz"):
+        load_model(tmp_path / "model.xyz", NAMES)
+
+
+@pytest.mark.parametrize("name", ["MODEL.KERAS", "MODEL.H5", "old.keras", "new.h5", "model.hdf5"])
+def test_a_file_is_known_by_what_is_in_it(folder, tmp_path, name):
+    zipped = name in ("MODEL.KERAS", "new.h5")
+    shutil.copyfile(folder / ("unit.keras" if zipped else "unit.h5"), tmp_path / name)
+    said = load_model(tmp_path / name, NAMES, pixels="0-1").predict(flat(51, 229.5), verbose=0)
+    np.testing.assert_array_equal(said.argmax(axis=1), [0, 2])
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("model.pth", "a file of PyTorch, a pickle, which can run any program.*Judge it where it was made"),
+        ("export.PKL", "of fastai or scikit-learn, a pickle"),
+        ("model.tflite", "a LiteRT file. Give the Keras model.*run folder"),
+        ("model.onnx", "an ONNX file. Give the Keras model.*run folder"),
+        ("converted_keras.zip", "a zip. Unpack it and give the model in it.*keras_model.h5"),
+    ],
+)
+def test_files_of_other_programs_are_named_and_never_opened(tmp_path, name, message):
+    with zipfile.ZipFile(tmp_path / name, "w") as file:  # as PyTorch's are
+        file.writestr("data.pkl", "cos\nsystem\n(S'touch ran'\ntR.")
+    with pytest.raises(ValueError, match=message):
+        load_model(tmp_path / name, NAMES)
+    assert [path.name for path in tmp_path.iterdir()] == [name]
 
 
 @pytest.mark.parametrize(
     ("name", "declared", "message"),
     [
-        ("inside.keras", {"pixels": "0..1"}, "pixels must be one of '0-255', '0-1', '-1..1'; got '0..1'"),
+        ("inside.keras", {"pixels": "0..1"}, "pixels must be one of '0-255', .*'torch'; got '0..1'"),
         ("inside.keras", {"output": "scores"}, "output must be one of"),
         ("any_size.keras", {"image_size": 7}, r"image_size must be a whole number from 32"),
-        ("inside.keras", {"class_names": ["a", "b"]}, r"tells 3 class\(es\) apart; got 2 class_names"),
-        ("sigmoid.keras", {}, r"tells 1 class\(es\) apart; got 3 class_names.*two for a model with one unit"),
+        ("inside.keras", {"class_names": ["a", "b"]}, "has 3 outputs; got 2 class_names.*One is missing.*background"),
+        ("inside.keras", {"class_names": list("abcd")}, "has 3 outputs; got 4 class_names.*One is too many"),
+        ("inside.keras", {"class_names": list("abcde")}, "has 3 outputs; got 5 class_names.*each output"),
+        ("sigmoid.keras", {}, "has 1 output; got 3 class_names.*second of two classes: give two names"),
         ("inside.keras", {"class_names": ["a", "b", "a"]}, "a comes more than once"),
         ("inside.keras", {"class_names": None}, r"class_names must be two names or more.*got \[None\]"),
         ("inside.keras", {"class_names": "labels"}, r"labels cannot be read \(FileNotFoundError\)"),
@@ -177,6 +204,46 @@ def test_names_from_a_file(folder, tmp_path):
     (tmp_path / "labels.txt").write_text("\ufeffdark\n middle \n\nbright\n", encoding="utf-8")
     assert import_model.read_class_names(tmp_path / "labels.txt") == NAMES
     assert load_model(folder / "inside.keras", str(tmp_path / "labels.txt")).output_shape == (None, 3)
+
+
+def test_numbers_before_the_names_are_left_out(tmp_path):
+    """As Teachable Machine writes them. A run folder's classes are called as their folders are, numbers and all."""
+    labels = tmp_path / "labels.txt"
+    labels.write_text("0 cat\n1 big dog\n", encoding="utf-8")
+    assert import_model.read_class_names(labels) == ["cat", "big dog"]
+    (tmp_path / "run.json").write_text("{}")
+    assert import_model.read_class_names(labels) == ["0 cat", "1 big dog"]
+    (tmp_path / "run.json").unlink()
+    for text in ("0 cat\ndog\n", "1 cat\n2 dog\n", "0 spots\n1 spots\n"):  # no numbering, or names by it only
+        labels.write_text(text)
+        assert import_model.read_class_names(labels) == text.splitlines()
+
+
+@pytest.mark.parametrize("name", ["caffe", "torch"])
+def test_pixels_by_name_are_those_of_keras_applications(tmp_path, name):
+    images = keras.Input((4, 4, 3))
+    dense = keras.layers.Dense(3, activation="softmax", kernel_initializer=keras.initializers.RandomNormal(0, 0.01))
+    model = keras.Model(images, dense(keras.layers.Flatten()(images)))
+    model.save(tmp_path / "model.keras")
+    pixels = np.random.default_rng(0).integers(0, 256, (5, 4, 4, 3)).astype("float32")
+    told = keras.applications.imagenet_utils.preprocess_input(pixels.copy(), mode=name)
+    imported = load_model(tmp_path / "model.keras", NAMES, pixels=name)
+    expected = model.predict(told, verbose=0)
+    np.testing.assert_allclose(imported.predict(pixels, verbose=0), expected, atol=1e-5)
+    imported.save(tmp_path / "again.keras")
+    again = keras.models.load_model(tmp_path / "again.keras", compile=False, safe_mode=True)
+    np.testing.assert_allclose(again.predict(pixels, verbose=0), expected, atol=1e-5)
+
+
+def test_a_softmax_of_16_bits_is_accepted_and_adds_up_again(tmp_path):
+    images = keras.Input((4, 4, 3))
+    dense = keras.layers.Dense(50, activation="softmax", dtype="float16")
+    keras.Model(images, dense(keras.layers.GlobalAveragePooling2D()(images))).save(tmp_path / "half.keras")
+    model = load_model(tmp_path / "half.keras", [f"class {number}" for number in range(50)], pixels="0-1")
+    pixels = np.random.default_rng(0).integers(0, 256, (20, 4, 4, 3))
+    said = model.predict(pixels, verbose=0)
+    assert said.dtype == np.float32
+    np.testing.assert_allclose(said.sum(axis=1), 1, atol=1e-5)
 
 
 def test_photos_are_put_into_the_models_order():
@@ -243,7 +310,7 @@ def test_wrong_pixels_are_noticed_and_the_right_ones_named(folder):
 
 
 def test_photos_of_few_groups_tell_nothing(folder):
-    """Two of three photos gain. In six groups of one plant each, 6 to 0 has chance 2 / 2**6 = 0.031, above 0.025."""
+    """Two of three photos gain. In six groups of one plant each, 6 to 0 has chance 2 / 2**6 = 0.031, above 0.0125."""
     model = load_model(folder / "unit.keras", NAMES)
     assert not any("scaled" in said for said in check_import(model, photos(), NAMES, np.arange(30) // 5))
     eight = np.arange(30) // 4  # 2 / 2**8 = 0.008

@@ -52,8 +52,9 @@ def prepare_photos(dataset, run, seed=0, photos_per_class=None, progress=True):
         photos = catalog.load_photos(dataset, seed, photos_per_class, check_photos=False)
         stats = image_stats.compute_stats(photos, progress)
         findings = audit.audit_photos(photos, stats, progress=progress)
+        _check_heif(photos, findings)
         kept = audit.drop_unusable(photos, findings, run)
-        _check_enough(photos, kept, findings)
+        _check_enough(photos, kept)
         rows = photos["path"].isin(set(kept["path"])).to_numpy()
         stats = stats[rows].reset_index(drop=True)
         return PreparedPhotos(splits.split(kept, seed, stats=stats), stats, findings, len(photos) - len(kept))
@@ -62,15 +63,19 @@ def prepare_photos(dataset, run, seed=0, photos_per_class=None, progress=True):
     _stop(run, dataset, reason, findings)
 
 
-def _check_enough(photos, kept, findings):
-    """Raise ValueError if so much was taken out that the folder is broken, or a class is left with too few photos."""
-    lost = len(photos) - len(kept)
+def _check_heif(photos, findings):
+    """Raise ValueError if so many photos are HEIF that the folder is a phone's, and not broken."""
     heif = (findings["kind"] == "heif").sum()
-    if heif > MOST_LOST * lost > 0 and lost > MOST_LOST * len(photos):
+    if heif > MOST_LOST * len(photos):
         raise ValueError(
             f"{heif:,} of {len(photos):,} photos are HEIF, as phones by Apple keep them. Read them with: "
             "pip install pillow-heif, then start again. Or save them as JPEG."
         )
+
+
+def _check_enough(photos, kept):
+    """Raise ValueError if so much was taken out that the folder is broken, or a class is left with too few photos."""
+    lost = len(photos) - len(kept)
     if lost > MOST_LOST * len(photos):
         raise ValueError(
             f"{lost:,} of {len(photos):,} photos cannot be used. Was the folder copied whole? Copy it again."
@@ -220,8 +225,9 @@ def plot_series(proposed, most=6, columns=5):
 
     proposed : as from data.series.propose_series
     """
-    images, titles = [], []
-    for name in proposed["group"].value_counts(sort=True).index[:most]:
+    sizes = proposed["group"].value_counts()
+    columns, images, titles = min(columns, sizes.max()), [], []
+    for name in sizes.index[:most]:
         rows = proposed[proposed["group"] == name].head(columns)
         blank = columns - len(rows)
         images += [*map(_picture, rows["path"]), *[np.full((8, 8, 3), 255, np.uint8)] * blank]

@@ -133,10 +133,12 @@ def check_import(model, batches, class_names, groups=None):
     scores, labels = _scores_at_each(loaded, batches)
     group_of = _group_numbers(groups, labels, names)
     answers = {pixels: _answers(given, logits) for pixels, given in scores.items()}
-    found = [_scaling(answers, declared, labels, group_of), _all_of_one(answers[declared], labels, names)]
+    no_logits = _no_logits(scores[declared]) if logits else None
+    found = [None if no_logits else _scaling(answers, declared, labels, group_of)]
+    found.append(_all_of_one(answers[declared], labels, names))
     if not any(found):
         found.append(_order(answers[declared], labels, group_of, names))
-    found.append(_no_logits(scores[declared]) if logits else None)
+    found.append(no_logits)
     return [sentence for sentence in found if sentence]
 
 
@@ -300,7 +302,7 @@ def _units(shape, classes, path):
 def _check_output(loaded, side, pixels, output, path):
     """Raise ValueError if `output` cannot be what the model gives: it predicts random pixels, no photo is needed."""
     images = np.random.default_rng(0).uniform(0, 255, (4, side, side, 3)).astype("float32")
-    scores = np.asarray(keras.ops.cast(loaded(_scaled(images, pixels), training=False), "float32"), np.float64)
+    scores = np.asarray(loaded(_scaled(images, pixels), training=False), np.float64)
     if not np.isfinite(scores).all():
         raise ValueError(f"{path} gives no numbers (NaN or infinity) for random pixels. Were its weights saved whole?")
     sums = scores.sum(axis=1)
@@ -319,7 +321,10 @@ def _check_output(loaded, side, pixels, output, path):
 
 def _probabilities(scores, units, output):
     """Return scores (batch, units) as probabilities (batch, classes), by layers that save and load anywhere."""
-    scores = keras.ops.cast(scores, "float32")
+    if keras.backend.standardize_dtype(scores.dtype) != "float32":  # rounded to 16 bits, they do not add up to 1
+        scores = keras.ops.cast(scores, "float32")
+        if units > 1 and output == "probabilities":
+            scores = scores / keras.ops.sum(scores, axis=1, keepdims=True)
     if units == 1:  # p becomes (1 - p, p); a logit z becomes (0, z), whose softmax is (1 - sigmoid(z), sigmoid(z))
         both = keras.layers.Dense(2, name="two_classes", trainable=False)
         sign, bias = (-1, 1) if output == "probabilities" else (0, 0)

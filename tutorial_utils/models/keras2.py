@@ -119,6 +119,8 @@ def _layer(data):
         return _operation(data)
     if kind == "Lambda":
         raise ValueError("deserialization of a `Lambda` layer is unsafe")  # Keras's words in a file of Keras 3
+    if not hasattr(keras.layers, kind):
+        raise ValueError(f"Unknown layer: {kind}")
     kept = {key: value for key, value in config.items() if not (key.endswith(_TRAINING) or _GONE.get(key) == value)}
     for key in ("trainable", "rng_type", "activity_regularizer"):
         kept.pop(key, None)
@@ -237,7 +239,7 @@ def _fill_from_keras(model, config, group):
         if inner["class_name"] in _MODELS:
             _fill_from_keras(layer, inner, group[place])
         else:
-            stored = group[f"{place}/vars"] if place in group else []
+            stored = group.get(f"{place}/vars", ())
             arrays = [stored[str(number)] for number in range(len(stored))]
             _assign(layer.trainable_weights + layer.non_trainable_weights, arrays, layer.name)
 
