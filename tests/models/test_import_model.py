@@ -219,6 +219,13 @@ def test_numbers_before_the_names_are_left_out(tmp_path):
         assert import_model.read_class_names(labels) == text.splitlines()
 
 
+def test_the_classes_of_a_run_are_read_as_they_were_written(tmp_path):
+    names = ["1 cat", "$1", "a|b", "<i>x", "nan", "big\u2028dog", "dog "]
+    (tmp_path / "run.json").write_text("{}")
+    (tmp_path / "labels.txt").write_text("".join(f"{name}\n" for name in names), encoding="utf-8")
+    assert import_model.read_class_names(tmp_path / "labels.txt") == names
+
+
 @pytest.mark.parametrize("name", ["caffe", "torch"])
 def test_pixels_by_name_are_those_of_keras_applications(tmp_path, name):
     images = keras.Input((4, 4, 3))

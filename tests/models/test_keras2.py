@@ -203,6 +203,8 @@ def first_becomes(kind, **options):
     ("change", "message"),
     [
         (first_becomes("Lambda", function=["4wEA", None, None]), "holds a Lambda layer.* it is not run"),
+        (first_becomes("TFSMLayer", filepath="saved"), "holds a TFSMLayer layer.* it is not run"),
+        (first_becomes("TimeDistributed", layer={"class_name": "Lambda", "config": {}}), "holds Lambda, which is no"),
         (first_becomes("Mine"), "holds Mine, which is no part of Keras"),
         (first_becomes("Activation", activation="hard_sigmoid"), "saved by Keras 2.15.0.*hard_sigmoid.*tf-keras"),
         (replace("op", "TFOpLambda", "math.sin", {"name": None}), r"saved by Keras 2.15.0.*tf\.math\.sin"),

@@ -335,16 +335,18 @@ def _probabilities(scores, units, output):
 
 def _lines(path):
     try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
+        text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise ValueError(
             f"class_names must be a list of names or the path of a text file with one name a line; {path} cannot be "
             f"read ({error.__class__.__name__})."
         ) from None
-    lines = [line.strip() for line in lines if line.strip()]
+    if path.with_name("run.json").exists():  # written here: what a folder is called, blanks and all
+        return [line for line in text.split("\n") if line]
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
     bare = [line.removeprefix(f"{number} ").strip() for number, line in enumerate(lines)]
     numbered = all(before != after for before, after in zip(lines, bare, strict=True)) and len(set(bare)) == len(bare)
-    return bare if numbered and not path.with_name("run.json").exists() else lines
+    return bare if numbered else lines
 
 
 def _declared(model):

@@ -16,6 +16,7 @@ import numpy as np
 
 _GONE = {"groups": 1, "sparse": False, "ragged": False, "optional": False}  # left out if they say nothing
 _TRAINING = ("_initializer", "_regularizer", "_constraint")  # endings of options that only a training needs
+_PROGRAMS = {"Lambda", "TFSMLayer", "TorchModuleWrapper", "JaxLayer", "FlaxLayer"}  # they bring program code
 _MODELS = {"Functional", "Model", "Sequential"}
 _OPERATIONS = {  # Keras 2 made a layer of each operator between a tensor and a number (or a number for each channel)
     "math.truediv": lambda y: {"scale": (1 / np.asarray(y)).tolist(), "offset": 0.0},
@@ -117,8 +118,8 @@ def _layer(data):
         return {**_model(data), "name": _name(data.get("name") or config["name"])}
     if kind in ("TFOpLambda", "SlicingOpLambda"):
         return _operation(data)
-    if kind == "Lambda":
-        raise ValueError("deserialization of a `Lambda` layer is unsafe")  # Keras's words in a file of Keras 3
+    if kind in _PROGRAMS:
+        raise ValueError(f"deserialization of a `{kind}` layer is unsafe")  # Keras's words in a file of Keras 3
     if not hasattr(keras.layers, kind):
         raise ValueError(f"Unknown layer: {kind}")
     kept = {key: value for key, value in config.items() if not (key.endswith(_TRAINING) or _GONE.get(key) == value)}
