@@ -113,7 +113,7 @@ def test_labels_are_put_right_photo_by_photo_and_kept_at_once(class_folders):
     number.value = 2
     assert answer.value == "ill"
     answer.value = "drop"
-    assert "2 answers are kept" in view.value
+    assert "corrections.csv keeps: 2." in view.value
     table = pandas.read_csv(class_folders / "corrections.csv")
     assert table["label"].tolist() == ["ill", "drop"]
     assert layouts.load_folder(class_folders)["label"].value_counts().to_dict() == {"ill": 10, "healthy": 9}

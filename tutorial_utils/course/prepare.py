@@ -215,9 +215,9 @@ def plot_findings(findings, photos, most=12, columns=6, title=None):
     return plots.photo_grid(images, titles, columns, title or f"The first {len(images)} photos of what was found")
 
 
-def plot_photo(path):
+def plot_photo(path, title):
     """Return a Figure of one photo, in its own shape; gray if it cannot be read."""
-    return plots.photo_grid([_picture(pathlib.Path(path), 320)], columns=1, size=3.2)
+    return plots.photo_grid([_picture(pathlib.Path(path), 320)], columns=1, size=3.2, title=title)
 
 
 def plot_series(proposed, most=6, columns=5):

@@ -104,9 +104,9 @@ def _ask(file, doubts, now):
         answer.value = answers.get(inside(), now[path])
         answer.observe(keep, "value")
         doubt = f"; a model takes it for {doubts[path]}" if doubts[path] else ""
-        kept = f"{len(answers)} answers are kept in {file.name}." if answers else "No answer is kept yet."
-        picture = plots.as_html(prepare.plot_photo(path), f"The photo {inside()}")
-        view.value = f"{picture}<p>{html.escape(f'{inside()}: {now[path]}{doubt}. {kept}')}</p>"
+        kept = f"Answers that {file.name} keeps: {len(answers)}."
+        picture = plots.as_html(prepare.plot_photo(path, f"In the class {now[path]}"), f"The photo {inside()}")
+        view.value = f"{picture}<p>{html.escape(f'{inside()}: in the class {now[path]}{doubt}. {kept}')}</p>"
 
     def keep(change):
         answers[inside()] = change["new"]
