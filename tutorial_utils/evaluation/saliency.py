@@ -36,7 +36,7 @@ def split_model(model, places=2):
     return found
 
 
-def grad_cam(stages, images, classes, batch_size=32):
+def grad_cam(stages, images, classes, batch_size=8):
     """Return how much each place of each photo speaks for a class, float (photos, height, width), 0 to 1.
 
     stages : (maps, rest), as from `split_model`
@@ -48,7 +48,7 @@ def grad_cam(stages, images, classes, batch_size=32):
     return _class_activation(stages, images, classes, batch_size, by_place=False)
 
 
-def hires_cam(stages, images, classes, batch_size=32):
+def hires_cam(stages, images, classes, batch_size=8):
     """Return the same as `grad_cam`, but each channel counts at each place by the gradient there: HiResCAM.
 
     It is the same map where the feature map is averaged next, and truer to the model where layers follow that tell
