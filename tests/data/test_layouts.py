@@ -1,10 +1,11 @@
+import os
 import shutil
 import zipfile
 
 import pandas
 import pytest
 
-from tutorial_utils.data import layouts
+from tutorial_utils.data import layouts, manifests, series, splits
 
 
 @pytest.fixture
@@ -373,3 +374,21 @@ def test_a_zip_from_a_mac_with_odd_names_is_read(tmp_path, make_photo, monkeypat
         for name in ("set/a|b/1.png", "set/$1/2.png", "set/Icon\r", "__MACOSX/set/$1/._2.png"):
             archive.writestr(name, content)
     assert labels(layouts.read_folder(tmp_path / "set.zip")) == {"$1": 1, "a|b": 1}
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows keeps names in Unicode")
+def test_a_file_name_that_is_not_utf8_is_read_split_grouped_and_corrected(classes, tmp_path):
+    folder = classes(tmp_path / "photos", count=4)
+    try:
+        os.rename(os.fsencode(folder / "cat" / "0.png"), os.fsencode(folder) + b"/cat/caf\xe9.png")
+    except OSError:
+        pytest.skip("this file system takes names in UTF-8 only")
+    photos = layouts.load_folder(folder)
+    assigned = splits.split(photos, seed=0)
+    splits.write_splits(assigned, tmp_path / "splits.csv")
+    assert splits.read_splits(photos, tmp_path / "splits.csv")["split"].tolist() == assigned["split"].tolist()
+    proposed = photos.head(2).assign(group="one")
+    series.write_groups(proposed, folder)
+    assert (layouts.load_folder(folder)["group"] == "one").sum() == 2
+    manifests.write_corrections(folder / "corrections.csv", {"cat/caf\udce9.png": "dog"})
+    assert labels(layouts.read_folder(folder)) == {"cat": 3, "dog": 5}

@@ -217,4 +217,8 @@ def _folded(inside):
 
 def _key(name):
     """Return a name as it compares: without case, and in one of the forms that Unicode has for the same letters."""
+    try:
+        name.encode("utf-8")
+    except UnicodeEncodeError:  # a file whose name an older Windows program wrote, as it may have written the table
+        name = name.encode("utf-8", "surrogateescape").decode("cp1252", "replace")
     return unicodedata.normalize("NFC", name).casefold()

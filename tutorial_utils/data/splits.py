@@ -228,7 +228,7 @@ def read_splits(photos, path):
 
     Raises ValueError if the file lacks a photo of the table, or holds one that the table does not.
     """
-    table = pandas.read_csv(path, dtype=str, keep_default_na=False)
+    table = pandas.read_csv(path, dtype=str, keep_default_na=False, encoding_errors="surrogateescape")
     if not {"path", "split", "group"} <= set(table.columns) or not set(table["split"]) <= set(NAMES):
         raise ValueError(
             f"{path} is no table of splits (columns split,label,group,path). Make it with splits.write_splits."
