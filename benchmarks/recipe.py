@@ -1,11 +1,12 @@
-"""Three ways to the same model, timed in turn: what everyone copies, the TensorFlow tutorial's way, and the course's.
+"""Ways to a model, timed in turn: what everyone copies, the TensorFlow tutorial's way, and two of the course's.
 
     python -m benchmarks.recipe --photos 2000 --image-size 224 --rounds 3
 
-Same photos, size, epochs, batch size, seed and backbone. Each way runs in a process of its own with an empty cache, in
-alternation. A phase is timed from photos on disk to trained weights: reading, tracing and converting are part of it;
-importing the libraries is not. Beside them, in the first round only: more views, float16, the chapters' own recipe.
-Each run is kept in benchmarks/results.json as it ends, and the same command goes on where it was stopped.
+Same photos, size, batch size, seed and backbone; the same epochs, but for the head on all layers, which has none. Each
+round has a seed and a split of its own, and each way runs in a process of its own with an empty cache, in alternation.
+A phase is timed from photos on disk to trained weights: reading, tracing and converting are part of it; importing the
+libraries is not. Beside them, in the first round only: more views, float16, the chapters' own recipe. Each run is kept
+in benchmarks/results.json as it ends, and the same command goes on where it was stopped.
 """
 
 import argparse
@@ -25,15 +26,16 @@ WAYS = {  # name: title in the table; each in every round
     "copied": "what everyone copies",
     "tutorial": "the TensorFlow tutorial's way",
     "ours": "stored activations",
+    "layers": "a head on all layers",
 }
 OPTIONS = ("way", "folder", "image_size", "seed", "backbone")  # of one run
 LIMIT = "one_pass"  # in every round: each photo decoded and pushed through the base once, by the fastest means
 AGAIN = "converted"  # in every round: the head phase of ours with the network converted before
 ONCE = {  # in the first round only
-    "ours_2_views": "the same, 2 views",
-    "ours_4_views": "the same, 4 views",
-    "ours_8_views": "the same, 8 views",
-    "ours_float16": "the same, 1 view, float16",
+    "ours_2_views": "stored activations, 2 views",
+    "ours_4_views": "stored activations, 4 views",
+    "ours_8_views": "stored activations, 8 views",
+    "ours_float16": "stored activations, float16",
     "chapters": "the chapters: all layers learn",
 }
 
@@ -41,7 +43,7 @@ EVERY = (*WAYS, LIMIT, AGAIN, *ONCE)
 
 
 def lay_out(dataset, count, seed, folder):
-    """Write `count` photos as folder/<split>/<class>/<number><suffix>.
+    """Write `count` photos as folder/<split>/<class>/<row of the set>_<number><suffix>.
 
     Where the data set has fewer, its photos come again under other names, a few bytes longer: image readers pass over
     what follows the picture, while a store that goes by content takes them for new photos.
@@ -53,7 +55,7 @@ def lay_out(dataset, count, seed, folder):
     for number in range(count):
         row = photos.iloc[order[number % len(photos)]]
         source = pathlib.Path(row.path)
-        target = folder / row.split / row.label / f"{number:06d}{source.suffix}"
+        target = folder / row.split / row.label / f"{order[number % len(photos)]:06d}_{number:06d}{source.suffix}"
         target.parent.mkdir(parents=True, exist_ok=True)
         extra = b"" if number < len(photos) else f" {number}".encode()
         target.write_bytes(source.read_bytes() + extra)
@@ -83,7 +85,8 @@ def run_way(way, name, folder, image_size, seed):
 def summary(runs):
     """Return medians a way, ratios to the tutorial's way with their spread over the rounds, and accuracies.
 
-    runs : list of dicts, as from `run_way`, each with its `round` and `disk_mb`
+    runs : list of dicts, as from `run_way`, each with its `round`, `photos` (rows of the set, a test photo each) and
+        `disk_mb`. head and finetune are of stored activations, recipe is of a head on all layers
     """
     rounds = {way: {run["round"]: run for run in runs if run["way"] == way} for way in EVERY}
     found = {
@@ -94,18 +97,33 @@ def summary(runs):
     both = sorted(rounds["ours"].keys() & rounds["tutorial"].keys())
     found["rounds"] = len(both)
     if both:
-        pairs = [(rounds["tutorial"][number], rounds["ours"][number]) for number in both]
-        for phase in ("head", "finetune", "recipe"):
-            _note(found, f"{phase}_speedup", [_seconds(slow, phase) / _seconds(fast, phase) for slow, fast in pairs])
-        right = [np.array([int(digit) for digit in run["right"]]) for run in pairs[0][::-1]]
-        gain = metrics.paired_difference(np.ones_like(right[0]), *right)
-        found |= {"accuracy_gain": gain.value, "accuracy_gain_low": gain.low, "accuracy_gain_high": gain.high}
+        for phase in ("head", "finetune"):
+            _note(found, f"{phase}_speedup", _ratios(rounds, "tutorial", "ours", phase))
         found["peak_memory_mb"] = found["ways"]["ours"]["peak_memory_mb"]
+    if rounds["layers"].keys() & rounds["tutorial"].keys():
+        _note(found, "recipe_speedup", _ratios(rounds, "tutorial", "layers", "recipe"))
+        _gain(found, "accuracy_gain", rounds, "tutorial")
+        _gain(found, "accuracy_gain_over_stored", rounds, "ours")
     for name, way in (("head_over_one_pass", "ours"), ("head_over_one_pass_converted", AGAIN)):
         both = sorted(rounds[way].keys() & rounds[LIMIT].keys())
         if both:
             _note(found, name, [rounds[way][number]["head"] / rounds[LIMIT][number]["head"] for number in both])
     return found
+
+
+def _ratios(rounds, slow, fast, phase):
+    both = sorted(rounds[slow].keys() & rounds[fast].keys())
+    return [_seconds(rounds[slow][number], phase) / _seconds(rounds[fast][number], phase) for number in both]
+
+
+def _gain(found, name, rounds, way):
+    """Note by how much a head on all layers is more often right than `way`, the test photos of all rounds pooled."""
+    both = sorted(rounds["layers"].keys() & rounds[way].keys())
+    ours, others = ("".join(rounds[each][number]["right"] for number in both) for each in ("layers", way))
+    right = [np.array([int(digit) for digit in each]) for each in (ours, others)]
+    photos = [photo for number in both for photo in rounds["layers"][number]["photos"]]
+    gain = metrics.paired_difference(np.ones_like(right[0]), *right, photos)
+    found |= {name: gain.value, f"{name}_low": gain.low, f"{name}_high": gain.high}
 
 
 def _row(group):
@@ -154,16 +172,19 @@ def main():
         for way in EVERY
         if way in arguments.ways and (number == 0 or way not in ONCE) and (number, way) not in done
     ]
-    folder = pathlib.Path(tempfile.mkdtemp(prefix="recipe-"))
+    top = pathlib.Path(tempfile.mkdtemp(prefix="recipe-"))
     try:
-        lay_out(arguments.dataset, arguments.photos, arguments.seed, folder)
         for number, way in tqdm.tqdm(left, unit="run"):
-            options = {"way": way, "folder": folder, **settings}
+            folder, seed = top / str(number), arguments.seed + number
+            if not folder.is_dir():
+                lay_out(arguments.dataset, arguments.photos, seed, folder)
+            options = {**settings, "way": way, "folder": folder, "seed": seed}
             given = [word for name in OPTIONS for word in (f"--{name.replace('_', '-')}", options[name])]
-            runs.append({**results.in_own_process("recipe", *given), "round": number})
+            photos = [int(path.name[:6]) for path in sorted((folder / "test").glob("*/*"))]
+            runs.append({**results.in_own_process("recipe", *given), "round": number, "photos": photos})
             results.add({**settings, **summary(runs), "runs": runs}, arguments.results)
     finally:
-        shutil.rmtree(folder)
+        shutil.rmtree(top)
     found = results.read(arguments.results)
     results.plot(found, arguments.results.with_suffix(".png"))
     print(results.table(found))

@@ -119,6 +119,20 @@ def ours(clock, backbone, folder, image_size, seed, views=1, dtype="float32"):
     return model.predict(pipeline.batches(test, image_size), verbose=0), pipeline.labels(test)
 
 
+def layers(clock, backbone, folder, image_size, seed):
+    """A head on all layers of the frozen base, which sees each photo twice: as it is, and made a little worse."""
+    from tutorial_utils.data import pipeline
+    from tutorial_utils.models import training
+
+    train, validation, test = tables(folder)
+    clock.start()
+    model, _ = training.train_frozen(backbone, train, validation, image_size, layers="all", seed=seed)
+    clock.phase("head")
+    clock.start()
+    clock.phase("finetune")  # there is none
+    return model.predict(pipeline.batches(test, image_size), verbose=0), pipeline.labels(test)
+
+
 def stored_head(clock, backbone, train, validation, image_size, seed, dtype="float32"):
     """The head phase of `ours`; return the head."""
     from tutorial_utils.data import pipeline
