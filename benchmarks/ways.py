@@ -119,8 +119,8 @@ def ours(clock, backbone, folder, image_size, seed, views=1, dtype="float32"):
     return model.predict(pipeline.batches(test, image_size), verbose=0), pipeline.labels(test)
 
 
-def layers(clock, backbone, folder, image_size, seed):
-    """A head on all layers of the frozen base, which sees each photo twice: as it is, and made a little worse."""
+def layers(clock, backbone, folder, image_size, seed, tune=False):
+    """A head on all layers of the frozen base, which sees each photo twice; with `tune`, all learn from there."""
     from tutorial_utils.data import pipeline
     from tutorial_utils.models import training
 
@@ -129,7 +129,10 @@ def layers(clock, backbone, folder, image_size, seed):
     model, _ = training.train_frozen(backbone, train, validation, image_size, layers="all", seed=seed)
     clock.phase("head")
     clock.start()
-    clock.phase("finetune")  # there is none
+    if tune:
+        augmented = training.augmented_batches(train, image_size, seed)
+        training.fine_tune(model, backbone.base, augmented, pipeline.batches(validation, image_size))
+    clock.phase("finetune")
     return model.predict(pipeline.batches(test, image_size), verbose=0), pipeline.labels(test)
 
 
@@ -162,18 +165,7 @@ def converted(clock, backbone, folder, image_size, seed):
 
 def chapters(clock, backbone, folder, image_size, seed):
     """What chapters 3 and 4 do: a head on all layers, then all layers learn on augmented photos; nothing is stored."""
-    from tutorial_utils.data import pipeline
-    from tutorial_utils.models import training
-
-    train, validation, test = tables(folder)
-    clock.start()
-    model, _ = training.train_frozen(backbone, train, validation, image_size, layers="all", seed=seed)
-    clock.phase("head")
-    clock.start()
-    augmented = training.augmented_batches(train, image_size, seed)
-    training.fine_tune(model, backbone.base, augmented, pipeline.batches(validation, image_size))
-    clock.phase("finetune")
-    return model.predict(pipeline.batches(test, image_size), verbose=0), pipeline.labels(test)
+    return layers(clock, backbone, folder, image_size, seed, tune=True)
 
 
 def one_pass(clock, backbone, folder, image_size):

@@ -392,3 +392,9 @@ def test_a_file_name_that_is_not_utf8_is_read_split_grouped_and_corrected(classe
     assert (layouts.load_folder(folder)["group"] == "one").sum() == 2
     manifests.write_corrections(folder / "corrections.csv", {"cat/caf\udce9.png": "dog"})
     assert labels(layouts.read_folder(folder)) == {"cat": 3, "dog": 5}
+
+
+@pytest.mark.parametrize(("name", "content"), [("notes.xlsx", b"no Excel"), ("notes.csv", b""), ("n.tsv", b"\0\xff")])
+def test_a_table_beside_class_folders_that_cannot_be_read_is_nobodys_labels(classes, tmp_path, name, content):
+    (tmp_path / name).write_bytes(content)
+    assert labels(layouts.read_folder(classes(tmp_path))) == {"cat": 3, "dog": 3}

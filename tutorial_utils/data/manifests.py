@@ -5,6 +5,7 @@ import importlib.util
 import io
 import pathlib
 import unicodedata
+import zipfile
 
 import pandas
 
@@ -27,7 +28,10 @@ def read_table(path):
     if path.suffix.lower() == ".xlsx":
         if importlib.util.find_spec("openpyxl") is None:
             raise ValueError(f"{path} is an Excel file. To read it: pip install openpyxl, or save it as CSV.")
-        table, lines = pandas.read_excel(path, dtype=str, keep_default_na=False), []
+        try:
+            table, lines = pandas.read_excel(path, dtype=str, keep_default_na=False), []
+        except (ValueError, KeyError, OSError, zipfile.BadZipFile) as error:
+            raise ValueError(f"{path} cannot be read as an Excel file ({error}). Save it as CSV.") from None
     else:
         text, lines = _decode(path)
         try:
@@ -97,7 +101,7 @@ def read_corrections(path, root, labels):
     table, lines = read_table(path)
     if not {"file", "label"} <= set(table.columns):
         raise ValueError(f"{path} needs the columns file,label; it has {','.join(table.columns)}.")
-    found, known = _matches(table["file"], list(labels), root), set(labels.values())
+    found, known = _matches(table["file"], _by_name(labels, root)), set(labels.values())
     odd = table[~table["label"].isin([*known, DROP])]
     if len(odd):
         raise ValueError(
@@ -130,7 +134,8 @@ def find_labels(path, paths, root, column=None):
     Raises ValueError if more than one class is meant for a photo, or if it cannot be told which column is the class.
     """
     table, lines = read_table(path)
-    columns = {name: _matches(table[name], paths, root) for name in table.columns}
+    only = _by_name(paths, root)
+    columns = {name: _matches(table[name], only) for name in table.columns}
     file = max(columns, key=lambda name: columns[name].notna().sum(), default=None)
     if file is None or not columns[file].notna().any():
         return None, []
@@ -154,16 +159,20 @@ def find_labels(path, paths, root, column=None):
 def name_columns(path, paths, root):
     """Return the names of a table's columns but the one that names most of the photos `paths`; [] if none names half.
 
-    root : the folder that the photos are below
+    root : the folder that the photos are below. A table that cannot be read is somebody's notes, and names none
     """
-    table, _ = read_table(path)
-    found = {name: _matches(table[name], paths, root).nunique() for name in table.columns}
+    try:
+        table, _ = read_table(path)
+    except ValueError:
+        return []
+    only = _by_name(paths, root)
+    found = {name: _matches(table[name], only).nunique() for name in table.columns}
     file = max(found, key=found.get, default=None)
     return [name for name in table.columns if name != file] if file and found[file] >= len(paths) / 2 else []
 
 
-def _matches(column, paths, root):
-    """Return the photo that each text of a column names, or None, as a Series."""
+def _by_name(paths, root):
+    """Return {name: path} of photos below `root`: by the ends of their paths that only one has, with suffix or not."""
     by_name = {}
     for each in paths:
         inside = pathlib.Path(each).relative_to(root)
@@ -172,7 +181,11 @@ def _matches(column, paths, root):
             whole = "/".join(parts[start:])
             for name in (whole, str(pathlib.PurePosixPath(whole).with_suffix(""))):
                 by_name.setdefault(_key(name), []).append(each)
-    only = {name: found[0] for name, found in by_name.items() if len(set(found)) == 1}
+    return {name: found[0] for name, found in by_name.items() if len(set(found)) == 1}
+
+
+def _matches(column, only):
+    """Return the photo that each text of a column names, or None, as a Series. only : from `_by_name`"""
     texts = column.str.replace("\\", "/").str.removeprefix("./").map(_key)
     return texts.map(lambda text: only.get(text) or only.get("/".join(text.split("/")[-1:])))
 
