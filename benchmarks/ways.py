@@ -136,6 +136,22 @@ def layers(clock, backbone, folder, image_size, seed, tune=False):
     return model.predict(pipeline.batches(test, image_size), verbose=0), pipeline.labels(test)
 
 
+def before(clock, backbone, folder, image_size, seed):
+    """What chapter 4 did before it had a head on all layers: a head on the last, then eight epochs of all layers."""
+    from tutorial_utils.data import pipeline
+    from tutorial_utils.models import training
+
+    train, validation, test = tables(folder)
+    clock.start()
+    model, _ = training.train_frozen(backbone, train, validation, image_size, seed=seed)
+    clock.phase("head")
+    clock.start()
+    augmented = training.augmented_batches(train, image_size, seed)
+    training.fine_tune(model, backbone.base, augmented, pipeline.batches(validation, image_size), epochs=8)
+    clock.phase("finetune")
+    return model.predict(pipeline.batches(test, image_size), verbose=0), pipeline.labels(test)
+
+
 def stored_head(clock, backbone, train, validation, image_size, seed, dtype="float32"):
     """The head phase of `ours`; return the head."""
     from tutorial_utils.data import pipeline

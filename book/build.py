@@ -20,12 +20,12 @@ HEAVIEST = 3_000_000  # bytes a page may weigh: its HTML and its pictures, witho
 
 
 def make(folder=BOOK / "_build", parameters=None):
-    """Make the book in `folder`/html; return that folder. Raises RuntimeError if Sphinx complains of anything.
+    """Make the book in `folder`/html; return that folder.
 
     parameters : dict for the chapters' parameters cells, or None
+    Raises RuntimeError if Sphinx complains of anything, or if the scripts cannot be had (npm_packages.NotThere).
     """
-    scripts = vendor.fetch()
-    vendor.widgets(scripts)
+    vendor.widgets(vendor.scripts())
     chapters = execute.chapters(parameters, at_once=min(2, _machine.cores()))  # as much memory as most machines have
     pictures, html = stage.Pictures(folder / "pictures"), folder / "html"
     stage.write(chapters, folder / "source", pictures)
@@ -67,7 +67,7 @@ def main(arguments=None):
     folder, started = chosen.pop("folder"), time.perf_counter()
     try:
         html = make(folder.resolve(), {name: value for name, value in chosen.items() if value is not None})
-    except (vendor.NotThere, RuntimeError) as error:
+    except RuntimeError as error:
         print(error, file=sys.stderr)
         return 1
     heavy = {page: weight for page, weight in weights(html).items() if weight > HEAVIEST}

@@ -22,6 +22,13 @@ def test_what_is_no_share_is_named(value):
     assert _check.share("error", 0.5) == 0.5
 
 
+@pytest.mark.parametrize("value", ["", "deutsch", "de_DE", 'de"', 4])
+def test_what_is_no_tag_of_a_language_is_named(value):
+    with pytest.raises(ValueError, match=r"of_labels must be the tag of a language, such as 'de'"):
+        _check.language("of_labels", value)
+    assert _check.language("of_labels", "pt-BR") == "pt-BR"
+
+
 @pytest.mark.parametrize("value", ["", 4.0, None])
 def test_what_is_no_text_is_named(value):
     with pytest.raises(ValueError, match=r"license must be a text; got .* -r license"):

@@ -3,7 +3,6 @@
 import importlib.util
 
 import pytest
-from papermill.exceptions import PapermillExecutionError
 
 from benchmarks import own_photos, predicting
 from tests.course.test_summary import filled
@@ -16,9 +15,9 @@ def test_the_ratio_is_of_the_same_photos():
     assert found["ratio"] == pytest.approx(found["predict_seconds"] / parts)
 
 
-def test_a_chapter_that_fails_stops_the_benchmark_with_its_words(tmp_path):
-    with pytest.raises(PapermillExecutionError, match="There is no folder"):
-        own_photos.measure("none", str(tmp_path / "none"), tmp_path / "runs")
+def test_photos_of_no_use_stop_the_benchmark_with_a_sentence(tmp_path):
+    with pytest.raises(ValueError, match="There is no folder"):
+        own_photos.measure("none", str(tmp_path / "none"), "quick", tmp_path / "runs")
 
 
 def test_what_the_benchmark_keeps_is_what_the_chapter_writes():

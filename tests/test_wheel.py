@@ -18,7 +18,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[1]
 def wheel(tmp_path_factory):
     source = tmp_path_factory.mktemp("source") / "checkout"
     source.mkdir()
-    for name in ("pyproject.toml", "README.md", "LICENSE", "tutorial_utils", "datasets", "benchmarks"):
+    for name in ("pyproject.toml", "README.md", "LICENSE", "tutorial_utils", "datasets", "benchmarks", "notebooks"):
         copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
         copy(ROOT / name, source / name)
     out = tmp_path_factory.mktemp("wheel")
@@ -60,6 +60,16 @@ def test_the_wheel_brings_package_and_cards(python, tmp_path):
     assert ask(python, code, tmp_path).endswith("by python -m benchmarks.leakage")
     code = "from tutorial_utils.course import rendering; print(rendering.render('page.html.j2', title='Here'))"
     assert "<h1>Here</h1>" in ask(python, code, tmp_path)
+
+
+@pytest.mark.slow
+def test_a_model_is_trained_without_the_checkout(python, class_folders, tmp_path):
+    command = [python, "-m", "tutorial_utils", "train", class_folders, "--image-size", "64"]
+    environment = {name: value for name, value in os.environ.items() if name != "TUTORIAL_RUNS"}
+    process = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert process.returncode == 0, process.stderr[-3000:]
+    assert f"predict {tmp_path / 'runs' / 'photos'} PHOTOS" in process.stdout
+    assert (tmp_path / "runs" / "photos" / "model.tflite").is_file()
 
 
 def test_chapter_1_runs_from_another_folder(python, root, tmp_path):

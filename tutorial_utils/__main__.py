@@ -43,6 +43,13 @@ def _parser():
         added.set_defaults(run=run)
         return added.add_argument
 
+    add = command(_train, "train a model on photos of yours, test it, and leave a report, a card and a page to try it")
+    add("folder", help=_FOLDER)
+    add("--run-dir", help="folder for the results (default: runs/NAME OF THE FOLDER)")
+    add("--effort", default="quick", choices=("quick", "best"), help="quick, or fine-tuned after that (%(default)s)")
+    add("--backbone", help="the pretrained network (default: efficientnet_lite0)")
+    add("--image-size", type=int, help="image side in pixels (default: 224)")
+    add("--seed", type=int, help="seed of the split and of the training (default: 0)")
     add = command(_course, "run every chapter and say where the results are")
     add("--run-dir", default="runs", help="folder for the run folders (%(default)s)")
     add("--photos-per-class", type=int, help="use a smaller sample of the photos")
@@ -79,6 +86,24 @@ def _parser():
     add = command(_compare, "compare the settings of a grid of runs, seed by seed")
     add("folder", help="the folder that experiments.run_grid has filled")
     return parser
+
+
+def _train(chosen):
+    """Train a model; 0: it is there, 1: a cell failed, 2: the photos or an argument are of no use, 130: interrupted."""
+    from .course import train
+
+    names = ("effort", "backbone", "image_size", "seed")
+    parameters = {name: getattr(chosen, name) for name in names if getattr(chosen, name) is not None}
+    try:
+        run = train.train(chosen.folder, chosen.run_dir, **parameters)
+    except train.Stopped as error:
+        print(f"Stopped. {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("\nInterrupted. The same command goes on where it was.", file=sys.stderr)
+        return 130
+    print(train.closing_words(run))
+    return 0
 
 
 def _course(chosen):

@@ -39,6 +39,13 @@ def text(name, value):
     return value
 
 
+def language(name, value):
+    """Return `value` if it is the tag of a language, such as "de" or "pt-BR"; raise ValueError otherwise."""
+    if not isinstance(value, str) or not re.fullmatch(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*", value):
+        raise ValueError(f"{name} must be the tag of a language, such as 'de' or 'pt-BR'; got {value!r}.")
+    return value
+
+
 def file_name(name, value):
     """Return `value` if it can name a file everywhere: letters, digits, - and _; raise ValueError otherwise."""
     if not isinstance(value, str) or not re.fullmatch(r"[A-Za-z0-9_-]{1,60}", value):

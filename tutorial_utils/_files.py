@@ -49,6 +49,12 @@ def cards_folder():
     return inside if inside.is_dir() else PACKAGE.parent / "datasets"
 
 
+def notebooks_folder():
+    """Return the folder of the chapters: inside an installed wheel, else `notebooks/` of the checkout."""
+    inside = PACKAGE / "notebooks"
+    return inside if inside.is_dir() else project_root() / "notebooks"
+
+
 def benchmarks_folder():
     """Return the folder of the benchmarks' tables: inside an installed wheel, else `benchmarks/`."""
     inside = PACKAGE / "benchmarks"

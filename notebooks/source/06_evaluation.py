@@ -263,9 +263,9 @@ from tutorial_utils.evaluation import saliency
 from tutorial_utils.models import features
 
 stages = saliency.split_model(model)  # pixels to the last feature map, that to probabilities
-features_of = features.pooled(stages[0])  # (photos, channels): the map's mean over its places
+answers = features.answers(stages)  # batches to labels, features (the map's mean over its places) and probabilities
 tables = (train, validation, test)
-train_features, val_features, test_features = (features_of(pipeline.batches(each, image_size)) for each in tables)
+train_features, val_features, test_features = (answers(pipeline.batches(each, image_size))[1] for each in tables)
 
 # %%
 from tutorial_utils.evaluation import error_analysis
@@ -503,7 +503,7 @@ from tutorial_utils.evaluation import ood
 
 kinds = {name: lessons.ood_images(name, 64, image_size, seed) for name in lessons.OOD_KINDS}
 scores = {"test photos": ood.knn_distance(test_features, train_features)}
-scores |= {name: ood.knn_distance(features_of([images]), train_features) for name, images in kinds.items()}
+scores |= {name: ood.knn_distance(answers([images])[1], train_features) for name, images in kinds.items()}
 limit = ood.score_threshold(ood.knn_distance(val_features, train_features))  # lets 95 % of such photos pass
 
 # %%

@@ -7,7 +7,7 @@
 # - have a first model within a minute, learn what fine-tuning would take and bring, train so that nothing is lost if
 #   the machine stops, and open the test set once,
 # - leave a model in four forms that run without this course, each checked on the test photos, and know what the smaller
-#   forms cost,
+#   forms cost, and a page that anyone can open to try it,
 # - ask the finished model about a photo of yours, and let it say that it does not know,
 # - hand on a model card that says what the model is good for, what it must not be used for, and how to run it.
 #
@@ -15,11 +15,11 @@
 # every number; to use it, only a folder with one folder of photos a class:
 #
 # ```
-# papermill notebooks/08_your_own_photos.ipynb done.ipynb -p dataset my_photos
+# python -m tutorial_utils train my_photos
 # ```
 #
-# papermill makes no folders: for `results/done.ipynb`, first `mkdir -p results`.
-# With a few hundred photos that takes some ten minutes. Every idea below has its own chapter; here they work together.
+# That runs this chapter in a terminal, and shows one line of progress. Every idea below has its own chapter; here they
+# work together.
 
 # %% tags=["parameters"]
 dataset = "leaves"  # str: a data set's name, or the path of a folder that holds one folder of photos a class
@@ -31,6 +31,8 @@ epochs = None  # int or None: how often fine-tuning sees each photo; None: 4 tim
 wanted_error = 0.05  # float: the share of wrong answers that you would accept, 0 up to 1
 photos_license = None  # str or None: the license of your photos, for the model card; None: as the data set's card says
 effort = "best"  # str: "quick": a head on all layers; "best": fine-tuned from there, if the validation photos agree
+page_examples = 0  # int: how many of your test photos go into the page to try the model, for anyone to see
+labels_language = None  # str or None: of the class names, such as "de": a screen reader then pronounces them right
 run_dir = "runs/08_your_own_photos"  # str: where this chapter leaves its results
 
 # %%
@@ -44,7 +46,7 @@ if image_size is None:
     image_size = 128 if dataset == "leaves" else 224
 parameters = dict(dataset=dataset, backbone=backbone, image_size=image_size, seed=seed, epochs=epochs)
 parameters |= dict(photos_per_class=photos_per_class, wanted_error=wanted_error, photos_license=photos_license)
-parameters |= dict(effort=effort, run_dir=run_dir)
+parameters |= dict(effort=effort, page_examples=page_examples, labels_language=labels_language, run_dir=run_dir)
 run = run_folder.start(**parameters)
 keras.utils.set_random_seed(seed)
 # what we say of the course's own photos is asserted for the settings that we saw
@@ -102,7 +104,10 @@ from tutorial_utils.models import backbones, features, heads
 borrowed = backbones.get(backbone)
 open_rows = (photos["split"] != "test").to_numpy()
 known = photos[open_rows].reset_index(drop=True)
-said = heads.cross_val_probabilities(known, features.stored(known, borrowed, image_size)[:], seed)
+seen = time.perf_counter()
+rows = features.stored(known, borrowed, image_size, layers="all")  # what the base sees on its way: chapter 3
+seconds_a_photo = (time.perf_counter() - seen) / len(known)
+said = heads.cross_val_probabilities(known, features.last_layer(rows, borrowed), seed)
 cues = prepare.shortcut_table(known, fit.stats[open_rows].reset_index(drop=True), said, seed)
 fires = [shortcuts.CUES[cue] for cue in cues.loc[cues["fires"], "cue"]]
 named = f"By themselves, these tell much of the class: {', '.join(fires)}." if fires else "No shortcut was found."
@@ -140,22 +145,31 @@ data_preparation.correct_labels(dataset, list(asked), list(asked.values()))
 # %%
 import numpy as np
 from tutorial_utils.data import pipeline
-from tutorial_utils.evaluation import metrics
+from tutorial_utils.evaluation import metrics, saliency
 from tutorial_utils.models import training
 
 val_batches = pipeline.batches(validation, image_size)
-untouched = borrowed.base.get_weights()
+begun = time.perf_counter()
 model, history = training.train_frozen(borrowed, train, validation, image_size, layers="all", seed=seed)
+head_minutes = (time.perf_counter() - begun + seconds_a_photo * len(known)) / 60
 chosen = "a head on all layers of the frozen base"
-y_val, said_first = metrics.predict(model, val_batches)
+
+# %% [markdown]
+# To look at mistakes later, and at photos unlike all others, the model is cut in two: pixels to feature maps, and these
+# to the answer (chapter 6). So one pass over a photo gives its features and its probabilities.
+
+# %%
+stages = saliency.split_model(model)
+answers = features.answers(stages)  # batches to labels, features, probabilities
+y_val, val_features, said_first = answers(val_batches)
 val_score = metrics.accuracy(y_val, said_first.argmax(axis=1), validation["group"])
 print(f"{chosen}: validation, {val_score}")
 
 # %% [markdown]
 # ## What would fine-tuning take, and bring?
 #
-# The minutes are worked out from a few of its steps on this machine. What it brings to these photos nobody can say
-# beforehand; what it brought to others, with about as many photos a class, stands in a table that is kept with the
+# The minutes are worked out from what a forward pass takes on this machine. What it brings to these photos nobody can
+# say beforehand; what it brought to others, with about as many photos a class, stands in a table that is kept with the
 # course. (The course's own leaves are left out of it here.)
 
 # %%
@@ -164,7 +178,9 @@ from tutorial_utils.data import catalog
 
 title = catalog.short_name(dataset)
 evidence, caption = benchmark_tables.read_table("strategies")
-advice = adviser.advise(known, borrowed, image_size, seed, evidence[evidence["set"] != title])
+size, gains = adviser.gains_at(evidence[evidence["set"] != title], len(known) / len(class_names))
+tuning_minutes = adviser.estimate_minutes(train, answers, image_size)
+advice = adviser.Advice(val_score, "on the validation photos", gains, head_minutes, tuning_minutes, size)
 print(f"{advice}\n{caption}")
 
 # %% [markdown]
@@ -184,28 +200,27 @@ assert gains["clothing"] < -0.02 < 0 < gains.drop("clothing").min()
 
 # %% [markdown]
 # Only the clothes lose. So the validation photos are asked first: the model sees them as they are, and then upside
-# down. If that makes no difference beyond chance, turning cannot cost much.
+# down. If that makes no difference beyond chance, turning cannot cost much. (With `effort="quick"` nothing is tuned, so
+# nothing is asked.)
 
 # %%
 from tutorial_utils.data.images import read_image
 
-upright = np.stack([read_image(path, image_size) for path in validation["path"]])  # (photos, side, side, 3)
-answers = [model.predict(each, verbose=0).argmax(axis=1) for each in (upright, upright[:, ::-1, ::-1])]
-fall = metrics.paired_difference(y_val, *answers, validation["group"])
-print(f"as they are, against upside down: {fall}")
+fall = None
+if effort == "best":
+    upright = np.stack([read_image(path, image_size) for path in validation["path"]])  # (photos, side, side, 3)
+    _, _, said_turned = answers([upright[first : first + 32, ::-1, ::-1] for first in range(0, len(upright), 32)])
+    both = said_first.argmax(axis=1), said_turned.argmax(axis=1)
+    fall = metrics.paired_difference(y_val, *both, validation["group"])
+    print(f"as they are, against upside down: {fall}")
 
 # %% [markdown]
 # If it does, the subject may have an up and a down, or the photos only happen to have been taken the same way up. Then
 # a short training each way, half of the photos held back, says which: what does better there is done. Where the two
 # are close, chance decides.
 
+
 # %%
-side = min(image_size, 128)
-few = splits.sample_per_class(known, max(4, 400 // len(class_names)), seed=seed)
-half, other = next(splits.group_k_fold(few, 2, seed).split(few, few["label"], few["group"]))
-learn, ask = few.iloc[half].reset_index(drop=True), few.iloc[other].reset_index(drop=True)
-
-
 def batches(table, size, turned):
     """Return the batches to learn from: turned and flipped, or as they are."""
     if turned:
@@ -213,18 +228,24 @@ def batches(table, size, turned):
     return pipeline.batches(table, size, training.batch_size(len(table)), shuffle=True, seed=seed)
 
 
-def said_after(turned):
-    """Return what is said of the half held back after a short training on the other half."""
-    borrowed.base.set_weights(untouched)
+def said_after(turned, learn, ask, side):
+    """Return what is said of `ask` after a short training on `learn`; the base ends as it was."""
+    untouched = borrowed.base.get_weights()
     short, _ = training.train_frozen(borrowed, learn, ask, side, layers="all", seed=seed)
     training.fine_tune(short, borrowed.base, batches(learn, side, turned), None, epochs)
-    return metrics.predict(short, pipeline.batches(ask, side))[1].argmax(axis=1)
+    said = metrics.predict(short, pipeline.batches(ask, side))[1].argmax(axis=1)
+    borrowed.base.set_weights(untouched)
+    return said
 
 
 # %%
 turned = True
-if fall.low > 0 and effort == "best":
-    better = metrics.paired_difference(pipeline.labels(ask), said_after(False), said_after(True), ask["group"])
+if fall is not None and fall.low > 0:
+    few = splits.sample_per_class(known, max(4, 400 // len(class_names)), seed=seed)
+    halves = next(splits.group_k_fold(few, 2, seed).split(few, few["label"], few["group"]))
+    learn, ask = (few.iloc[half].reset_index(drop=True) for half in halves)
+    ways = [said_after(way, learn, ask, min(image_size, 128)) for way in (False, True)]
+    better = metrics.paired_difference(pipeline.labels(ask), *ways, ask["group"])
     turned = not better.value > 0
     print(f"left as they are, against turned and flipped: {better}")
 print(f"photos in training: {'turned and flipped' if turned else 'as they are'}")
@@ -241,22 +262,24 @@ assert not as_told or turned
 # fine-tuned model is: it has to name at least as many of them right as the first one.
 
 # %%
+val_probabilities = said_first
 if effort == "best":
-    borrowed.base.set_weights(untouched)
-    first = model.get_weights()
+    first, first_score = model.get_weights(), val_score
     learning = batches(train, image_size, turned)
     tuned_history = training.fine_tune(model, borrowed.base, learning, val_batches, epochs, run_dir=run)
-    said_tuned = metrics.predict(model, val_batches)[1].argmax(axis=1)
-    tuned_score = metrics.accuracy(y_val, said_tuned, validation["group"])
+    _, tuned_features, said_tuned = answers(val_batches)
+    tuned_score = metrics.accuracy(y_val, said_tuned.argmax(axis=1), validation["group"])
     print(f"fine-tuned: validation, {tuned_score}")
     if tuned_score.value >= val_score.value and not tuned_history["kept"][0]:  # epoch 0 is the first model
         chosen, val_score, history = "all layers fine-tuned", tuned_score, tuned_history
+        val_features, val_probabilities = tuned_features, said_tuned
     else:
         model.set_weights(first)
+tuned = len(history) > 1
 print(f"chosen: {chosen}")
 
 # %%
-if len(history) > 1:
+if tuned:
     figure = plots.plot_history(history, title=f"{borrowed.name}: {chosen}")
     plots.show(figure, "Loss and accuracy by epoch, training and validation", run / "figures" / "history.png")
 else:
@@ -272,14 +295,13 @@ else:
 # %%
 from tutorial_utils.evaluation import calibration
 
-y_val, val_probabilities = metrics.predict(model, val_batches)
 temperature = calibration.fit_temperature(val_probabilities, y_val, validation["group"])
-model = heads.add_temperature(model, temperature)
-
-cooled_val = metrics.predict(model, val_batches)[1]
-by_formula = calibration.apply_temperature(val_probabilities, temperature)
-print(f"temperature {temperature:.2f}; largest difference to the formula {np.abs(cooled_val - by_formula).max():.0e}")
-assert np.allclose(cooled_val, by_formula, atol=1e-4)
+model = heads.add_temperature(model, temperature, in_place=True)
+cooled_val = calibration.apply_temperature(val_probabilities, temperature)
+_, _, some = answers(val_batches.take(1))  # what the model itself says now
+away = np.abs(some - cooled_val[: len(some)]).max()
+print(f"temperature {temperature:.2f}; largest difference to the formula {away:.0e}")
+assert away < 1e-4
 
 # %%
 chosen_threshold = calibration.threshold_for(cooled_val, y_val, wanted_error)
@@ -294,7 +316,7 @@ print(f"answer when at least {threshold:.0%} sure" if np.isfinite(threshold) els
 # ## Open the test set, once
 
 # %%
-y_test, probabilities = metrics.predict(model, pipeline.batches(test, image_size))
+y_test, test_features, probabilities = answers(pipeline.batches(test, image_size))
 predicted = probabilities.argmax(axis=1)
 score = metrics.accuracy(y_test, predicted, test["group"])
 majority = float((y_test == train["label"].cat.codes.mode()[0]).mean())
@@ -327,22 +349,25 @@ plots.show(axes.figure, alt, run / "figures" / "confusion.png")
 # The surest mistakes, with what spoke for the answer, and the training photos most like them (chapter 6):
 
 # %%
-from tutorial_utils.evaluation import diagnostic_plots, error_analysis, saliency
+from tutorial_utils.course import predictor
+from tutorial_utils.evaluation import diagnostic_plots, error_analysis
 
-stages = saliency.split_model(model)  # pixels to the last feature map, that to probabilities
-features_of = features.pooled(stages[0])  # (photos, channels): the map's mean over its places
-tables = (train, validation, test)
-train_features, val_features, test_features = (features_of(pipeline.batches(each, image_size)) for each in tables)
-images = np.stack([read_image(path, image_size) for path in test["path"]])  # (photos, side, side, 3)
+like = train.sample(min(len(train), predictor.MOST_KNOWN), random_state=seed)  # the training photos to compare with
+if tuned:
+    _, train_features, _ = answers(pipeline.batches(like, image_size))
+else:
+    train_features = features.last_layer(features.stored(like, borrowed, image_size, layers="all"), borrowed)
 
 
 def saliency_of(places):
     """Return what spoke for the predicted class in some test photos, (photos, height, width), 0 to 1."""
-    return saliency.grad_cam(stages, images[places], predicted[places])
+    images = np.stack([read_image(path, image_size) for path in test["path"].iloc[places]])
+    return saliency.grad_cam(stages, images, predicted[places])
 
 
 # %%
-found = error_analysis.find_errors(test, y_test, probabilities, train, test_features, train_features, saliency_of)
+near = dict(train=like, features=test_features, train_features=train_features)
+found = error_analysis.find_errors(test, y_test, probabilities, saliency_of=saliency_of, most=4, **near)
 if len(found.table):
     figure = diagnostic_plots.plot_errors(found, read_image, most=4, title="The surest mistakes")
     alt = "The surest mistakes, each with its saliency map and the training photos most like it"
@@ -352,20 +377,25 @@ else:
 
 # %%
 one_of_each = [np.flatnonzero(y_test == label)[0] for label in np.unique(y_test)][:5]
-maps = saliency.hires_cam(saliency.split_model(model, places=8), images[one_of_each], predicted[one_of_each])
+shown = np.stack([read_image(path, image_size) for path in test["path"].iloc[one_of_each]])
+maps = saliency.hires_cam(stages, shown, predicted[one_of_each])
 titles = [f"{class_names[y_test[i]]}\nsays {class_names[predicted[i]]}" for i in one_of_each]
-figure = diagnostic_plots.plot_saliency(images[one_of_each], {"what speaks for its answer": maps}, titles)
+figure = diagnostic_plots.plot_saliency(shown, {"what speaks for its answer": maps}, titles)
 plots.show(figure, "A test photo of each class and what in it speaks for the answer", run / "figures" / "saliency.png")
 
 # %% [markdown]
-# Saliency maps convince too easily, so here is a number beside them. The middle of every test photo is covered with the
-# photo's mean color, and only a frame of an eighth of its side is left. How often is the model still right?
+# Saliency maps convince too easily, so here is a number beside them. The middle of each test photo, of 500 at most, is
+# covered with the photo's mean color, and only a frame of an eighth of its side is left. How often is the model still
+# right?
 
 # %%
+asked = np.sort(np.random.default_rng(seed).permutation(len(test))[:500])
+images = np.stack([read_image(path, image_size) for path in test["path"].iloc[asked]])  # (photos, side, side, 3)
 edge = image_size // 8
 framed = images.copy()
 framed[:, edge:-edge, edge:-edge] = images.mean(axis=(1, 2), keepdims=True)
-frame_only = metrics.accuracy(y_test, model.predict(framed, verbose=0).argmax(axis=1), test["group"])
+_, _, said_framed = answers([framed[first : first + 32] for first in range(0, len(framed), 32)])
+frame_only = metrics.accuracy(y_test[asked], said_framed.argmax(axis=1), test["group"].iloc[asked])
 print(f"with the frame alone: {frame_only}; the most frequent class: {majority:.1%}")
 
 # %%
@@ -398,7 +428,7 @@ limit = ood.score_threshold(ood.knn_distance(val_features, train_features))
 passing = ood.acceptance_rate(ood.knn_distance(test_features, train_features), limit, test["group"])
 print(f"test photos: {passing}")
 kinds = {name: lessons.ood_images(name, 32, image_size, seed) for name in lessons.OOD_KINDS}
-still = {name: ood.knn_distance(features_of([some]), train_features) <= limit for name, some in kinds.items()}
+still = {name: ood.knn_distance(answers([some])[1], train_features) <= limit for name, some in kinds.items()}
 for name, taken in still.items():
     print(f"{name}: {taken.mean():.0%} taken for known")
 
@@ -420,21 +450,21 @@ from tutorial_utils.models import export
 
 some = train.sample(min(len(train), 128), random_state=seed)["path"]
 examples = np.stack([read_image(path, image_size) for path in some])
-files = export.write_exports(model, run, examples)
+files = export.write_exports(model, run, examples, stages)
 if "onnx" not in files:
     print('No model.onnx: it needs two packages more, pip install "tutorial_utils[export]".')
 
 # %% [markdown]
-# Is it the same model? Each file is asked about every test photo, and held against Keras.
+# Is it the same model? Each file is asked about the same test photos, and held against Keras.
 
 # %%
 from tutorial_utils.course import model_card
 
-answers = export.run_exports(model, files, images)
-table = model_card.score_exports(answers, files, y_test, test["group"])
+by_form = export.run_exports(model, files, images, probabilities[asked])
+table = model_card.score_exports(by_form, files, y_test[asked], test["group"].iloc[asked])
 exact = [kind for kind in ("float32", "onnx") if kind in files]
 assert (table.loc[exact, "largest_difference"] < export.TOLERANCE).all()  # 1e-4
-assert (table.loc[exact, "same_class"] == 1).all()  # on every test photo
+assert (table.loc[exact, "same_class"] == 1).all()  # on every photo
 model_card.format_exports(table)
 
 # %% [markdown]
@@ -474,14 +504,15 @@ summary.wanted_error, summary.threshold, summary.coverage, summary.risk = wanted
 summary.frame_accuracy, summary.known_kept = frame_only, passing.value
 summary.strategy, summary.val_accuracy = chosen, val_score.value
 summary.photos_in_training = "as they are, and a copy of each made worse (noise, blur, JPEG, light)"
-if len(history) > 1:  # fine-tuned after that
+if tuned:
     summary.photos_in_training += ", then turned and flipped" if turned else ", then as they are"
 summary.fall_turned, summary.shortcuts, summary.doubted_labels = fall, named, len(doubted)
+summary.other_effort = advice.about_tuning()
+if effort == "best":
+    summary.other_effort = f"A head on all layers alone takes {60 * head_minutes:.0f} s: validation, {first_score}."
 summary.taken_out, summary.exports = fit.taken_out, table
 
 # %%
-from tutorial_utils.course import predictor
-
 summary.seconds = round(time.perf_counter() - started, 1)
 kept = dict(photos=photos, backbone=borrowed, history=history, model=model)
 run_folder.finish(run, parameters=parameters, metrics=summary.as_metrics(), **kept)
@@ -509,6 +540,26 @@ if fires:
 told = dict(title=f"{title}: which of {len(class_names)} classes?", license=license, backbone=borrowed)
 path = model_card.write_model_card(run, exports=table, classes=by_class, looks=looks, avoid=avoid, **told)
 print(path.read_text(encoding="utf-8").split("## How to run it")[1][:1200])
+
+# %% [markdown]
+# ### A page to try it
+#
+# `try_me.html` is the model in a page that anyone can open, without Python, a server or a network: drop a photo, and
+# read the answer. The photo stays where it is. The photos that you see on it are painted, unless `page_examples` says
+# how many of your test photos may travel with it.
+
+# %%
+from tutorial_utils.course import try_me
+
+own = page_examples or (4 if dataset == "leaves" else 0)  # the leaves are painted
+few = test.groupby("label", observed=True).head(-(-own // len(class_names))).head(own)
+examples = list(zip(few["label"].astype(str), few["path"], strict=True))
+examples += [(name, kinds[name][0]) for name in ("texture", "noise")]
+try:
+    page = try_me.write_page(run, told["title"], avoid, examples, labels_language)
+    print(f"{page.name}: {page.stat().st_size / 1e6:.0f} MB")
+except try_me.NoPage as reason:
+    print(reason)
 
 # %%
 from tutorial_utils.course import report

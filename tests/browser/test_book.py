@@ -16,6 +16,7 @@ import nbformat
 import pytest
 
 from tests.notebooks.test_chapters import CHAPTERS
+from tutorial_utils.course import npm_packages
 
 pytestmark = [
     pytest.mark.slow,
@@ -72,23 +73,10 @@ def book(executed, chromium):
     from book import build, vendor
 
     try:
-        vendor.fetch()
-    except vendor.NotThere as reason:
+        vendor.scripts()
+    except npm_packages.NotThere as reason:
         pytest.skip(str(reason))
     return build.make()
-
-
-@pytest.fixture(scope="module")
-def axe():
-    """The source of axe-core, which judges how usable a page is for those who do not see it or use no mouse."""
-    from book import vendor
-
-    integrity = "sha512-FHfa+lmNjQZfJz1q8wKqIDwC6DExcHt/pkjNQb09a3NPjCKg2rhu5qb2S4r76ASyFNNtuFooJpZe37OgudVGtQ=="
-    package = vendor.Package("axe-core", "4.14.1", integrity, {"axe.min.js": "axe.min.js"})
-    try:
-        return (vendor.fetch([package], vendor.BOOK / "_build" / "axe") / "axe.min.js").read_text(encoding="utf-8")
-    except vendor.NotThere as reason:
-        pytest.skip(str(reason))
 
 
 @pytest.fixture(scope="module")

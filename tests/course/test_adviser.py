@@ -43,7 +43,7 @@ def test_the_size_that_comes_nearest_is_taken(number, size):
 
 def test_what_is_said_holds_the_numbers():
     gains = pandas.Series({"a": 0.07, "b": -0.03})
-    told = str(adviser.Advice(Interval(0.9, 0.8, 0.95, 40, 20), gains, 0.2, 6.2, 50))
+    told = str(adviser.Advice(Interval(0.9, 0.8, 0.95, 40, 20), "cross-validated by group", gains, 0.2, 6.2, 50))
     assert "all layers, cross-validated by group: 90.0 % right" in told
     assert "It takes 12 s. Fine-tuning all layers from there takes about 6 minutes more" in told
     assert "On 2 sets with 50 photos a class it changed the share of right answers by -3.0 to +7.0 points, +2.0" in told
@@ -70,6 +70,16 @@ def test_the_head_that_is_timed_is_not_changed(class_folders, toy, tmp_path, mon
     adviser.tuning_minutes(photos, toy, head, 32)
     for old, new in zip(before, head.get_weights(), strict=True):
         np.testing.assert_array_equal(old, new)
+
+
+def test_an_estimate_goes_by_a_forward_pass(class_folders, monkeypatch):
+    """A pass of 8 photos takes 2 s on this clock: 20 photos make 3 steps, an epoch of 30 s, and 34 epochs 102 steps."""
+    photos, clock = layouts.load_folder(class_folders), iter(range(0, 100, 6))
+    monkeypatch.setattr(adviser.time, "perf_counter", lambda: next(clock))
+    asked = []
+    minutes = adviser.estimate_minutes(photos, lambda batches: asked.append(batches[0].shape), 32)
+    assert asked == [(8, 32, 32, 3)] * 3
+    assert minutes == pytest.approx(2 * 5 * 3 * 34 / 60)
 
 
 def test_a_class_of_one_group_is_named_before_anything_is_computed(class_folders):

@@ -307,22 +307,36 @@ def test_corrupted_is_the_photo_after_corruptions_corrupt(table, toy):
     np.testing.assert_allclose(rows, expected, rtol=1e-3, atol=1e-4)
 
 
-def test_of_a_list_of_maps_the_last_is_pooled():
+def test_of_a_list_of_maps_the_last_gives_the_features():
     pixels = keras.Input((4, 4, 3))
     coarse = keras.layers.AveragePooling2D(2)(pixels)
     maps = keras.Model(pixels, [pixels, keras.layers.Rescaling(2.0)(coarse)])
+    both = [keras.Input((4, 4, 3)), keras.Input((2, 2, 3))]
+    rest = keras.Model(both, keras.layers.GlobalMaxPooling2D()(both[0]))
     images = np.arange(96, dtype="float32").reshape(2, 4, 4, 3)
-    np.testing.assert_allclose(features.pooled(maps)([images]), 2 * images.mean(axis=(1, 2)))
+    labels, found, said = features.answers((maps, rest))([images])
+    assert len(labels) == 0
+    np.testing.assert_allclose(found, 2 * images.mean(axis=(1, 2)))
+    np.testing.assert_allclose(said, images.max(axis=(1, 2)))
 
 
-def test_pooled_features_are_the_means_over_the_places():
+def test_answers_are_labels_the_means_over_the_places_and_what_comes_after():
     """A map of 2 x 2 places whose one channel is red doubled: its mean is twice the mean of red."""
     pixels = keras.Input((2, 2, 3))
     red = keras.layers.Conv2D(1, 1, use_bias=False)
     maps = keras.Model(pixels, red(pixels))
     red.set_weights([np.array([2.0, 0, 0]).reshape(1, 1, 3, 1)])
     images = np.arange(36, dtype="float32").reshape(3, 2, 2, 3)
-    of = features.pooled(maps)
-    expected = 2 * images[..., 0].mean(axis=(1, 2))[:, None]
-    np.testing.assert_allclose(of([(images[:2], np.zeros(2)), (images[2:], np.zeros(1))]), expected)
-    np.testing.assert_allclose(of([images.astype("uint8")]), expected)
+    places = keras.Input((2, 2, 1))
+    of = features.answers((maps, keras.Model(places, keras.layers.Flatten()(places))))
+    labels, found, said = of([(images[:2], np.array([1, 0])), (images[2:], np.array([1]))])
+    assert labels.tolist() == [1, 0, 1]
+    np.testing.assert_allclose(found, 2 * images[..., 0].mean(axis=(1, 2))[:, None])
+    np.testing.assert_allclose(said, 2 * images[..., 0].reshape(3, 4))
+    np.testing.assert_allclose(of([images.astype("uint8")])[1], found)
+
+
+def test_the_last_layer_is_a_slice_of_all_layers(table, toy):
+    rows = features.stored(table, toy, 32, layers="all", progress=False)
+    expected = features.stored(table, toy, 32, progress=False)[:]
+    np.testing.assert_allclose(features.last_layer(rows, toy), expected, rtol=1e-4, atol=1e-5)

@@ -20,26 +20,33 @@ from . import benchmark_tables
 
 CELL = ["set", "photos_per_class", "seed"]  # what one row for each strategy has in common
 _STEPS = 3  # of training that are timed
+_PASSES = 5  # forward passes that a step of fine-tuning takes as long as (benchmarks/README.md)
 
 
 class Advice(NamedTuple):
     """What two ways to learn from some photos bring and cost."""
 
-    accuracy: Interval  # of a head on all layers, cross-validated by group
+    accuracy: Interval  # of a head on all layers
+    judged_by: str  # on which photos, in words
     gains: pandas.Series  # by how much fine-tuning changed that on each of the sets that were measured, as fractions
     head_minutes: float
     tuning_minutes: float
     photos_per_class: int  # that were learned from where the gains were measured
 
     def __str__(self):
+        return (
+            f"A head on all layers, {self.judged_by}: {self.accuracy}. It takes {_minutes(self.head_minutes)}. "
+            f"{self.about_tuning()} If you have the minutes, do it, and let the validation photos say which of the two "
+            "to keep."
+        )
+
+    def about_tuning(self):
+        """Return what fine-tuning would take and bring, in two sentences."""
         gains = 100 * self.gains
         return (
-            f"A head on all layers, cross-validated by group: {self.accuracy}. It takes "
-            f"{_minutes(self.head_minutes)}. Fine-tuning all layers from there takes about "
-            f"{_minutes(self.tuning_minutes)} more on this machine. On {len(gains)} sets with {self.photos_per_class} "
-            f"photos a class it changed the share of right answers by {gains.min():+.1f} to {gains.max():+.1f} points, "
-            f"{gains.mean():+.1f} on average. If you have the minutes, do it, and let the validation photos say which "
-            "of the two to keep."
+            f"Fine-tuning all layers from there takes about {_minutes(self.tuning_minutes)} more on this machine. On "
+            f"{len(gains)} sets with {self.photos_per_class} photos a class it changed the share of right answers by "
+            f"{gains.min():+.1f} to {gains.max():+.1f} points, {gains.mean():+.1f} on average."
         )
 
 
@@ -62,7 +69,8 @@ def advise(photos, backbone, image_size, seed=0, evidence=None, progress=True):
     said = heads.cross_val_all_layers(photos, tables, blocks, seed)
     accuracy = metrics.accuracy(pipeline.labels(photos), said.argmax(axis=1), photos["group"])
     size, gains = gains_at(evidence, len(photos) / len(photos["label"].cat.categories))
-    return Advice(accuracy, gains, head_minutes, tuning_minutes(photos, backbone, head, image_size), size)
+    minutes = tuning_minutes(photos, backbone, head, image_size)
+    return Advice(accuracy, "cross-validated by group", gains, head_minutes, minutes, size)
 
 
 def gains_at(evidence, photos_per_class):
@@ -97,6 +105,20 @@ def tuning_minutes(photos, backbone, head, image_size):
         freezing.freeze(backbone.base)
     steps = -(-len(photos) // rows)
     return (time.perf_counter() - started) / _STEPS * steps * training.epochs_for(steps) / 60
+
+
+def estimate_minutes(photos, answers, image_size):
+    """Return about how many minutes fine-tuning takes on this machine, from a forward pass: in a second.
+
+    photos : those to learn from; answers : from features.answers of the model, called before, so that it is traced
+    """
+    rows = training.batch_size(len(photos))
+    images = np.zeros((rows, image_size, image_size, 3), np.float32)
+    started = time.perf_counter()
+    for _ in range(_STEPS):
+        answers([images])
+    steps = -(-len(photos) // rows)
+    return (time.perf_counter() - started) / _STEPS * _PASSES * steps * training.epochs_for(steps) / 60
 
 
 def _minutes(number):

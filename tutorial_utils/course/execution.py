@@ -20,18 +20,19 @@ LIBRARIES += ("matplotlib", "ipywidgets", "anywidget")
 
 def chapters(folder=None):
     """Return the learner's notebooks in reading order (list of Path). folder : None is notebooks/ of the project."""
-    folder = _files.project_root() / "notebooks" if folder is None else pathlib.Path(folder)
+    folder = _files.notebooks_folder() if folder is None else pathlib.Path(folder)
     found = sorted(folder.glob("[0-9][0-9]_*.ipynb"))
     if not found:
         raise ValueError(f"There are no chapters (01_....ipynb) in {folder}. Run this in the course's folder.")
     return found
 
 
-def run_notebook(notebook, output, parameters, progress=True):
+def run_notebook(notebook, output, parameters, progress=True, on_cell_start=None):
     """Execute a notebook with papermill, in its own folder and kernel; leave it with its outputs at the path `output`.
 
     Folders above `output` are made: papermill itself would stop there.
     parameters : dict for the notebook's parameters cell; progress : whether to show a bar over its cells
+    on_cell_start : function that is called with each code cell that starts (`cell`) and its place (`cell_index`)
     Raises papermill.PapermillExecutionError if a cell fails; the notebook as far as it ran is kept.
     """
     pathlib.Path(output).parent.mkdir(parents=True, exist_ok=True)
@@ -44,6 +45,7 @@ def run_notebook(notebook, output, parameters, progress=True):
             cwd=str(pathlib.Path(notebook).parent),
             progress_bar=progress,
             config=_private_transport(sockets),
+            on_cell_start=on_cell_start,
         )
 
 

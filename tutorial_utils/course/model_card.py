@@ -15,7 +15,7 @@ from ..data import catalog, splits
 from ..evaluation import metrics, plots
 from ..models import export
 from . import run_folder
-from .rendering import render
+from .rendering import percent, render
 from .summary import EvaluationSummary, verdict
 
 FILES = {  # what a run folder may hold, and what it is for
@@ -33,6 +33,13 @@ RUNTIMES = {  # how it can be run: a heading, what to install, and the file that
     "litert": ("With LiteRT", "pip install ai-edge-litert pillow", "model.tflite"),
     "onnx": ("With ONNX Runtime", "pip install onnxruntime pillow", "model.onnx"),
 }
+_LIMITS = (
+    "Photos of another kind: another place, camera, season or subject than those it was made with. The score says "
+    "nothing about them; collect some and test again.",
+    "Deciding alone where a wrong answer harms somebody. A person should look, above all where it is unsure.",
+    "Counting how frequent a class is, without correcting for its mistakes.",
+)
+_OFTEN = 0.9  # share of a class's test photos that has to be found before its absence means anything
 EXPORT_NOTE = (
     "Time is that of one photo at a time, the exports on one processor core. The largest difference is that of a "
     "probability from what Keras gives; points lost are points of accuracy on the test photos, with a 95 % interval."
@@ -64,7 +71,7 @@ def write_model_card(run, title, license, backbone, exports, classes, looks="", 
         counts = counts.reindex(classes.index, fill_value=0)
     text = render(
         "model_card.md.j2", title=title, dataset=catalog.short_name(found["dataset"]), license=license,
-        backbone=backbone, looks=looks, avoid=avoid, metrics=found, record=record, summary=summary,
+        backbone=backbone, looks=looks, limits=limits(summary, avoid), metrics=found, record=record, summary=summary,
         verdict=verdict(summary), class_names=names, many=many, classes=_found_by_class(classes),
         splits=counts.rename_axis("class"),
         n_photos=len(photos), n_groups=photos["group"].nunique(), exports=_by_file(run, exports),
@@ -73,6 +80,18 @@ def write_model_card(run, title, license, backbone, exports, classes, looks="", 
         day=day or datetime.date.today(),
     )  # fmt: skip
     return _files.write_text(run / "model_card.md", text)
+
+
+def limits(summary, avoid=()):
+    """Return what a model must not be used for, as sentences of plain text (list of str).
+
+    summary : its EvaluationSummary; avoid : sentences about this model in particular
+    """
+    sentences = [*_LIMITS, *avoid]
+    if summary.lowest_recall is not None and summary.lowest_recall_value < _OFTEN:
+        found = percent(summary.lowest_recall_value)
+        sentences.append(f"Ruling out {summary.lowest_recall}: of its test photos it finds only {found}.")
+    return sentences
 
 
 def command(runtime, image_size):

@@ -16,8 +16,9 @@ from .. import _files, _machine
 from ..data import layouts
 from ..data.images import PhotoError, check_complete, read_image
 from ..evaluation import ood, saliency
-from ..models import export, import_model
+from ..models import export, features, import_model
 
+MOST_KNOWN = 2000  # training photos that are kept to tell what is unlike them
 OOD_FILE = "known.npz"  # beside the model: features of its training photos, and from where on a photo is unknown
 _AHEAD = 4  # batches that are read while the model is busy
 
@@ -39,11 +40,11 @@ def save_ood_reference(run, train_features, ood_threshold, n_neighbors=ood.NEARE
     train_features : float (training photos, channels), pooled from the model's last feature map
     ood_threshold : from evaluation.ood.score_threshold, on photos that the model did not learn from
     """
-    features = np.asarray(train_features, np.float16)
+    kept = np.asarray(train_features, np.float16)
 
     def write(path):
         with open(path, "wb") as file:
-            np.savez_compressed(file, features=features, limit=ood_threshold, nearest=n_neighbors)
+            np.savez_compressed(file, features=kept, limit=ood_threshold, nearest=n_neighbors)
 
     _files.replace_with(pathlib.Path(run) / OOD_FILE, write)
 
@@ -143,9 +144,9 @@ def _table(predictor, paths, read):
     unknown = np.full(len(paths), "", object)
     if there.any():
         images = np.stack([one for one in read if not isinstance(one, str)])
-        features, probabilities[there] = predictor.predict_fn(images)
+        found, probabilities[there] = predictor.predict_fn(images)
         if predictor.train_features is not None:
-            distances = ood.knn_distance(features, predictor.train_features, predictor.n_neighbors)
+            distances = ood.knn_distance(found, predictor.train_features, predictor.n_neighbors)
             unknown[there] = np.where(distances > predictor.ood_threshold, "yes", "no")
     best = np.nan_to_num(probabilities, nan=-1).argmax(axis=1)
     table = pandas.DataFrame({"path": paths, "class": np.where(there, np.array(predictor.class_names)[best], "")})
@@ -166,20 +167,14 @@ def _read(path, image_size):
 
 def _predict_fn(model, with_features):
     """Return a function from pixels to (features or None, probabilities), NumPy, traced once for any batch."""
-    stages = saliency.split_model(model) if with_features else None
-
-    @tf.function(input_signature=[tf.TensorSpec((None, *model.input_shape[1:]), tf.float32)])
-    def both(images):
-        if stages is None:
-            return tf.zeros(()), model(images, training=False)
-        maps = stages[0](images, training=False)  # (batch, h, w, channels), or a list of them, the last one last
-        return tf.reduce_mean(tf.nest.flatten(maps)[-1], axis=(1, 2)), stages[1](maps, training=False)
-
-    def predict(images):
-        features, probabilities = both(tf.cast(images, tf.float32))
-        return features.numpy() if with_features else None, probabilities.numpy()
-
-    return predict
+    if with_features:
+        answer = features.answers(saliency.split_model(model))
+        return lambda images: answer([images])[1:]
+    traced = tf.function(
+        lambda images: model(images, training=False),
+        input_signature=[tf.TensorSpec((None, *model.input_shape[1:]), tf.float32)],
+    )
+    return lambda images: (None, traced(tf.cast(images, tf.float32)).numpy())
 
 
 def _ood_reference(path):

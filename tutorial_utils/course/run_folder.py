@@ -31,6 +31,8 @@ _RULES = {  # of every parameter of a chapter or lab; None stands for what the n
     "pixels": lambda value: value is None or _check.choice("pixels", value, tuple(import_model.PIXELS)),
     "output": lambda value: _check.choice("output", value, import_model.OUTPUTS),
     "effort": lambda value: _check.choice("effort", value, ("quick", "best")),
+    "page_examples": lambda value: value == 0 or _check.integer("page_examples", value, 1, 20),
+    "labels_language": lambda value: value is None or _check.language("labels_language", value),
     "full": lambda value: _check.boolean("full", value),
     "run_dir": lambda value: isinstance(value, pathlib.Path) or _check.text("run_dir", value),
 }

@@ -53,6 +53,7 @@ class EvaluationSummary:
     taken_out: int | None = None  # photos that cannot be used, or are there twice
     doubted_labels: int | None = None
     shortcuts: str | None = None  # what gives the class away by itself, in words
+    other_effort: str | None = None  # what the other effort takes and brings, in words
     exports: pandas.DataFrame | None = None  # as from model_card.score_exports; metrics.json has KIND_megabytes, ...
     seconds: float | None = None
 

@@ -26,19 +26,19 @@ class Errors(NamedTuple):
         )
 
 
-def find_errors(test, labels, probabilities, train, features, train_features, saliency_of=None, count=3):
+def find_errors(test, labels, probabilities, train, features, train_features, saliency_of=None, count=3, most=None):
     """Return the Errors of a model on test photos.
 
     test, train : photos tables of the same classes; labels, probabilities : of the test photos, from metrics.predict
     features, train_features : float (photos, channels), by which photos are alike
     saliency_of : function of the places of the errors among the test photos, int (errors,), that returns saliency maps
         (errors, height, width), 0-1; None: none are kept
-    count : how many training photos to find for each
+    count : how many training photos to find for each; most : keep only so many errors, the surest; None: all
     """
     names = np.array(test["label"].cat.categories)
     predicted = probabilities.argmax(axis=1)
     wrong = np.flatnonzero(predicted != labels)
-    wrong = wrong[np.argsort(-probabilities[wrong, predicted[wrong]], kind="stable")]
+    wrong = wrong[np.argsort(-probabilities[wrong, predicted[wrong]], kind="stable")][:most]
     table = pandas.DataFrame(
         {
             "place": wrong,

@@ -3,6 +3,7 @@
 Every export takes raw pixels 0-255, float32 (photos, height, width, 3), and gives probabilities (photos, classes).
 """
 
+import concurrent.futures
 import importlib.util
 import json
 import pathlib
@@ -14,13 +15,13 @@ import numpy as np
 import pandas
 import tensorflow as tf
 
-from .. import _check, _files, _quiet
+from .. import _check, _files, _machine, _quiet
 from . import litert
 
 KINDS = ("float32", "float16", "int8")  # of LiteRT
 NAMES = {"keras": "model.keras", "float32": "model.tflite", "float16": "model_float16.tflite"}
 NAMES |= {"int8": "model_int8.tflite", "onnx": "model.onnx"}
-_TIMED = 50  # photos that Keras is timed on, one at a time
+_TIMED = 20  # photos that each form is timed on, one at a time
 TOLERANCE = 1e-4  # by which a probability of a float32 export may differ from Keras's
 
 
@@ -52,10 +53,12 @@ def to_litert(model, kind="float32", examples=None):
         raise RuntimeError(f"LiteRT cannot take {model.name}: {error}") from error
 
 
-def write_exports(model, folder, examples):
+def write_exports(model, folder, examples, stages=None):
     """Write every export of a model into a folder, each whole or not at all; return {kind: path}.
 
     examples : as for `to_litert`. ONNX is left out where its packages are not installed (the extra `export`).
+    stages : (maps, rest) of the model, as from saliency.split_model: then the ONNX file gives, after the probabilities,
+        the features by which a photo is told to be unlike all training photos (features.answers)
     """
     files = {kind: pathlib.Path(folder) / NAMES[kind] for kind in (*KINDS, "onnx")}
     for kind in KINDS:
@@ -63,13 +66,19 @@ def write_exports(model, folder, examples):
     if not all(map(importlib.util.find_spec, ("tf2onnx", "onnxruntime"))):  # to write it, to run it
         files.pop("onnx").unlink(missing_ok=True)  # one of an earlier run would be of another model
     else:
-        _write_onnx(model, files["onnx"])
+        _write_onnx(model, files["onnx"], stages)
     return files
 
 
-def _write_onnx(model, path):
+def _write_onnx(model, path, stages):
     """Write a model as an ONNX file that takes any number of photos a call."""
-    fresh = keras.Model(model.inputs[0], model.outputs[0], name=model.name)
+    if stages is None:
+        fresh = keras.Model(model.inputs[0], model.outputs[0], name=model.name)
+    else:
+        pixels = keras.Input(model.input_shape[1:], name="pixels")
+        maps = stages[0](pixels, training=False)
+        features = keras.ops.mean(tf.nest.flatten(maps)[-1], axis=(1, 2))
+        fresh = keras.Model(pixels, [stages[1](maps, training=False), features], name=model.name)
     fresh(np.zeros((1, *model.input_shape[1:]), np.float32))  # Keras exports only what was called
     with _quiet.without_notes(), warnings.catch_warnings():
         warnings.filterwarnings("ignore", category=FutureWarning, module=r"keras\..*")  # of Keras to itself
@@ -98,16 +107,17 @@ def load_export(path):
     return lambda images: np.stack([run(image) for image in np.asarray(images, np.float32)]), int(side)
 
 
-def run_exports(model, files, images):
+def run_exports(model, files, images, probabilities=None):
     """Return {kind: (probabilities, milliseconds)} of the Keras model, named "keras", and of each of its exports.
 
     files : {kind: path}, as from `write_exports`; images : pixels 0-255 (photos, h, w, 3), the same for all
+    probabilities : what the Keras model says of them, where that is known already
     milliseconds : of a photo, one at a time, the median; an export on one processor core, Keras as it likes
     """
     images = np.asarray(images)
-    probabilities = model.predict(images, verbose=0)  # what the exports are held against
-    some = images[: min(len(images), _TIMED)]
-    _, seconds = _run(lambda image: model.predict_on_batch(image[None])[0], some)
+    if probabilities is None:
+        probabilities = model.predict(images, verbose=0)
+    _, seconds = _run(lambda image: model.predict_on_batch(image[None])[0], images[:_TIMED])
     found = {"keras": (probabilities, 1e3 * seconds)}
     for kind, path in files.items():
         probabilities, seconds = _run(_load(pathlib.Path(path))[0], images)
@@ -132,13 +142,18 @@ def compare_exports(answers, files):
 
 
 def _run(predict, images):
-    """Return (probabilities, median seconds a photo) of a function from one photo to its probabilities."""
+    """Return (probabilities, median seconds a photo) of a function from one photo to its probabilities.
+
+    The first photos are asked one after the other and timed, the others on all cores at once.
+    """
     found, seconds = [], []
     predict(images[0].astype(np.float32))  # the first call sets things up
-    for image in images:
+    for image in images[:_TIMED]:
         started = time.perf_counter()
         found.append(predict(image.astype(np.float32)))
         seconds.append(time.perf_counter() - started)
+    with concurrent.futures.ThreadPoolExecutor(_machine.cores()) as pool:
+        found += pool.map(lambda image: predict(image.astype(np.float32)), images[_TIMED:])
     return np.stack(found), float(np.median(seconds))
 
 

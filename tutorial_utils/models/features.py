@@ -132,25 +132,40 @@ def stored(
     return feature_store.StoredFeatures(store, ids)
 
 
-def pooled(maps):
-    """Return a function from batches to features: a model's last feature map, averaged over its places (chapter 6).
+def answers(stages):
+    """Return a function from batches to (labels, features, probabilities): what a model makes of photos (chapter 6).
 
-    maps : a model from pixels 0-255 to a feature map (batch, h, w, channels) or to a list of them, of which the last
-        counts: the first of saliency.split_model
-    The function takes batches of (images, labels) or of images alone and returns float32 (photos, channels). It is
-    traced once, for batches of any length.
+    stages : (maps, rest), as from saliency.split_model: pixels 0-255 to a feature map (batch, h, w, channels) or to a
+        list of them, that to probabilities. The features are the means of the last map over its places
+    The function takes batches of (images, labels) or of images alone, whose labels are empty, and returns arrays:
+    int (photos,), float32 (photos, channels), float32 (photos, classes). It is traced once, for batches of any length.
     """
-    shape = tf.TensorSpec((None, *maps.input_shape[1:]), tf.float32)
+    maps_of, rest = stages
 
-    @tf.function(input_signature=[shape])
-    def mean(images):
-        return tf.reduce_mean(tf.nest.flatten(maps(images, training=False))[-1], axis=(1, 2))
+    @tf.function(input_signature=[tf.TensorSpec((None, *maps_of.input_shape[1:]), tf.float32)])
+    def both(images):
+        maps = maps_of(images, training=False)
+        return tf.reduce_mean(tf.nest.flatten(maps)[-1], axis=(1, 2)), rest(maps, training=False)
 
     def of(batches):
-        images = (batch[0] if isinstance(batch, tuple) else batch for batch in batches)
-        return np.concatenate([mean(tf.cast(some, tf.float32)).numpy() for some in images])
+        found = []
+        for batch in batches:
+            images, labels = batch if isinstance(batch, tuple) else (batch, ())
+            found.append((np.asarray(labels, int), *(each.numpy() for each in both(tf.cast(images, tf.float32)))))
+        return tuple(map(np.concatenate, zip(*found, strict=True)))
 
     return of
+
+
+def last_layer(rows, backbone):
+    """Return the features of the last layer, float32 (photos, channels), from those of all layers.
+
+    rows : (photos, numbers), as from `stored` with layers="all"; read a thousand at a time. The last block is the last
+    feature map, and its means are what layers="last" gives
+    """
+    channels = block_sizes(backbone)[-1] // 2
+    chunks = [rows[first : first + 1024] for first in range(0, len(rows), 1024)]
+    return np.concatenate([chunk[:, -2 * channels : -channels] for chunk in chunks])
 
 
 def batches(versions, labels, batch_size=32, shuffle=False, seed=0):

@@ -232,10 +232,11 @@ def build_classifier(backbone, head, image_size, layers="last"):
     return keras.Model(extractor.inputs[0], head(extractor.outputs[0]), name=f"{backbone.name}_classifier")
 
 
-def add_temperature(model, temperature):
+def add_temperature(model, temperature, in_place=False):
     """Return a model whose probabilities are those of `model` at another temperature (chapters 6 and 8).
 
-    model : pixels to probabilities (batch, classes), unchanged; temperature : above 0, from calibration.fit_temperature
+    model : pixels to probabilities (batch, classes); temperature : above 0, from calibration.fit_temperature
+    in_place : change `model` itself where that can be, so that nothing that was made of it has to be made anew
     The order of the classes stays, so no prediction changes. It saves, loads and exports like any other model.
     Where `model` ends in a Dense layer with a softmax, the weights of a copy are divided: no layer more, which an
     export in whole numbers would round. Elsewhere the probabilities go through their logarithm and another softmax.
@@ -244,7 +245,7 @@ def add_temperature(model, temperature):
         raise ValueError(f"temperature must be above 0; got {temperature!r}.")
     last = _last_layer(model)
     if isinstance(last, keras.layers.Dense) and last.activation is keras.activations.softmax:
-        copy = keras.models.clone_model(model)
+        copy = model if in_place else keras.models.clone_model(model)
         copy.set_weights(model.get_weights())
         last = _last_layer(copy)
         last.set_weights([weights / temperature for weights in last.get_weights()])

@@ -1,0 +1,215 @@
+"use strict";
+const about = JSON.parse(document.getElementById("about").textContent);
+const find = id => document.getElementById(id);
+
+// What the page carries: base64 of gzip.
+async function unpack(id) {
+  const text = find(id).textContent.trim();
+  let packed;
+  if (Uint8Array.fromBase64) packed = Uint8Array.fromBase64(text);
+  else {
+    const letters = atob(text);
+    packed = new Uint8Array(letters.length);
+    for (let place = 0; place < letters.length; place++) packed[place] = letters.charCodeAt(place);
+  }
+  const plain = new Blob([packed]).stream().pipeThrough(new DecompressionStream("gzip"));
+  return new Uint8Array(await new Response(plain).arrayBuffer());
+}
+
+async function load() {
+  if (!globalThis.DecompressionStream || !globalThis.createImageBitmap)
+    throw new Error("This browser is too old for the page. Chrome, Edge, Firefox or Safari of 2023 or later opens it.");
+  const [code, binary, model, known] = await Promise.all(["runtime-code", "runtime", "model", "known"].map(unpack));
+  ort.env.wasm.numThreads = 1;  // more would need headers that a file on disk does not have
+  ort.env.wasm.wasmBinary = binary.buffer;
+  ort.env.wasm.wasmPaths = { mjs: URL.createObjectURL(new Blob([code], { type: "text/javascript" })) };
+  const session = await ort.InferenceSession.create(model, { executionProviders: ["wasm"] });
+  return { session, known: unitRows(known) };
+}
+
+// The features of training photos: 16-bit floats, a row a photo; returns rows of length 1.
+function unitRows(bytes) {
+  const table = Float32Array.from({ length: 65536 }, (_, bits) => {
+    const exponent = bits >> 10 & 31, fraction = (bits & 1023) / 1024;
+    return (bits & 32768 ? -1 : 1) * (exponent ? 2 ** (exponent - 15) * (1 + fraction) : 2 ** -14 * fraction);
+  });
+  const rows = Float32Array.from(new Uint16Array(bytes.buffer), bits => table[bits]);
+  for (let first = 0; first < rows.length; first += about.channels) unit(rows.subarray(first, first + about.channels));
+  return rows;
+}
+
+function unit(row) {
+  const length = Math.sqrt(row.reduce((sum, value) => sum + value * value, 0)) || 1;
+  for (let place = 0; place < row.length; place++) row[place] /= length;
+  return row;
+}
+
+// How far a photo lies from what was learned: the distance to the n-th nearest training photo, 0 to 2.
+function distance(features, known) {
+  const feature = unit(features), channels = about.channels, found = [];
+  for (let first = 0; first < known.length; first += channels) {
+    let cosine = 0;
+    for (let place = 0; place < channels; place++) cosine += feature[place] * known[first + place];
+    found.push(1 - cosine);
+  }
+  return Math.sqrt(2 * Math.max(0, found.sort((a, b) => a - b)[about.nearest - 1]));
+}
+
+// A photo's pixels as Pillow gives them to the model: upright, sRGB, on white, and as large as they are stored.
+async function readPixels(file) {
+  const start = new Uint8Array(await file.arrayBuffer());
+  if (start[0] === 255 && start[1] === 216 && !hasEnd(start))
+    throw new Error(`${file.name} has lost a part of its picture. Copy it again, or choose another photo.`);
+  let bitmap;
+  try {
+    bitmap = await createImageBitmap(file, { imageOrientation: "from-image", premultiplyAlpha: "none" });
+  } catch {
+    throw new Error(`${file.name} is no photo that this browser can read. Choose a JPEG or a PNG.`);
+  }
+  const { width, height } = bitmap;
+  const canvas = Object.assign(document.createElement("canvas"), { width, height });
+  const context = canvas.getContext("2d", { colorSpace: "srgb", willReadFrequently: true });
+  context.fillStyle = "white";
+  context.fillRect(0, 0, width, height);
+  context.drawImage(bitmap, 0, 0);
+  bitmap.close();
+  try {
+    return context.getImageData(0, 0, width, height);
+  } catch {
+    throw new Error(`${file.name} has more pixels than this browser can hold. Save it smaller.`);
+  }
+}
+
+function hasEnd(bytes) {  // of a JPEG: some cameras append more after it
+  for (let place = bytes.length - 2; place > 1; place--) if (bytes[place] === 255 && bytes[place + 1] === 217) return true;
+  return false;
+}
+
+// Resize to a square as Pillow does: a triangle filter, as wide as the photo shrinks, in whole numbers of 22 bits.
+function resize(image, side) {
+  const { width, height, data } = image;
+  const across = filters(width, side), down = filters(height, side);
+  const narrow = new Uint8Array(height * side * 3), square = new Float32Array(side * side * 3);
+  for (let y = 0; y < height; y++) for (let x = 0; x < side; x++) {
+    const { first, weights } = across[x];
+    let red = 1 << 21, green = 1 << 21, blue = 1 << 21, from = 4 * (y * width + first);
+    for (const weight of weights) {
+      red += data[from] * weight;
+      green += data[from + 1] * weight;
+      blue += data[from + 2] * weight;
+      from += 4;
+    }
+    const to = 3 * (y * side + x);
+    narrow[to] = red >> 22;
+    narrow[to + 1] = green >> 22;
+    narrow[to + 2] = blue >> 22;
+  }
+  for (let y = 0; y < side; y++) {
+    const { first, weights } = down[y];
+    for (let x = 0; x < 3 * side; x++) {
+      let sum = 1 << 21;
+      for (let row = 0; row < weights.length; row++) sum += narrow[3 * side * (first + row) + x] * weights[row];
+      square[3 * side * y + x] = sum >> 22;
+    }
+  }
+  return square;
+}
+
+function filters(from, to) {
+  const scale = from / to, reach = Math.max(scale, 1);
+  return Array.from({ length: to }, (_, place) => {
+    const center = (place + 0.5) * scale;
+    const first = Math.max(0, Math.trunc(center - reach + 0.5));
+    const last = Math.min(from, Math.trunc(center + reach + 0.5));
+    const row = Array.from({ length: last - first }, (_, step) =>
+      Math.max(0, 1 - Math.abs((first + step - center + 0.5) / reach)));
+    const sum = row.reduce((a, b) => a + b, 0);
+    return { first, weights: Int32Array.from(row, value => Math.trunc(0.5 + value / sum * (1 << 22))) };
+  });
+}
+
+// What `predict` does: pixels 0-255 to probabilities, and whether the photo is unlike all that was learned.
+async function predict(file) {
+  const { session, known } = await ready, side = about.size;
+  const pixels = new ort.Tensor("float32", resize(await readPixels(file), side), [1, side, side, 3]);
+  const found = await session.run({ [session.inputNames[0]]: pixels });
+  const [probabilities, features] = session.outputNames.map(name => found[name].data);
+  return { probabilities, unknown: distance(features, known) > about.limit };
+}
+
+const percent = share => `${(100 * share).toFixed(share > 0.995 && share < 1 ? 1 : 0)} %`;
+let asked = 0;
+
+async function show(file) {
+  const turn = ++asked, photo = find("photo"), answer = find("answer");
+  answer.dataset.state = "busy";
+  find("headline").textContent = "Looking …";
+  find("note").textContent = "";
+  find("bars").replaceChildren();
+  URL.revokeObjectURL(photo.src);
+  photo.src = URL.createObjectURL(file);
+  photo.hidden = answer.hidden = false;
+  await new Promise(done => requestAnimationFrame(() => setTimeout(done)));  // let the browser draw that
+  try {
+    const { probabilities, unknown } = await predict(file);
+    if (turn === asked) tell(probabilities, unknown);
+    answer.scrollIntoView({ block: "nearest" });
+  } catch (error) {
+    if (turn !== asked) return;
+    photo.hidden = true;
+    answer.dataset.state = "error";
+    find("headline").textContent = "Not read";
+    find("note").textContent = error.message;
+  }
+}
+
+function tell(probabilities, unknown) {
+  const order = Array.from(probabilities.keys()).sort((a, b) => probabilities[b] - probabilities[a]);
+  const best = order[0], sure = probabilities[best], answer = find("answer");
+  answer.dataset.state = unknown ? "unknown" : "known";
+  answer.dataset.probabilities = JSON.stringify(Array.from(probabilities));
+  find("headline").replaceChildren(...(unknown ? ["I don’t know"] : [label(best), `, ${percent(sure)} sure`]));
+  const unsure = about.threshold === null || sure < about.threshold;
+  find("note").textContent = unknown ? "This photo is unlike all photos that the model learned from. "
+    + "Below is what it would say if it had to choose." : unsure ? about.unsure : "";
+  find("bars").replaceChildren(...order.slice(0, 5).map(place => {
+    const row = document.createElement("li"), bar = document.createElement("span");
+    const value = Object.assign(document.createElement("span"), { textContent: percent(probabilities[place]) });
+    bar.className = "bar";
+    bar.style.setProperty("--share", probabilities[place]);
+    row.append(label(place), value, bar);
+    return row;
+  }));
+  if (order.length > 5) find("note").append(` (The five likeliest of ${order.length} classes.)`);
+}
+
+function label(place) {
+  const name = Object.assign(document.createElement("bdi"), { textContent: about.labels[place] });
+  if (about.language) name.lang = about.language;
+  return name;
+}
+
+const ready = load();
+ready.then(
+  () => { find("status").textContent = "Ready."; },
+  error => { find("status").textContent = error.message; document.body.dataset.failed = "yes"; });
+for (const input of document.querySelectorAll("input[type=file]")) input.addEventListener("change", () => {
+  if (input.files[0]) show(input.files[0]);
+  input.value = "";  // so that the same photo can be asked again
+});
+for (const button of document.querySelectorAll("[data-example]")) button.addEventListener("click", async () => {
+  const [head, body] = button.querySelector("img").src.split(","), letters = atob(body);
+  const bytes = Uint8Array.from(letters, letter => letter.charCodeAt(0));
+  show(new File([bytes], button.dataset.example, { type: head.slice(5, head.indexOf(";")) }));
+});
+const zone = find("zone");
+for (const kind of ["dragover", "dragleave", "drop"]) addEventListener(kind, event => {
+  event.preventDefault();  // or the browser would leave the page for the photo
+  zone.classList.toggle("over", kind === "dragover");
+  const file = kind === "drop" && event.dataTransfer.files[0];
+  if (file) show(file);
+});
+addEventListener("paste", event => {
+  const file = event.clipboardData.files[0];
+  if (file) show(file);
+});
