@@ -103,7 +103,7 @@ def test_without_a_threshold_every_answer_is_to_be_checked(run):
     (run / "metrics.json").write_text(json.dumps(metrics | {"threshold": None}))
     about = json.loads(re.search(r'id="about">(.*?)</script>', try_me.write_page(run, "T").read_text())[1])
     assert about["threshold"] is None
-    assert "however sure: check each by eye" in about["unsure"]
+    assert "however sure it was. Check for yourself." in about["unsure"]
 
 
 def test_what_is_missing_is_said_and_no_page_of_an_earlier_run_stays_half(run, monkeypatch):

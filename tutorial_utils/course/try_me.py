@@ -91,8 +91,10 @@ def write_page(run, title, avoid=(), examples=(), language=None, day=None):
 
 def _unsure(threshold):
     if threshold is None:
-        return "On the photos that were to decide it, too many answers were wrong, however sure: check each by eye."
-    return f"Below {threshold:.0%}, too many answers were wrong on the photos that were to decide it: check this one."
+        return "On photos held back to find out, it was wrong too often, however sure it was. Check for yourself."
+    return (
+        f"Less than {threshold:.0%} sure, it was wrong too often on photos held back to find out. Check for yourself."
+    )
 
 
 def _pack(content):
