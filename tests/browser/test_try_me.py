@@ -162,7 +162,7 @@ def test_broken_files_get_a_sentence_and_the_next_photo_an_answer(page, run, tmp
         ("words.jpg", "is no photo that this browser can"),
     ):
         state, _, headline = answer(page, tmp_path / name)
-        assert (state, headline) == ("error", "Not read")
+        assert (state, headline) == ("error", "Could not read this photo")
         assert said in page.inner_text("#note")
     assert answer(page, photo)[0] == "known"
     assert answer(page, photo)[0] == "known"  # the same photo once more

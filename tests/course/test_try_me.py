@@ -60,7 +60,9 @@ def test_the_page_holds_all_that_it_needs_and_may_reach_nothing(run):
     assert (about["size"], about["limit"], about["nearest"], about["threshold"]) == (32, 0.25, 5, 0.8)
     assert about["language"] == "de"
     assert "Which &lt;leaf&gt;?" in page
-    assert "names 75.0\N{NO-BREAK SPACE}% correctly (95 % interval 40.0 to 90.0" in page
+    assert (
+        "right on 75.0\N{NO-BREAK SPACE}% of 4 test photos that it had never seen (95 % interval 40.0 to 90.0" in page
+    )
     assert "Never in the dark." in page
     assert "Ruling out ill" in page
     assert part(page, "runtime") == b"/* onnxruntime-web/ort-wasm-simd-threaded.wasm */"
@@ -103,7 +105,7 @@ def test_without_a_threshold_every_answer_is_to_be_checked(run):
     (run / "metrics.json").write_text(json.dumps(metrics | {"threshold": None}))
     about = json.loads(re.search(r'id="about">(.*?)</script>', try_me.write_page(run, "T").read_text())[1])
     assert about["threshold"] is None
-    assert "however sure it was. Check for yourself." in about["unsure"]
+    assert "however sure it was. Check this one yourself." in about["unsure"]
 
 
 def test_what_is_missing_is_said_and_no_page_of_an_earlier_run_stays_half(run, monkeypatch):

@@ -19,7 +19,7 @@ from .. import _files
 from ..data.images import read_image
 from . import npm_packages, predictor, run_folder
 from .model_card import limits
-from .rendering import render
+from .rendering import percent, render
 from .summary import EvaluationSummary
 
 LARGEST = 30_000_000  # bytes that a page may weigh
@@ -91,10 +91,8 @@ def write_page(run, title, avoid=(), examples=(), language=None, day=None):
 
 def _unsure(threshold):
     if threshold is None:
-        return "On photos held back to find out, it was wrong too often, however sure it was. Check for yourself."
-    return (
-        f"Less than {threshold:.0%} sure, it was wrong too often on photos held back to find out. Check for yourself."
-    )
+        return "On held-out photos it was wrong too often, however sure it was. Check this one yourself."
+    return f"Below {percent(threshold)}, it was wrong too often on held-out photos. Check this one yourself."
 
 
 def _pack(content):

@@ -18,7 +18,7 @@ async function unpack(id) {
 
 async function load() {
   if (!globalThis.DecompressionStream || !globalThis.createImageBitmap)
-    throw new Error("This browser is too old for the page. Chrome, Edge, Firefox or Safari of 2023 or later opens it.");
+    throw new Error("This browser is too old for this page. Use Chrome, Edge, Firefox or Safari from 2023 or later.");
   const [code, binary, model, known] = await Promise.all(["runtime-code", "runtime", "model", "known"].map(unpack));
   ort.env.wasm.numThreads = 1;  // more would need headers that a file on disk does not have
   ort.env.wasm.wasmBinary = binary.buffer;
@@ -158,7 +158,7 @@ async function show(file) {
     if (turn !== asked) return;
     photo.hidden = true;
     answer.dataset.state = "error";
-    find("headline").textContent = "Not read";
+    find("headline").textContent = "Could not read this photo";
     find("note").textContent = error.message;
   }
 }
@@ -170,8 +170,8 @@ function tell(probabilities, unknown) {
   answer.dataset.probabilities = JSON.stringify(Array.from(probabilities));
   find("headline").replaceChildren(...(unknown ? ["I don’t know"] : [label(best), `, ${percent(sure)} sure`]));
   const unsure = about.threshold === null || sure < about.threshold;
-  find("note").textContent = unknown ? "This photo is unlike all photos that the model learned from. "
-    + "Below is what it would say if it had to choose." : unsure ? about.unsure : "";
+  find("note").textContent = unknown ? "This photo is unlike all the photos that the model learned from. "
+    + "If it had to choose, it would say:" : unsure ? about.unsure : "";
   find("bars").replaceChildren(...order.slice(0, 5).map(place => {
     const row = document.createElement("li"), bar = document.createElement("span");
     const value = Object.assign(document.createElement("span"), { textContent: percent(probabilities[place]) });
@@ -180,7 +180,7 @@ function tell(probabilities, unknown) {
     row.append(label(place), value, bar);
     return row;
   }));
-  if (order.length > 5) find("note").append(` (The five likeliest of ${order.length} classes.)`);
+  if (order.length > 5) find("note").append(` (Showing the top five of ${order.length} classes.)`);
 }
 
 function label(place) {
