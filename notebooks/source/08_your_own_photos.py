@@ -448,7 +448,7 @@ for name, taken in still.items():
 # %%
 from tutorial_utils.models import export
 
-some = train.sample(min(len(train), 128), random_state=seed)["path"]
+some = train.sample(min(len(train), 32), random_state=seed)["path"]
 examples = np.stack([read_image(path, image_size) for path in some])
 files = export.write_exports(model, run, examples, stages)
 if "onnx" not in files:

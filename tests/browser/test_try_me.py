@@ -189,6 +189,18 @@ def test_it_is_usable_on_a_phone_and_by_those_who_do_not_see_it(browser, run, ax
     page.close()
 
 
+def test_pixels_are_resized_as_pillow_resizes_them(page):
+    """To the bit, whichever of the two passes comes first; both orders are among these sizes."""
+    rng = np.random.default_rng(0)
+    for height, width, side in ((256, 192, 224), (192, 256, 224), (500, 400, 160), (60, 40, 64), (640, 90, 128)):
+        pixels = rng.integers(0, 256, (height, width, 3), dtype=np.uint8)
+        expected = np.asarray(PIL.Image.fromarray(pixels).resize((side, side), PIL.Image.Resampling.BILINEAR))
+        with_alpha = np.dstack([pixels, np.full((height, width), 255, np.uint8)])
+        code = "([data, width, height, side]) => Array.from(resize({data, width, height}, side))"
+        found = page.evaluate(code, [with_alpha.ravel().tolist(), width, height, side])
+        np.testing.assert_array_equal(np.reshape(found, (side, side, 3)), expected)
+
+
 def test_strangers_are_far_in_the_page_as_in_numpy(page):
     """Its distance is ood.knn_distance, worked on rows that are handed to it."""
     rng = np.random.default_rng(0)

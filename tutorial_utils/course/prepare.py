@@ -1,12 +1,13 @@
 """A folder loaded, audited and split, or refused with a page that says why; the deep audit (chapters 2 and 8)."""
 
+import concurrent.futures
 import pathlib
 from typing import NamedTuple
 
 import numpy as np
 import pandas
 
-from .. import _files
+from .. import _files, _machine
 from ..data import audit, catalog, duplicates, image_stats, shortcuts, splits
 from ..data.images import PhotoError, read_image
 from ..evaluation import metrics, plots
@@ -184,8 +185,9 @@ def shortcut_table(photos, stats, probabilities, seed=0):
     labels, chance = photos["label"].cat.codes.to_numpy(), shortcuts.majority_share(photos)
     subject = metrics.accuracy(labels, probabilities.argmax(axis=1), photos["group"]).value
     found = []
-    for cue in shortcuts.CUES:
-        said = shortcuts.predict_from_cue(cue, photos, stats, seed=seed)
+    with concurrent.futures.ThreadPoolExecutor(_machine.cores()) as pool:
+        answers = list(pool.map(lambda cue: shortcuts.predict_from_cue(cue, photos, stats, seed=seed), shortcuts.CUES))
+    for cue, said in zip(shortcuts.CUES, answers, strict=True):
         score = (np.nan,) * 3 if said is None else metrics.accuracy(labels, said, photos["group"])[:3]
         fires = cue not in shortcuts.MAY_DIFFER and score[1] > chance + FIRES * max(0, subject - chance)
         found.append((cue, *score, chance, subject, fires))

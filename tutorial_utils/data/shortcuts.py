@@ -25,7 +25,7 @@ CUES = {  # name: what it is; the first four must not tell the class, the last t
     "bytes": "the size of the file",
 }
 MAY_DIFFER = ("color", "bytes")  # a disease may rightly change these
-_TREES = 200
+_TREES = 100
 
 
 def predict_from_cue(cue, photos, stats, folds=5, seed=0):
@@ -75,7 +75,7 @@ def _dates(stats):
 
 
 def _of_numbers(seed):
-    return sklearn.ensemble.RandomForestClassifier(_TREES, min_samples_leaf=2, random_state=seed, n_jobs=-1)
+    return sklearn.ensemble.RandomForestClassifier(_TREES, min_samples_leaf=2, random_state=seed)
 
 
 def _of_names(seed):

@@ -32,7 +32,7 @@ def to_litert(model, kind="float32", examples=None):
     kind : "float32"; "float16" (weights of half the size); "int8" (weights and sums in whole numbers of 8 bits, a
         quarter of the size; pixels and probabilities stay float32)
     examples : pixels (photos, h, w, 3), for int8 only: photos like those to come, from which the ranges are taken;
-        training photos, a hundred or more. Never test photos
+        training photos, some 30 (more brought nothing: benchmarks/README.md). Never test photos
     Raises ValueError for another kind, or int8 without examples; RuntimeError if LiteRT lacks an operation.
     """
     _check.choice("kind", kind, KINDS)
