@@ -164,6 +164,7 @@ def test_broken_files_get_a_sentence_and_the_next_photo_an_answer(page, run, tmp
         state, _, headline = answer(page, tmp_path / name)
         assert (state, headline) == ("error", "Could not read this photo")
         assert said in page.inner_text("#note")
+        assert not page.is_visible("#photo")
     assert answer(page, photo)[0] == "known"
     assert answer(page, photo)[0] == "known"  # the same photo once more
 
@@ -178,8 +179,9 @@ def test_examples_can_be_asked_by_keyboard(page, run):
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_it_is_usable_on_a_phone_and_by_those_who_do_not_see_it(browser, run, axe, scheme):
-    page = browser.new_page(viewport=PHONE, color_scheme=scheme)
+    page = browser.new_page(viewport=PHONE, color_scheme=scheme, has_touch=True)
     page.goto((run / "try_me.html").as_uri())
+    assert page.is_visible("text=Take a photo")
     answer(page, pandas.read_csv(run / "predictions.csv")["path"][0])
     assert page.evaluate("() => document.documentElement.scrollWidth - innerWidth") <= 0
     page.evaluate(axe)

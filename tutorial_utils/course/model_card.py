@@ -27,6 +27,8 @@ FILES = {  # what a run folder may hold, and what it is for
     "labels.txt": "the classes, in the order of the model's answers",
     "predictions.csv": "what the model says of each test photo",
     "report.html": "one page with the pictures",
+    "try_me.html": "the model in one page: opens from disk on a laptop or an Android phone; an iPhone shows files "
+    "without their scripts, so put it on any web server for that",
 }
 RUNTIMES = {  # how it can be run: a heading, what to install, and the file that it needs
     "tensorflow": ("With TensorFlow", "pip install tensorflow pillow", "model.keras"),

@@ -66,6 +66,8 @@ def closing_words(run):
     metrics = execution.read_metrics(run)
     summary = EvaluationSummary.from_metrics({name.removeprefix("metrics_"): value for name, value in metrics.items()})
     lines = [verdict(summary).split("\n\n")[0], ""]
+    if metrics.get("metrics_effort") == "quick" and summary.other_effort:
+        lines += [f"{summary.other_effort} To do it: --effort best", ""]
     for name, what in (
         ("report.html", "the report"),
         ("model_card.md", "the model card"),

@@ -155,7 +155,7 @@ async function show(file) {
   const turn = ++asked, photo = find("photo"), answer = find("answer");
   answer.dataset.state = "busy";
   find("headline").textContent = "Looking …";
-  find("note").textContent = "";
+  for (const id of ["note", "more"]) find(id).textContent = "";
   find("bars").replaceChildren();
   URL.revokeObjectURL(photo.src);
   photo.src = URL.createObjectURL(file);
@@ -191,7 +191,7 @@ function tell(probabilities, unknown) {
     row.append(label(place), value, bar);
     return row;
   }));
-  if (order.length > 5) find("note").append(` (Showing the top five of ${order.length} classes.)`);
+  find("more").textContent = order.length > 5 ? `The top five of ${order.length} classes.` : "";
 }
 
 function label(place) {
@@ -200,6 +200,7 @@ function label(place) {
   return name;
 }
 
+document.body.classList.toggle("touch", navigator.maxTouchPoints > 0);  // a device that may have a camera
 const ready = load();
 ready.then(
   () => { find("status").textContent = "Ready."; },
