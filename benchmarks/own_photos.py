@@ -64,7 +64,7 @@ def main():
             row, stages = measure(name, where, effort, arguments.runs)
             for table, rows in (("own_photos", pandas.DataFrame([row])), ("stages", stages)):
                 kept = cells.kept(table)
-                others = kept[(kept["set"] != name) | (kept["effort"] != effort)] if len(kept) else kept
+                others = kept[(kept["set"] != name) | (kept["effort"] != effort)] if "effort" in kept else kept[:0]
                 results.keep_table(
                     table,
                     pandas.concat([others, rows], ignore_index=True),

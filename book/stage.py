@@ -29,11 +29,13 @@ def write(chapters, folder, pictures):
     files = {folder / path.name: linked(path.read_text(encoding="utf-8"), ".") for path in sorted(BOOK.glob("*.md"))}
     for chapter, notebook in chapters.items():
         files[folder / "chapters" / f"{chapter}.ipynb"] = nbformat.writes(staged(notebook, pictures)) + "\n"
+    for path in (ROOT / "notebooks" / "drawings").glob("*.svg"):
+        files[folder / "chapters" / "drawings" / path.name] = path.read_text(encoding="utf-8")
     for path, text in files.items():
         if not path.is_file() or path.read_text(encoding="utf-8") != text:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text, encoding="utf-8", newline="\n")
-    for path in [*folder.glob("*.md"), *(folder / "chapters").glob("*")]:
+    for path in [*folder.glob("*.md"), *(folder / "chapters").glob("*.ipynb"), *folder.glob("chapters/drawings/*")]:
         if path not in files:
             path.unlink()
 

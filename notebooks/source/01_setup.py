@@ -1,30 +1,32 @@
 # %% [markdown]
-# # 1. Setup: is this machine ready, and what will we borrow?
+# # 1. Setup: train your first network
+#
+# ![A leaf goes into a frozen base, which makes features of it; a small new head turns these into a
+# class](drawings/base_and_head.svg)
 #
 # **You will**
 #
-# - check that everything the course needs is on this machine,
-# - load the photos that the course is about, and look at them,
-# - borrow a network that was trained on ImageNet, and see in a first small test what it is worth on photos that it
-#   has never seen,
-# - look at a photo through its features, with the preprocessing that the network was trained with and without.
+# - train a network that tells healthy leaves from sick ones, in a few seconds on a laptop,
+# - let it name a leaf that it has never seen, and then a photo of your own,
+# - look inside: how do pixels become an answer?
 #
-# **Time:** {{minutes}} of computing on two processor cores, and as long as you like to read and try.
-# **You need:** a little Python. No graphics card, and no knowledge of neural networks.
+# **Time:** {{minutes}} of computing on two processor cores. **You need:** a little Python. No graphics card, and no
+# experience with neural networks.
 #
-# The story of this course: you have a few hundred photos of leaves, some healthy, some ill, and you would like a
-# program that tells you which is which. A few hundred photos are far too few to train a large neural network from
-# nothing. But a network that was trained on more than a million everyday photos already knows a great deal about
-# edges, textures and shapes. You borrow that knowledge and teach it your classes. This is **transfer learning**.
+# You have a few hundred photos of leaves, and you would like a program that tells which ones are sick. That is far too
+# few photos to train a large network from scratch. But someone has already trained networks on more than a million
+# everyday photos, and what those networks learned about edges, textures and shapes works for leaves too. You borrow it
+# and add your own classes on top. This is **transfer learning**.
+#
+# First you will do it. Then you will see why it works.
 
 # %% [markdown]
-# ## The knobs of this chapter
+# ## Your settings
 #
-# Every chapter starts with a cell like the next one. Change a value and run the notebook again, or let another
-# program set it: the tool *papermill* replaces exactly this cell.
+# Every chapter starts with these lines. Change a value and run the notebook again.
 
 # %% tags=["parameters"]
-dataset = "leaves"  # str: a data set's name, or the path of a folder that holds one folder of photos a class
+dataset = "leaves"  # str: a data set's name, or the path of a folder that holds one folder of photos per class
 backbone = "mobilenet_v2"  # str: the network to borrow
 image_size = 128  # int: side of the square that each photo is resized to, in pixels
 seed = 0  # int: the same seed gives the same result
@@ -32,24 +34,317 @@ photos_per_class = None  # int or None: a smaller sample of the photos, for a qu
 run_dir = "runs/01_setup"  # str: where this chapter leaves its results
 
 # %%
-import time
-
-import keras
 from tutorial_utils.course import run_folder
 
-started = time.perf_counter()
 parameters = dict(dataset=dataset, backbone=backbone, image_size=image_size, seed=seed)
 parameters |= dict(photos_per_class=photos_per_class, run_dir=run_dir)
 run = run_folder.start(**parameters)
-keras.utils.set_random_seed(seed)
-# what we say of the course's own photos is asserted for the settings that we saw
-as_told = dataset == "leaves" and photos_per_class is None and image_size == 128 and seed == 0
-as_told = as_told and backbone in ("mobilenet_v2", "efficientnet_lite0")
 
 # %% [markdown]
-# ## Is this machine ready?
+# ## Load the photos
 #
-# The next cell only looks. Where a row says that something is not ready, its last column says what to do.
+# The course brings its own photos, so you need no network connection. A program paints these leaves, healthy or with
+# one of five diseases. (The first time this takes about a minute. After that they are kept on disk.)
+
+# %%
+from tutorial_utils.data import catalog, splits
+
+photos = splits.split(catalog.load_photos(dataset, seed=seed, photos_per_class=photos_per_class), seed=seed)
+train, new = splits.subset(photos, "train"), splits.subset(photos, "val")
+class_names = list(photos["label"].cat.categories)
+print(f"{len(train)} photos to learn from, {len(new)} photos of other plants to try it on: {', '.join(class_names)}")
+
+# %% [markdown]
+# `photos` is a table with one row per photo: the path of the file, the class, and the plant. The new photos show plants
+# that are not among the photos to learn from. Have a look:
+
+# %%
+from tutorial_utils.data.images import read_image
+from tutorial_utils.evaluation import plots
+
+shown = train.groupby("label", observed=True).head(2).sort_values("label")[:24]
+figure = plots.photo_grid(
+    [read_image(path) for path in shown["path"]], shown["label"], title="Two photos of each class"
+)
+plots.show(figure, "A grid of photos, two of each class, the class above", run / "figures" / "classes.png")
+
+# %% [markdown]
+# Which classes could you tell apart at a glance? Which two would you mix up?
+
+# %% [markdown]
+# ## Borrow a network
+#
+# The network we borrow was trained on **ImageNet**, more than a million photos of 1,000 kinds of things. We take it
+# without its last layer, because that layer knows ImageNet's classes and not ours. What is left is called the **base**.
+# We **freeze** it: training will not change it.
+
+# %%
+from tutorial_utils.models import backbones
+
+borrowed = backbones.get(backbone)  # like keras.applications.MobileNetV2(include_top=False, weights="imagenet")
+base = borrowed.base
+base.trainable = False  # frozen: keep what ImageNet taught it
+print(f"{borrowed.name}: {base.count_params():,} weights, from {borrowed.source} ({borrowed.license})")
+
+# %% [markdown]
+# (If the weights you asked for are not on this machine and cannot be downloaded, a line above says so, and you get
+# EfficientNet-Lite0, whose weights came with the installation. Everything below works the same.)
+#
+# ## Add a head
+#
+# On top of the base we put a small new layer, the **head**. It has one output for each of our classes, and it is the
+# only part that learns.
+
+# %%
+import keras
+
+keras.utils.set_random_seed(seed)
+inputs = keras.Input((image_size, image_size, 3))  # pixels, 0-255
+x = borrowed.preprocess(inputs)  # scale the pixels the way this base expects them
+x = base(x, training=False)  # feature maps: (batch, height, width, channels)
+x = keras.layers.GlobalAveragePooling2D()(x)  # one number per channel: (batch, channels)
+outputs = keras.layers.Dense(len(class_names), activation="softmax")(x)  # a probability per class
+model = keras.Model(inputs, outputs)
+
+# %% [markdown]
+# ## Train it
+#
+# `compile` says how the model should learn, and `fit` does it. Five times, it goes through the photos in batches of 32
+# and changes the head a little after each batch. Each pass through the photos is an **epoch**.
+
+# %%
+from tutorial_utils.data import pipeline
+
+model.compile(keras.optimizers.Adam(0.003), loss="sparse_categorical_crossentropy", metrics=["accuracy"])
+history = model.fit(pipeline.batches(train, image_size, shuffle=True, seed=seed), epochs=5, verbose=2)
+
+# %% [markdown]
+# The accuracy is the share of these photos that the model names correctly. It rises from epoch to epoch: the head
+# learns. (What `loss` is, and how the head knows which way to change, comes in chapter 3.)
+#
+# ## Let it name a leaf
+#
+# Here is a photo of a plant that the model has never seen.
+
+# %%
+path = new["path"].iloc[0]
+image = read_image(path, image_size)  # pixels, 0-255: (height, width, 3)
+probabilities = model.predict(image[None], verbose=0)[0]  # one per class; together they make 1
+figure = plots.plot_answer(image, probabilities, class_names, title=f"This leaf: {new['label'].iloc[0]}")
+plots.show(figure, "A leaf, and the probability of each class as a bar", run / "figures" / "answer.png")
+
+# %% [markdown]
+# You have trained a network. The longest bar is its answer, and the length of the bar is how sure it is. Is it right?
+# And is it right about other leaves, too?
+
+# %%
+loss, accuracy = model.evaluate(pipeline.batches(new, image_size), verbose=0)
+chance = new["label"].value_counts(normalize=True).max()
+print(f"It names {accuracy:.0%} of {len(new)} new photos correctly.")
+print(f"Always naming the most frequent class would get {chance:.0%} right.")
+
+# %% tags=["hidden"]
+as_told = dataset == "leaves" and photos_per_class is None and image_size == 128 and seed == 0
+as_told = as_told and backbone in ("mobilenet_v2", "efficientnet_lite0")
+assert history.history["accuracy"][-1] > history.history["accuracy"][0] or not as_told
+assert accuracy > chance + 0.2 or not as_told
+
+# %% [markdown]
+# That is much better than chance, after a few seconds of training. It is not good enough to rely on yet, and the rest
+# of the course makes it better.
+
+# %% [markdown]
+# ## Now your photo
+#
+# Take a photo of a leaf, or of anything else, and give it to the model. (This needs a running notebook.)
+
+# %%
+from tutorial_utils.widgets import setup
+
+setup.name_photos(model, class_names, list(new["path"][:40]))
+
+# %% [markdown]
+# Try something that is not a leaf. The model has never heard of anything but its classes, so it names one of them
+# anyway, and often it is quite sure. Chapter 6 teaches it to say "I don't know".
+
+# %% [markdown]
+# ## What just happened?
+#
+# A photo went in, and a name came out. Let us follow the photo on its way.
+#
+# ### A photo is numbers
+#
+# ![A leaf, a part of it enlarged to single squares, and the three numbers of one
+# square](drawings/photo_to_numbers.svg)
+#
+# A photo is a grid of **pixels**. Each pixel has three numbers from 0 to 255: how much red, green and blue it has.
+
+# %%
+print("shape:", image.shape, "(height, width, colors)")
+print("the pixel in the middle:", image[image_size // 2, image_size // 2], "(red, green, blue)")
+
+# %% [markdown]
+# ### A convolution looks for a pattern
+#
+# ![A window of nine pixels, multiplied by nine weights and added up to one
+# number](drawings/convolution.svg)
+#
+# The base is a long chain of **convolutions**. A convolution slides a small window over the photo. At each place it
+# multiplies the numbers in the window by its own numbers, its **weights**, and adds everything up. Where the photo
+# looks like the weights, the sum is large. These nine weights look for edges between left and right:
+
+# %%
+import numpy as np
+
+weights = np.array([[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]])
+gray = image.mean(axis=2)  # brightness: (height, width)
+window = gray[60:63, 40:43]  # three rows, three columns
+print("sum at this place:", round((window * weights).sum()))
+
+# %% [markdown]
+# Move the window over the leaf, and switch to other weights. What does each of them find?
+
+# %%
+setup.explore_convolution(gray)
+
+# %%
+figure, alt = setup.draw_convolution(gray, "vertical edges", image_size // 2, image_size // 3)
+plots.show(figure, alt, run / "figures" / "convolution.png")
+
+# %% [markdown]
+# Nobody chose the weights inside the base. It found them itself, in training on ImageNet. And its later convolutions
+# slide over the results of earlier ones, so they can find patterns of patterns.
+#
+# ### Early layers see edges, late layers see parts
+#
+# The result of a convolution is again a kind of picture, a **feature map**: bright where the pattern was found. Here
+# are some feature maps of our leaf, from the first block of the base and from the last.
+
+# %%
+from tutorial_utils.models import features
+
+maps = keras.Model(base.inputs, features.block_outputs(base))
+early, *_, late = maps.predict(borrowed.preprocess(image[None].astype("float32")), verbose=0)
+print(f"early: {early.shape[3]} maps of {early.shape[1]} x {early.shape[2]}")
+print(f"late: {late.shape[3]} maps of {late.shape[1]} x {late.shape[2]}")
+
+# %%
+figure = setup.draw_feature_maps(image, early[0], late[0])
+plots.show(
+    figure, "The leaf, six early feature maps with its outlines, six late coarse ones", run / "figures" / "maps.png"
+)
+
+# %% [markdown]
+# In the early maps you can still see the leaf. The late maps are tiny: each of their places stands for a large part of
+# the photo, and says how much of some complicated pattern is there.
+#
+# ### The head turns features into probabilities
+#
+# The photo's **features** are the mean of each late map: one number per map. The head multiplies them by its weights
+# and adds up, once for each class. Then **softmax** turns the sums into probabilities: numbers from 0 to 1 that add up
+# to 1. You can do the same by hand:
+
+# %%
+head = model.layers[-1]
+weights, bias = head.get_weights()  # (features, classes), (classes,)
+photo_features = late[0].mean(axis=(0, 1))  # (features,)
+sums = photo_features @ weights + bias  # (classes,)
+by_hand = np.exp(sums) / np.exp(sums).sum()  # softmax
+print("by hand:", by_hand.round(3), "by the model:", probabilities.round(3))
+
+# %% tags=["hidden"]
+assert np.allclose(by_hand, probabilities, atol=1e-3)
+
+# %% [markdown]
+# That is all: a frozen base that turns pixels into features, and a head that turns features into an answer. Only the
+# weights of the head were learned from your photos.
+
+# %%
+print(f"weights in the base, borrowed: {base.count_params():,}")
+print(f"weights in the head, learned: {head.count_params():,}")
+
+# %% [markdown]
+# ## Exercises
+#
+# **1. Count.** The head has one weight for each pair of a feature and a class, and one number more per class, its bias.
+# Work out how many numbers that makes for this model. (`photo_features` and `class_names` tell you what you need.)
+
+# %% tags=["solution"]
+# hint: Multiply the number of features by the number of classes, then add the number of classes.
+numbers_in_the_head = len(photo_features) * len(class_names) + len(class_names)
+
+# %%
+from tutorial_utils.course import exercises
+
+exercises.check(
+    "Numbers in the head",
+    numbers_in_the_head,
+    head.count_params(),
+    explain="So few can be learned from a few hundred photos.",
+    wrong=[
+        (len(photo_features) * len(class_names), "That counts the weights. Each class also has a bias."),
+        (len(photo_features) + len(class_names), "Every feature has a weight for every class, so multiply."),
+        (base.count_params(), "That is the base. The head is what we put on top of it."),
+    ],
+)
+
+# %% [markdown]
+# **2. Build.** Write a function that takes the path of a photo and returns the name of the class that the model finds
+# most likely.
+
+
+# %% tags=["solution"]
+# hint: Read the photo, call `model.predict` as above, and take the class whose probability is largest (`argmax`).
+def name_photo(path):
+    """Return the model's answer for a photo, one of `class_names`."""
+    image = read_image(path, image_size)
+    probabilities = model.predict(image[None], verbose=0)[0]
+    return class_names[probabilities.argmax()]
+
+
+# %%
+some = list(new["path"][::7])
+said = model.predict(np.stack([read_image(each, image_size) for each in some]), verbose=0)
+answers = [name_photo(each) for each in some]
+exercises.check(
+    "Name a photo",
+    ... if answers[0] is None else answers,
+    [class_names[place] for place in said.argmax(axis=1)],
+    explain="That is a leaf classifier in three lines.",
+    wrong=[
+        ([class_names[place] for place in said.argmin(axis=1)], "That is the least likely class."),
+        (list(said.argmax(axis=1)), "That is the place of the class. `class_names` has its name."),
+        ([class_names[0]] * len(some), "That is the same class for every photo. Use the photo at `path`."),
+    ],
+)
+
+# %% [markdown]
+# **3. Predict.** The nine weights of another convolution are all 1/9. What does it give at a place where all nine
+# pixels have the brightness 90?
+
+# %% tags=["solution"]
+# hint: Multiply each of the nine numbers by 1/9, and add up.
+blurred = 9 * 90 / 9
+
+# %%
+exercises.check(
+    "Nine times one ninth",
+    blurred,
+    90,
+    tolerance=0.01,
+    explain="It gives the mean of the window. Over a whole photo, that blurs it.",
+    wrong=[
+        (810, "That is the sum without the weights. Each number counts a ninth."),
+        (10, "That is one pixel's share. There are nine of them."),
+        (0, "Weights that add up to 0 would give that, as those for edges do. These add up to 1."),
+    ],
+)
+
+# %% [markdown]
+# ## Is everything here?
+#
+# You trained a network, so this machine works. The table checks what later chapters need. If a row is not ready, its
+# last column says what to do.
 
 # %%
 from tutorial_utils.course import doctor
@@ -57,314 +352,35 @@ from tutorial_utils.course import doctor
 checks = doctor.check_machine(backbone)
 checks.style.hide(axis="index")
 
-# %%
+# %% tags=["hidden"]
 assert checks["ready"].all(), "Do what the last column says, then run this notebook again."
 
 # %% [markdown]
-# ## The photos
+# ### Photos to work with
 #
-# The course brings its own photos, so it works without a network connection: **leaves**, healthy and with five
-# diseases. They are not taken with a camera but painted by a program, which has a use beyond convenience: for every
-# photo we know exactly where the lesions are, and which photos show the same plant. The other data sets are real
-# photos: **solar cells** come with a package, four more are fetched when you ask for them by name, and any folder of
-# yours works as well. Their cards:
+# Any chapter runs on another data set if you change `dataset` at its top: a name from this list, or a folder of yours
+# with one folder per class.
 
 # %%
-from tutorial_utils.data import catalog
-from tutorial_utils.widgets import setup
-
-cards = catalog.cards()
-setup.browse_cards(cards)
-
-# %% [markdown]
-# The same as a table, for readers of the printed page:
+setup.browse_cards(catalog.cards())
 
 # %%
-import pandas
-
-columns = ["title", "photos", "groups", "license"]
-pandas.DataFrame([{name: card[name] for name in columns} for card in cards.values()], index=list(cards))
-
-# %% [markdown]
-# Now the photos themselves. They arrive as a table, one row a photo. The first time, painting the leaves takes about
-# a minute; after that they are read from a cache.
-
-# %%
-photos = catalog.load_photos(dataset, seed=seed, photos_per_class=photos_per_class)
-photos.groupby("label", observed=True).agg(photos=("path", "size"), groups=("group", "nunique"))
-
-# %% [markdown]
-# A *group* is a set of photos that belong together: here, photos of one plant. Groups will matter a great deal in
-# the next chapter. Two photos of each class:
-
-# %%
-from tutorial_utils.data.images import read_image
-from tutorial_utils.evaluation import plots
-
-# one photo from each of two plants a class; of many classes, some
-some = photos["label"].isin(photos["label"].cat.categories[plots.named_places(photos["label"].nunique())])
-shown = photos[some].drop_duplicates(["label", "group"]).groupby("label", observed=True).head(2).sort_values("label")
-figure = plots.photo_grid(
-    [read_image(path) for path in shown["path"]],
-    titles=list(shown["label"]),
-    columns=4,
-    title="Two photos of each class",
-)
-plots.show(figure, "A grid of photos, two of each class, the class written above", run / "figures" / "classes.png")
-
-# %% [markdown]
-# Look at the names and the pictures for a moment. Which classes could you tell apart at a glance? Which two would
-# you mix up yourself? Remember your answer; chapter 6 has the network's.
-
-# %% [markdown]
-# ## A network to borrow
-#
-# `backbones.get` finds a network by its name and loads the weights that it learned on ImageNet, a collection of more
-# than a million photos of 1,000 kinds of things. We call the network without its last layer the **base** (others say
-# *backbone*): it turns a photo into a list of numbers, the **features**, that describe what is in the picture.
-#
-# If the weights are neither on this machine nor to be had from the network, the next cell says so in one line and
-# goes on with another network, EfficientNet-Lite0, whose weights came along when the course was installed.
-
-# %%
-from tutorial_utils.models import backbones
-
-borrowed = backbones.get(backbone)
-print(f"{borrowed.name}: {len(borrowed.base.layers)} layers, {borrowed.base.count_params():,} weights")
-print(f"weights from {borrowed.source} ({borrowed.license})")
-
-# %% [markdown]
-# ## What is it worth on photos that it has never seen?
-#
-# ImageNet has no class for a rusty leaf. So let us ask a fair question: does this network describe our photos better
-# than their bare pixels do? We take at most 60 photos of each class and describe each in two ways: by its features,
-# and by its pixels, shrunk to 16 × 16.
-
-# %%
-from tutorial_utils.data import splits
-
-few = splits.sample_per_class(photos, 60, seed=seed)
-print(f"{len(few)} photos of {few['group'].nunique()} groups")
-
-# %%
-import numpy as np
-from tutorial_utils.data import pipeline
-
-images = keras.Input((image_size, image_size, 3))  # pixels, 0-255
-maps = borrowed.base(borrowed.preprocess(images), training=False)  # (batch, h, w, channels)
-extractor = keras.Model(images, keras.layers.GlobalAveragePooling2D()(maps))  # (batch, channels)
-
-features = extractor.predict(pipeline.batches(few, image_size), verbose=0)
-pixels = np.stack([read_image(path, 16).ravel() for path in few["path"]]) / 255
-print(f"features: {features.shape[1]} numbers a photo; pixels: {pixels.shape[1]} numbers a photo")
-
-# %% [markdown]
-# On both descriptions we train the same simple classifier, a logistic regression. It is always tested on plants that
-# it was not trained on: three times, each time with another third of the plants held back.
-
-# %%
-import sklearn.linear_model
-import sklearn.model_selection
-import sklearn.pipeline
-import sklearn.preprocessing
-
-classifier = sklearn.pipeline.make_pipeline(
-    sklearn.preprocessing.StandardScaler(), sklearn.linear_model.LogisticRegression(C=0.03, max_iter=2000, tol=1e-3)
-)
-folds = sklearn.model_selection.StratifiedGroupKFold(n_splits=3, shuffle=True, random_state=seed)
-labels = few["label"].cat.codes.to_numpy()
-predicted = {
-    name: sklearn.model_selection.cross_val_predict(classifier, x, labels, groups=few["group"], cv=folds)
-    for name, x in [("bare pixels", pixels), ("borrowed features", features)]
-}
-
-# %%
-from tutorial_utils.evaluation import metrics
-
-scores = {name: metrics.accuracy(labels, guess, few["group"]) for name, guess in predicted.items()}
-for name, score in scores.items():
-    print(f"{name}: {score}")
-
-# %%
-chance = few["label"].value_counts(normalize=True).max()
-axes = plots.plot_intervals(list(scores), list(scores.values()), chance=chance, title="A first test on unseen plants")
-plots.show(
-    axes.figure,
-    "Accuracy with interval for bare pixels and borrowed features, chance marked",
-    run / "figures" / "first_test.png",
-)
-
-# %% [markdown]
-# The dots are accuracies, the share of photos that are classified correctly; the bars are 95 % intervals, the range
-# in which the true accuracy probably lies given how few photos we have. *Chance* is what you get by always naming
-# the most frequent class. On the course's leaves, the borrowed features do better than the pixels, and the next cell
-# holds us to that sentence.
-
-# %%
-gain = metrics.paired_difference(labels, predicted["borrowed features"], predicted["bare pixels"], few["group"])
-print(f"borrowed features against bare pixels: {gain}")
-assert not as_told or gain.low > 0
-
-# %% [markdown]
-# ## What does the network see in a photo?
-#
-# A leaf reaches the network as numbers and leaves it as other numbers, the features. To see what these say of a photo,
-# ask which other photos they find most alike. (Photos of the same plant are left out: they are alike by any
-# description.) And try what happens on the way in. Each network was trained on pixels that were shifted and scaled in
-# a way of its own, its **preprocessing**; many examples just divide the pixels by 255, whatever the network. No error
-# comes of it.
-
-# %%
-fewer = splits.sample_per_class(few, 20, seed=seed)
-here = few["path"].isin(fewer["path"]).to_numpy()
-careless_maps = borrowed.base(images / 255, training=False)  # the only difference to the extractor above
-careless = keras.Model(images, keras.layers.GlobalAveragePooling2D()(careless_maps))
-descriptions = {
-    "features": features[here],
-    "features, pixels / 255": careless.predict(pipeline.batches(fewer, image_size), verbose=0),
-    "bare pixels": pixels[here],
-}
-
-# %%
-as_given = np.stack([read_image(path, image_size) for path in fewer["path"]])  # (photos, h, w, 3), 0-255
-seen = {
-    "features": as_given,
-    "features, pixels / 255": setup.photos_as_seen(as_given, lambda pixels: pixels / 255, borrowed.preprocess),
-    "bare pixels": np.stack([read_image(path, 16) for path in fewer["path"]]),
-}
-nearest = {name: setup.nearest_in_other_groups(rows, fewer["group"]) for name, rows in descriptions.items()}
-fewer_labels = fewer["label"].cat.codes.to_numpy()
-class_names = list(fewer["label"].cat.categories)
-setup.browse_nearest(as_given, fewer_labels, class_names, nearest, seen)
-
-# %% [markdown]
-# Move through the photos, then switch the description. The second picture is what the photo is taken for: with its own
-# preprocessing the network gets the photo as it is; divided by 255 it gets what it would otherwise have got from that
-# other picture. Then come the photos that the description finds most alike. Do they have the same disease, or the same
-# background? One photo by all three:
-
-# %%
-figure, alt = setup.draw_nearest(as_given, fewer_labels, class_names, nearest, seen, photo=0)
-plots.show(figure, alt, run / "figures" / "alike.png")
-
-# %%
-shared = {}
-for name, near in nearest.items():
-    times = near.shape[1]  # how many most alike photos
-    own, groups = (np.repeat(each, times) for each in (fewer_labels, fewer["group"].to_numpy()))
-    shared[name] = metrics.accuracy(own, fewer_labels[near].ravel(), groups)
-    low, high = shared[name].low, shared[name].high
-    print(f"{name}: {shared[name].value:.0%} of the most alike share the class (95 % interval {low:.0%} to {high:.0%})")
-print(f"by chance: about {np.mean(fewer_labels[:, None] == fewer_labels):.0%}; n = {len(fewer)} photos")
-assert not as_told or shared["features"].value > shared["bare pixels"].value
-
-# %% [markdown]
-# Two things to keep. The features of the course's leaves find photos of the same class more often than the bare pixels
-# do. And the careless preprocessing raises no error: how much it costs, these few photos cannot say for sure, so
-# chapter 2 measures it on more.
-
-# %% [markdown]
-# ## Exercises
-#
-# **1. Predict.** The base turns a photo into a small grid of feature maps, and the extractor takes the mean of each
-# map. How many numbers would describe a photo if the image were twice as wide and twice as high?
-
-# %% tags=["solution"]
-# hint: The mean is taken over the whole map, however large the map is. What decides how many maps there are?
-numbers_per_photo = extractor.output_shape[-1]
-
-# %%
-from tutorial_utils.course import exercises
-
-exercises.check(
-    "Numbers a photo at twice the size",
-    numbers_per_photo,
-    features.shape[1],
-    explain="The number of channels belongs to the network, not to the photo.",
-    wrong=[
-        (4 * features.shape[1], "Each map would have about four times as many places, but the mean makes one number "
-         "of a map, however many places it has."),
-        (2 * features.shape[1], "The maps grow on both sides, not in number; of each the mean is one number."),
-        (features.shape[1] // 4, "A larger image gives larger maps, not fewer; of each the mean is one number."),
-    ],
-)  # fmt: skip
-
-# %% [markdown]
-# **2. Change one thing.** The bare pixels came from photos shrunk to 16 × 16. Shrink a photo to 8 × 8 instead. How many
-# numbers describe it then? Predict first, then let `read_image(path, 8)` tell.
-
-# %% tags=["solution"]
-# hint: A photo is an array of height, width and colors; `.size` counts its numbers.
-numbers_at_8 = read_image(few["path"].iloc[0], 8).size
-
-# %%
-exercises.check(
-    "Bare pixels at 8 × 8",
-    numbers_at_8,
-    8 * 8 * 3,
-    explain="Half the side is a quarter of the places, and each place has a red, a green and a blue.",
-    wrong=[
-        (8 * 8, "These are the places; each of them has three numbers, for red, green and blue."),
-        (pixels.shape[1] // 2, "Half the width would do that, but the height is halved as well."),
-        (8 * 3, "That is one row of the photo; it has eight."),
-    ],
-)
-
-# %% [markdown]
-# **3. Change one thing, explain.** Above, photos of the same plant were left out of the search. Let them in: give
-# `nearest_in_other_groups` the path of each photo in place of its group, so that only the photo itself is left out. For
-# what share of the photos is the *most* alike one, by the features, of the same plant?
-
-# %%
-plants = fewer["group"].to_numpy()
-
-# %% tags=["solution"]
-# hint: `setup.nearest_in_other_groups(features[here], fewer["path"], count=1)[:, 0]` is the most alike photo of each.
-same_plant = (plants[setup.nearest_in_other_groups(features[here], fewer["path"], count=1)[:, 0]] == plants).mean()
-
-# %%
-most_alike = setup.nearest_in_other_groups(features[here], fewer["path"], count=1)[:, 0]
-exercises.check(
-    "Most alike and of the same plant",
-    same_plant,
-    (plants[most_alike] == plants).mean(),
-    tolerance=0.005,
-    explain="If a plant's other photos are so easy to find, a test on them is easier than one on new plants. That is "
-    "why groups will matter so much.",
-    wrong=[
-        (0, "With the groups given, photos of the same plant are left out, so none can be found. Give the paths."),
-        ((fewer_labels[most_alike] == fewer_labels).mean(), "That is the share of the same class; asked is for the "
-         "same plant, which `plants` tells."),
-        ((plants[most_alike] != plants).mean(), "That is the share of the other photos, whose most alike one is of "
-         "another plant."),
-    ],
-)  # fmt: skip
+setup.cards_table(catalog.cards())
 
 # %% [markdown]
 # {{quiz}}
 
 # %% [markdown]
 # ## You have
-#
-# The summary below is made of this run's numbers.
+
+# %% tags=["hidden"]
+summary = {"photos": len(photos), "new_photos": len(new), "new_accuracy": round(float(accuracy), 4)}
+written = run_folder.finish(run, parameters=parameters, metrics=summary, photos=photos, backbone=borrowed)
 
 # %%
-summary = {
-    "ready": bool(checks["ready"].all()),
-    "photos": len(photos),
-    "accuracy_pixels": round(scores["bare pixels"].value, 4),
-    "accuracy_features": round(scores["borrowed features"].value, 4),
-    "seconds": round(time.perf_counter() - started, 1),
-}
-written = run_folder.finish(run, parameters=parameters, metrics=summary, photos=photos, backbone=borrowed)
-print(f"This machine is ready: {len(checks)} checks passed.")
-print(f"You looked at {len(photos)} photos of {photos['label'].nunique()} classes.")
-print(
-    f"{borrowed.name} describes them: {scores['borrowed features'].value:.0%} right "
-    f"against {scores['bare pixels'].value:.0%} from bare pixels."
-)
-print(f"Of the photos that it finds most alike, {shared['features'].value:.0%} share the class.")
+print(f"trained a head of {head.count_params():,} numbers on {borrowed.name}, with {len(train)} photos,")
+print(f"and it named {accuracy:.0%} of {len(new)} photos of new plants correctly.")
 
 # %% [markdown]
-# **What next?** This first test was quick and a little careless about the data. Chapter 2 is about the photos: how
-# to organize, look at, resize and split them, so that the numbers that follow can be believed.
+# **What next?** A good model starts with good photos. Chapter 2 shows what can go wrong before training, and how to
+# make sure that the number you get at the end is true.

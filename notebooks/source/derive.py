@@ -7,8 +7,9 @@ Without FOLDER the computed parts of the book's pages are written too (book/page
 A source is a percent script, one `# %%` a cell. Added here: the Colab badge and the chapter's minutes in the
 first cell, the cell that installs the course where it is missing, a place to write for every cell tagged
 `solution`, whose comments that start with `# hint:` become a folded hint, links to the glossary (glossary.py), and
-the quiz (quiz.py) in the place of `{{quiz}}`. Cell ids come from chapter and place, so the same source gives the
-same bytes.
+the quiz (quiz.py) in the place of `{{quiz}}`.
+Cells tagged `hidden`, and those that check an answer, are folded away. Cell ids come from chapter and place, so the
+same source gives the same bytes.
 """
 
 import ast
@@ -21,7 +22,7 @@ import jupytext
 import nbformat
 
 from book import pages
-from notebooks.source import glossary, quiz
+from notebooks.source import drawings, glossary, quiz
 
 SOURCE = pathlib.Path(__file__).resolve().parent
 NOTEBOOKS = SOURCE.parent
@@ -61,7 +62,7 @@ ON_COLAB = "ipywidgets jinja2 keras matplotlib numpy pandas pillow pyyaml scikit
 NOT_NEEDED = "ai-edge-litert jupyterlab tensorflow tensorflow-cpu"
 
 BADGE = (
-    "[![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)]"
+    "[![Open in Colab](drawings/open_in_colab.svg)]"
     "(https://colab.research.google.com/github/{slug}/blob/main/notebooks/{chapter}.ipynb)"
 )
 
@@ -150,6 +151,15 @@ def linked(path):
     return cells
 
 
+def hidden(title, code):
+    """Return a code cell whose source is folded away in JupyterLab, in Colab (under a title) and in the book.
+
+    For bookkeeping and checks: it runs as any other cell, and makes nothing that a visible cell uses.
+    """
+    folded = {"tags": ["hide-input"], "jupyter": {"source_hidden": True}, "cellView": "form"}
+    return nbformat.v4.new_code_cell(f"# @title {title}\n{code}", metadata=folded)
+
+
 def derive(path):
     """Return the notebook (nbformat) of one source file."""
     chapter, slug = path.stem, project()["urls"]["Repository"].removeprefix("https://github.com/")
@@ -160,6 +170,9 @@ def derive(path):
             code, folded = exercise(cell.source)
             cells.append(nbformat.v4.new_code_cell(code, metadata={"tags": ["exercise"]}))
             cells.append(nbformat.v4.new_markdown_cell(folded))
+        elif "hidden" in tags or "exercises.check(" in cell.source:
+            title = "Check" if "exercises.check(" in cell.source else "What this chapter claims, checked"
+            cells.append(hidden(title, cell.source))
         elif cell.cell_type == "code":
             cells.append(nbformat.v4.new_code_cell(cell.source, metadata={"tags": tags} if tags else {}))
         else:
@@ -170,7 +183,7 @@ def derive(path):
     title, rest = cells[0].source.split("\n", 1)
     badge = BADGE.format(slug=slug, chapter=chapter)
     cells[0].source = f"{title}\n\n{badge}\n{rest}".replace("{{minutes}}", minutes(chapter))
-    cells.insert(1, nbformat.v4.new_code_cell(install_cell(), metadata={"tags": ["hide-input"]}))
+    cells.insert(1, hidden("Install the course where it is missing", install_cell()))
     for place, cell in enumerate(cells):
         cell.id = f"{chapter.replace('_', '-')}-{place:03d}"
     language = {"name": "python", "file_extension": ".py", "mimetype": "text/x-python"}
@@ -189,4 +202,5 @@ def main(folder=NOTEBOOKS):
 if __name__ == "__main__":
     main(*sys.argv[1:])
     if not sys.argv[1:]:
+        drawings.main()
         pages.main()

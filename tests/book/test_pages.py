@@ -77,4 +77,4 @@ def test_sections_are_headings_of_the_second_level_with_their_anchors(monkeypatc
 
 def test_a_chapter_that_the_readme_does_not_name_has_its_own_title(root, monkeypatch):
     monkeypatch.setattr(pages, "_ROW_OF_README", re.compile("^(no)(row)(here)$"))
-    assert pages.chapters()["01_setup"] == ("1. Setup: is this machine ready, and what will we borrow?", "")
+    assert pages.chapters()["01_setup"] == ("1. Setup: train your first network", "")

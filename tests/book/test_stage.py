@@ -126,4 +126,4 @@ def test_only_what_has_changed_is_written(tmp_path, pictures):
     (tmp_path / "source" / "chapters" / "09_gone.ipynb").touch()
     stage.write(chapters, tmp_path / "source", pictures)
     assert (page.stat().st_mtime_ns, chapter.stat().st_mtime_ns) == times
-    assert [path.name for path in chapter.parent.iterdir()] == ["01_setup.ipynb"]
+    assert [path.name for path in chapter.parent.glob("*.ipynb")] == ["01_setup.ipynb"]

@@ -23,7 +23,8 @@ class Moved(NamedTuple):
 CONTROLS = {
     "01_setup": {
         "browse_cards": [Moved("data set", "menu", TOLD)],
-        "browse_nearest": [Moved("photo"), Moved("described by", "menu")],
+        "name_photos": [Moved("photo", "menu"), Moved("a photo of yours", "file", ("picture",))],
+        "explore_convolution": [Moved("weights find", "menu"), Moved("row"), Moved("column")],
     },
     "02_data_preparation": {
         "browse_findings": [Moved("finding", "menu", BOTH)],

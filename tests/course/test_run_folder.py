@@ -37,6 +37,8 @@ def parameters(tmp_path):
         ("seeds", 2, "seeds must be a whole number from 3"),
         ("wanted_error", 1, r"wanted_error must be a share between 0 and 1, such as 0\.05; got 1"),
         ("wanted_error", "few", "wanted_error must be a share"),
+        ("page_examples", -1, "page_examples must be a whole number from 1 to 20; got -1"),
+        ("labels_language", "deutsch", "labels_language must be the tag of a language"),
         ("photos_license", 4.0, r"photos_license must be a text; got 4\.0\. With papermill: -r photos_license 4\.0"),
         ("effort", "some", "effort must be one of 'quick', 'best'"),
         ("photos_license", "", "photos_license must be a text; got ''"),
@@ -82,6 +84,14 @@ def test_what_a_chapter_leaves_behind(parameters, class_folders):
     assert record["weights_sha256"] == borrowed.weights_sha256
     assert "keras" in record["versions"]
     assert (run / "labels.txt").read_text() == "healthy\nill\n"
+
+
+def test_the_seconds_are_those_since_the_start(parameters, monkeypatch):
+    clock = iter([100.0, 107.26])
+    monkeypatch.setattr(run_folder.time, "perf_counter", lambda: next(clock))
+    run = run_folder.start(**parameters)
+    assert run_folder.finish(run, parameters=parameters, metrics={"n_test": 3})["seconds"] == 7.3
+    assert run_folder.finish(run, parameters=parameters, metrics={"seconds": 1.5})["seconds"] == 1.5
 
 
 def test_another_run_is_found_only_if_everything_agrees(parameters, class_folders, capsys, tmp_path):

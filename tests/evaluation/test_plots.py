@@ -141,6 +141,25 @@ def test_history_needs_an_epoch_and_a_column(table):
         plots.plot_history(table)
 
 
+def test_an_answer_has_a_bar_a_class_the_likeliest_on_top():
+    figure = plots.plot_answer(np.zeros((4, 6, 3), np.uint8), [0.2, 0.7, 0.1], ["a", "b", "c"], "A leaf", 0.5, most=2)
+    photo, bars = figure.axes
+    assert photo.images[0].get_array().shape == (4, 6, 3)
+    assert [bar.get_width() for bar in bars.patches] == pytest.approx([70, 20])
+    assert [label.get_text() for label in bars.get_yticklabels()] == ["b", "a"]
+    assert bars.patches[0].get_facecolor() != bars.patches[1].get_facecolor()  # one is below the threshold
+    assert bars.lines[0].get_xdata()[0] == 50
+    assert bars.yaxis_inverted()
+    plt.close(figure)
+
+
+def test_an_answer_without_a_threshold_has_no_line():
+    figure = plots.plot_answer(np.zeros((4, 4, 3), np.uint8), np.array([0.4, 0.6]), ["a", "b"])
+    assert not figure.axes[1].lines
+    assert figure.axes[1].get_xlabel() == "probability (%)"
+    plt.close(figure)
+
+
 def test_confusion_writes_photos_and_shades_shares():
     """Class a: 30 of 40 right is a share of 75 %; class b: 1 of 2 is 50 %, though 30 times fewer photos."""
     ax = plots.plot_confusion(np.array([[30, 10], [1, 1]]), ["a", "b"])

@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from notebooks.source import derive
+from notebooks.source import derive, drawings
 from tutorial_utils.course import run_folder
 
 ROOT_PARAMETERS = ["dataset", "backbone", "image_size", "seed", "photos_per_class", "run_dir"]
@@ -35,6 +35,30 @@ def test_deriving_twice_gives_the_same_bytes(tmp_path):
         derive.main(tmp_path / name)
     for path in (tmp_path / "one").iterdir():
         assert path.read_bytes() == (tmp_path / "two" / path.name).read_bytes()
+
+
+def test_drawings_are_in_step_and_every_one_is_shown(root, tmp_path):
+    drawings.main(tmp_path)
+    kept = {path.name: path.read_bytes() for path in (root / "notebooks" / "drawings").iterdir()}
+    assert kept == {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    text = "".join(path.read_text(encoding="utf-8") for path, _ in notebooks(root))
+    for name in kept:
+        assert f"(drawings/{name})" in text, name
+
+
+def test_bookkeeping_and_checks_are_folded_everywhere():
+    cell = derive.hidden("Check", "assert ready")
+    assert cell.source == "# @title Check\nassert ready"
+    assert cell.metadata == {"tags": ["hide-input"], "jupyter": {"source_hidden": True}, "cellView": "form"}
+
+
+def visible(notebook):
+    return [cell for cell in code_cells(notebook) if not cell["metadata"].get("jupyter", {}).get("source_hidden")]
+
+
+def test_no_visible_cell_gives_an_answer_away(root):
+    for path, notebook in notebooks(root):
+        assert not [cell for cell in visible(notebook) if "exercises.check(" in "".join(cell["source"])], path.name
 
 
 def test_readers_see_notebooks_only(root):
@@ -104,7 +128,7 @@ def test_a_size_of_nothing_is_no_size_of_ones_own(root, monkeypatch):
 
 def test_cells_are_short(root):
     for path, notebook in notebooks(root):
-        lengths = sorted("".join(cell["source"]).count("\n") + 1 for cell in code_cells(notebook))
+        lengths = sorted("".join(cell["source"]).count("\n") + 1 for cell in visible(notebook))
         assert lengths[-1] <= 25, path.name
         assert lengths[len(lengths) // 2] <= 10, path.name
 

@@ -6,6 +6,7 @@ import json
 import pathlib
 import platform
 import sys
+import time
 
 import keras
 import threadpoolctl
@@ -36,6 +37,7 @@ _RULES = {  # of every parameter of a chapter or lab; None stands for what the n
     "full": lambda value: _check.boolean("full", value),
     "run_dir": lambda value: isinstance(value, pathlib.Path) or _check.text("run_dir", value),
 }
+_BEGUN = {}  # {run folder: when `start` made it in this process}
 _PACKAGES = ("tensorflow", "tensorflow-cpu", "keras", "numpy", "pandas", "scikit-learn", "pillow")
 
 
@@ -56,7 +58,9 @@ def start(*, run_dir="runs/mine", **others):
         if name in _RULES:  # whoever writes a notebook may have parameters of their own
             _RULES[name](value)
     threadpoolctl.threadpool_limits(1, user_api="blas")
-    return _make(run_dir)
+    run = _make(run_dir)
+    _BEGUN[run] = time.perf_counter()
+    return run
 
 
 def _injected():
@@ -92,12 +96,15 @@ def _make(run_dir):
 def finish(run, *, parameters, metrics, photos=None, backbone=None, history=None, model=None):
     """Write what a chapter leaves behind into its run folder, each file atomically, metrics.json last.
 
-    parameters : dict of the chapter's parameters; metrics : dict of numbers and short strings
+    parameters : dict of the chapter's parameters; metrics : dict of numbers and short strings; `seconds`, unless it is
+        among them, are those since `start`
     photos : photos table, with its splits if it has any; backbone : from backbones.get
     history : DataFrame indexed by epoch; model : a Keras model, pixels to probabilities; `model_weights` counts its
         numbers
     Returns the metrics as written: with `dataset`, `image_size`, `seed` and the backbone that was used.
     """
+    if "seconds" not in metrics and run in _BEGUN:
+        metrics = {**metrics, "seconds": round(time.perf_counter() - _BEGUN[run], 1)}
     record = {"parameters": parameters, "versions": _versions(), "read_photo": VERSION}
     record["activations_by"] = ", ".join(litert.engines_used())
     if photos is not None:

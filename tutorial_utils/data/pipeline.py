@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import warnings
 
 import numpy as np
 
@@ -14,6 +15,8 @@ _quiet.import_tensorflow()
 import keras  # noqa: E402
 import tensorflow as tf  # noqa: E402
 
+# Keras says so of every dataset that comes in batches, as it should
+warnings.filterwarnings("ignore", message="`shuffle=True` was passed, but will be ignored")
 VIEWS_VERSION = 1  # of the pixels that view returns; raise it when they change
 _KEEP_BYTES = 2**30  # up to this many bytes of pixels are read once and kept in memory
 

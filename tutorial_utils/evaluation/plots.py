@@ -102,6 +102,33 @@ def plot_history(history_table, title=None):
     return figure
 
 
+def plot_answer(image, probabilities, class_names, title=None, threshold=None, most=10):
+    """Return a Figure of a photo and what a model says of it: the likeliest classes as bars, the likeliest on top.
+
+    image : pixels 0-255 (height, width, 3); probabilities : (classes,); most : bars at most
+    threshold : how sure the model must be to answer, 0-1: a dashed line across the bars; None: no line
+    """
+    figure, axes = plt.subplots(1, 2, figsize=(8.2, 3.2), layout="constrained", width_ratios=[1, 1.6])
+    axes[0].imshow(_pixels(image))
+    axes[0].set(xticks=[], yticks=[])
+    order = np.argsort(-np.asarray(probabilities), kind="stable")[:most]
+    enough = [probabilities[place] >= (threshold or 0) for place in order]
+    colors = [PALETTE["blue" if each else "sky"] for each in enough]
+    names = [shortened(class_names[place]) for place in order]
+    bars = axes[1].barh(range(len(order)), 100 * np.asarray(probabilities)[order], color=colors)
+    axes[1].set_yticks(range(len(order)), names)
+    axes[1].bar_label(bars, fmt="%.0f", padding=3, fontsize=8)
+    axes[1].invert_yaxis()
+    label = "probability (%)"
+    if threshold is not None:
+        axes[1].axvline(100 * threshold, color=PALETTE["black"], linewidth=1, linestyle="--")
+        label += "; dashed: how sure it must be"
+    axes[1].set(xlabel=label, ylabel="class", xlim=(0, 108))
+    axes[1].set_title("what the model says", fontsize=9)
+    figure.suptitle("\n".join(textwrap.wrap(title or "", 80)), fontsize=11)
+    return figure
+
+
 def plot_confusion(counts, class_names, ax=None, title=None):
     """Draw which classes are taken for which, and return the Axes.
 

@@ -1,6 +1,8 @@
 """What every control of the chapters is made with; a static figure stands beside each control in its chapter."""
 
 import html
+import pathlib
+import tempfile
 
 import ipywidgets
 import matplotlib.pyplot as plt
@@ -34,6 +36,36 @@ def confidence_slider(start):
     """Return a slider over the confidence below which a model gives no answer, 0-1. start : infinite means 0.5."""
     start = float(start) if np.isfinite(start) else 0.5
     return slider("answer only when at least this sure", start, 0, 1, step=0.01, width="36em")
+
+
+def photo_chooser(paths, names=None):
+    """Return (upload, menu): a button that takes photos of the reader's own, and the menu that they are added to.
+
+    paths : (photos,), the first is chosen first; names : one text a photo; None: the files' names
+    The menu's value is the path of a photo. Show both; uploaded files live as long as the button.
+    """
+    options = list(zip(names or [pathlib.Path(path).name for path in paths], paths, strict=True))
+    menu = ipywidgets.Dropdown(options=options, description="photo", layout={"width": "30em"})
+    upload = ipywidgets.FileUpload(
+        accept="image/*", multiple=True, description="a photo of yours", layout={"width": "14em"}
+    )
+    upload.folder = tempfile.TemporaryDirectory()
+
+    def take(change):
+        added = [(f"yours: {file['name']}", _kept(upload.folder.name, file)) for file in change["new"]]
+        if added:
+            menu.options = [*added, *menu.options]
+            menu.value = added[0][1]
+
+    upload.observe(take, "value")
+    return upload, menu
+
+
+def _kept(folder, file):
+    """Write an uploaded file into a folder, under its own name without any path, and return where it is."""
+    path = pathlib.Path(folder) / pathlib.PurePosixPath(file["name"].replace("\\", "/")).name
+    path.write_bytes(bytes(file["content"]))
+    return str(path)
 
 
 def live_box(render, per_row=2, **controls):

@@ -1,20 +1,16 @@
 """The control of chapter 8: the finished model predicts one photo after the other, or says "I don't know"."""
 
-import pathlib
-import tempfile
 import textwrap
 
 import ipywidgets
 import matplotlib.pyplot as plt
-import numpy as np
 
 from ..course.predictor import predict_photos
 from ..data.images import read_image
 from ..evaluation import plots
-from .controls import confidence_slider, live_box
+from .controls import confidence_slider, live_box, photo_chooser
 
 SIDE = 224  # pixels of a photo in the figure
-MOST = 10  # classes whose bars are drawn
 
 
 def explore_predictor(predictor, paths, names=None, start=0.5):
@@ -24,33 +20,12 @@ def explore_predictor(predictor, paths, names=None, start=0.5):
     names : one text a photo; None: the files' names
     start : how sure the model must be to answer, 0-1; infinite: 0.5
     """
-    options = list(zip(names or [pathlib.Path(path).name for path in paths], paths, strict=True))
-    photo = ipywidgets.Dropdown(options=options, description="photo", layout={"width": "30em"})
-    upload = ipywidgets.FileUpload(
-        accept="image/*", multiple=True, description="a photo of yours", layout={"width": "14em"}
-    )
-    folder = tempfile.TemporaryDirectory()  # lives as long as the control
-
-    def take(change):
-        added = [(f"yours: {file['name']}", _kept(folder.name, file)) for file in change["new"]]
-        if added:
-            photo.options = [*added, *photo.options]
-            photo.value = added[0][1]
+    chooser, photo = photo_chooser(paths, names)
 
     def show(photo, threshold):
         return draw_prediction(predictor, photo, threshold)
 
-    upload.observe(take, "value")
-    box = ipywidgets.VBox([upload, live_box(show, per_row=1, photo=photo, threshold=confidence_slider(start))])
-    box.folder = folder
-    return box
-
-
-def _kept(folder, file):
-    """Write an uploaded file into a folder, under its own name without any path, and return where it is."""
-    path = pathlib.Path(folder) / pathlib.PurePosixPath(file["name"].replace("\\", "/")).name
-    path.write_bytes(bytes(file["content"]))
-    return str(path)
+    return ipywidgets.VBox([chooser, live_box(show, per_row=1, photo=photo, threshold=confidence_slider(start))])
 
 
 def verdict(row, threshold):
@@ -71,23 +46,11 @@ def draw_prediction(predictor, path, threshold):
     """
     row = next(predict_photos(predictor, [path], progress=False)).iloc[0]
     said = verdict(row, threshold)
-    figure, axes = plt.subplots(1, 2, figsize=(8.2, 3.2), layout="constrained", width_ratios=[1, 1.6])
-    axes[0].set(xticks=[], yticks=[])
-    if not row["problem"]:
-        axes[0].imshow(read_image(path, SIDE))
-        probabilities = row[[f"p: {name}" for name in predictor.class_names]].to_numpy(float)
-        _bars(axes[1], predictor.class_names, probabilities, threshold)
-    figure.suptitle("\n".join(textwrap.wrap(said, 80)), fontsize=11)
-    return figure, f"A photo and the model's answer: {said}"
-
-
-def _bars(ax, class_names, probabilities, threshold):
-    """Draw the probabilities of the likeliest classes, the likeliest on top."""
-    order = np.argsort(-probabilities, kind="stable")[:MOST]
-    colors = [plots.PALETTE["blue" if probabilities[place] >= threshold else "sky"] for place in order]
-    bars = ax.barh([class_names[place] for place in order], 100 * probabilities[order], color=colors)
-    ax.bar_label(bars, fmt="%.0f", padding=3, fontsize=8)
-    ax.axvline(100 * threshold, color=plots.PALETTE["black"], linewidth=1, linestyle="--")
-    ax.invert_yaxis()
-    ax.set(xlabel="probability (%); dashed: how sure it must be", ylabel="class", xlim=(0, 108))
-    ax.set_title("what the model says", fontsize=9)
+    alt = f"A photo and the model's answer: {said}"
+    if row["problem"]:
+        figure, ax = plt.subplots(figsize=(8.2, 1))
+        ax.set_axis_off()
+        ax.set_title("\n".join(textwrap.wrap(said, 80)), fontsize=11)
+        return figure, alt
+    probabilities = row[[f"p: {name}" for name in predictor.class_names]].to_numpy(float)
+    return plots.plot_answer(read_image(path, SIDE), probabilities, predictor.class_names, said, threshold), alt

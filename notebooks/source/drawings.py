@@ -1,0 +1,179 @@
+"""The drawings of the chapters, notebooks/drawings/*.svg: made here, in one visual language, light and dark.
+
+    python notebooks/source/drawings.py
+
+derive.py writes them too. Each has a background of its own, so it can be read on any page; texts are 15 units high or
+more in a drawing 720 wide, so a phone shows them at about 8 points.
+"""
+
+import html
+import pathlib
+
+FOLDER = pathlib.Path(__file__).resolve().parents[1] / "drawings"
+STYLE = """
+  .card { fill: #ffffff; stroke: #d3d9d6; } .ink { fill: #1d2321; } .soft { fill: #55605b; }
+  .line { stroke: #1d2321; fill: none; stroke-width: 2; } .cold { fill: #d6e9f5; stroke: #0072b2; }
+  .warm { fill: #fbe3cf; stroke: #d55e00; } .leaf { fill: #5d9b54; stroke: #35662f; } .spot { fill: #8a4b1f; }
+  .bar { fill: #0072b2; } .track { fill: #d3d9d6; }
+  text { font-family: system-ui, "Segoe UI", Roboto, "Noto Sans", sans-serif; }
+  @media (prefers-color-scheme: dark) {
+    .card { fill: #1e2426; stroke: #3a4345; } .ink { fill: #e6eaea; } .soft { fill: #a8b3b0; }
+    .line { stroke: #e6eaea; } .cold { fill: #16384d; stroke: #7cc4f2; } .warm { fill: #4d2a12; stroke: #ff9c4f; }
+    .bar { fill: #7cc4f2; } .track { fill: #3a4345; } }
+"""
+
+
+def drawing(title, height, *parts, width=720):
+    """Return an SVG of some parts on a card; title : for those who cannot see it."""
+    told = html.escape(title)
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" role="img" aria-label="{told}">\n'
+        f"<title>{told}</title>\n<style>{STYLE}</style>\n"
+        f'<rect class="card" x="1" y="1" width="{width - 2}" height="{height - 2}" rx="14"/>\n'
+        + "\n".join(parts)
+        + "\n</svg>\n"
+    )
+
+
+def text(x, y, words, size=16, kind="ink", anchor="middle", weight=400):
+    """Return a line of text whose middle, or start, is at x."""
+    return (
+        f'<text class="{kind}" x="{x}" y="{y}" font-size="{size}" text-anchor="{anchor}" font-weight="{weight}">'
+        f"{html.escape(words)}</text>"
+    )
+
+
+def box(x, y, width, height, kind, *words):
+    """Return a rounded box with lines of text in its middle."""
+    lines = [
+        text(
+            x + width / 2,
+            y + height / 2 + 6 + 22 * (place - (len(words) - 1) / 2),
+            each,
+            weight=600 if not place else 400,
+        )
+        for place, each in enumerate(words)
+    ]
+    rectangle = f'<rect class="{kind}" x="{x}" y="{y}" width="{width}" height="{height}" rx="10" stroke-width="2"/>'
+    return rectangle + "".join(lines)
+
+
+def arrow(x1, y1, x2, y2):
+    """Return an arrow to the right or down."""
+    head = (
+        f"M{x2 - 9} {y2 - 6} L{x2} {y2} L{x2 - 9} {y2 + 6}"
+        if y1 == y2
+        else f"M{x2 - 6} {y2 - 9} L{x2} {y2} L{x2 + 6} {y2 - 9}"
+    )
+    return f'<path class="line" d="M{x1} {y1} L{x2} {y2} {head}"/>'
+
+
+def leaf(x, y, size):
+    """Return a leaf with spots in a square of `size` whose upper left corner is at x, y."""
+    scale = size / 100
+    return (
+        f'<g transform="translate({x} {y}) scale({scale})">'
+        '<path class="leaf" stroke-width="3" d="M50 96 C10 80 6 38 50 6 C94 38 90 80 50 96 Z"/>'
+        '<path class="leaf" fill="none" stroke-width="3" '
+        'd="M50 96 L50 20 M50 72 L28 54 M50 72 L72 54 M50 50 L32 36 M50 50 L68 36"/>'
+        '<circle class="spot" cx="36" cy="68" r="6"/><circle class="spot" cx="66" cy="44" r="5"/>'
+        '<circle class="spot" cx="62" cy="76" r="4"/></g>'
+    )
+
+
+def grid(x, y, cell, rows, kind="cold", size=15):
+    """Return a table of texts, a square each."""
+    parts = []
+    for row, values in enumerate(rows):
+        for column, value in enumerate(values):
+            left, top = x + column * cell, y + row * cell
+            parts.append(
+                f'<rect class="{kind}" x="{left}" y="{top}" width="{cell}" height="{cell}" stroke-width="1.5"/>'
+            )
+            parts.append(text(left + cell / 2, top + cell / 2 + 5, str(value), size))
+    return "".join(parts)
+
+
+def base_and_head():
+    """Return the picture of the whole course: photo, base, head, answer."""
+    answers = [("healthy", 0.04), ("rust", 0.91), ("mildew", 0.05)]
+    bars = []
+    for place, (name, share) in enumerate(answers):
+        y = 68 + 46 * place
+        bars += [
+            text(596, y, name, 15, anchor="start"),
+            f'<rect class="track" x="596" y="{y + 6}" width="100" height="10" rx="5"/>',
+        ]
+        bars.append(f'<rect class="bar" x="596" y="{y + 6}" width="{max(6, 100 * share):.0f}" height="10" rx="5"/>')
+    return drawing(
+        "A leaf goes into a frozen base, which makes features of it; a small new head turns these into a class",
+        236,
+        leaf(24, 62, 112), text(80, 206, "your photo", 16, "soft"),
+        arrow(146, 118, 186, 118),
+        box(190, 56, 174, 124, "cold", "base", "borrowed, frozen", "millions of weights"),
+        text(277, 206, "learned on ImageNet", 16, "soft"),
+        arrow(368, 118, 434, 118), text(401, 100, "features", 15, "soft"),
+        box(440, 78, 106, 80, "warm", "head", "new, small"),
+        text(493, 206, "learns from yours", 16, "soft"),
+        arrow(550, 118, 588, 118), *bars, text(646, 206, "the answer", 16, "soft"),
+    )  # fmt: skip
+
+
+def photo_to_numbers():
+    """Return the picture of a photo, some of its pixels, and the numbers of one of them."""
+    shades = [["#4f8a47", "#5d9b54", "#6aa861"], ["#5d9b54", "#8a4b1f", "#7a5a2a"], ["#55924d", "#6b4a20", "#5d9b54"]]
+    squares = "".join(
+        f'<rect x="{262 + 44 * column}" y="{52 + 44 * row}" width="44" height="44" fill="{shade}" stroke="#ffffff"/>'
+        for row, line in enumerate(shades)
+        for column, shade in enumerate(line)
+    )
+    return drawing(
+        "A leaf, a part of it enlarged to single squares, and the three numbers of one square",
+        226,
+        leaf(36, 40, 140), '<rect class="line" x="106" y="88" width="26" height="26"/>',
+        arrow(186, 118, 250, 118), text(106, 206, "photo", 16, "soft"),
+        squares, '<rect class="line" x="306" y="96" width="44" height="44" stroke-width="3"/>',
+        text(328, 206, "nine of its pixels", 16, "soft"),
+        arrow(404, 118, 468, 118),
+        box(480, 46, 200, 40, "warm", "red 138"), box(480, 96, 200, 40, "cold", "green 75"),
+        box(480, 146, 200, 40, "cold", "blue 31"), text(580, 210, "one pixel: three numbers", 16, "soft"),
+    )  # fmt: skip
+
+
+def convolution():
+    """Return the picture of one step of a convolution, its sum worked out."""
+    window, weights = [[20, 20, 90], [20, 20, 90], [20, 20, 90]], [[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]]
+    total = sum(a * b for rows in zip(window, weights, strict=True) for a, b in zip(*rows, strict=True))
+    return drawing(
+        "A window of nine pixels, multiplied by nine weights and added up to one number",
+        232,
+        grid(48, 44, 46, window), text(117, 206, "a window of the photo", 16, "soft"),
+        text(222, 120, "×", 30), grid(262, 44, 46, weights, "warm"), text(331, 206, "the weights", 16, "soft"),
+        text(440, 120, "=", 30), box(532, 84, 96, 58, "cold", str(total)),
+        text(580, 60, "-20 + 90 - 40 + 180 - 20 + 90", 15, "soft"),
+        text(580, 206, "one number of the result", 16, "soft"),
+    )  # fmt: skip
+
+
+DRAWINGS = {"base_and_head": base_and_head, "photo_to_numbers": photo_to_numbers, "convolution": convolution}
+
+
+def open_in_colab():
+    """Return the badge that opens a chapter in Colab."""
+    return (
+        '<svg xmlns="http://www.w3.org/2000/svg" width="128" height="24" role="img" aria-label="Open in Colab">'
+        '<title>Open in Colab</title><rect width="128" height="24" rx="5" fill="#3c4a52"/>'
+        '<path d="M12 6 L20 12 L12 18 Z" fill="#ffb74d"/><text x="28" y="16.5" font-size="13" fill="#ffffff" '
+        "font-family=\"system-ui, 'Segoe UI', Roboto, sans-serif\">Open in Colab</text></svg>\n"
+    )
+
+
+def main(folder=FOLDER):
+    """Write every drawing into `folder`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, draw in (DRAWINGS | {"open_in_colab": open_in_colab}).items():
+        (folder / f"{name}.svg").write_text(draw(), encoding="utf-8", newline="\n")
+
+
+if __name__ == "__main__":
+    main()
