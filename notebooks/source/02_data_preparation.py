@@ -303,10 +303,11 @@ plots.show(figure, ". ".join(alts), run / "figures" / "splits.png")
 # ## Leakage lab: what do twins do to a score?
 #
 # Twins on both sides are called **leakage**: the answer leaks from training into the test. How much does it flatter?
-# The same photos, the same borrowed features, the same simple classifier as in chapter 1. We hold a third of the photos
-# back, learn from the rest, and turn until each photo has been held back once; five times over, with five shuffles.
-# Only the rule changes: photos held back at random, or plant by plant. The real test photos stay closed. (Below, each
-# photo counts five times, once a shuffle; the interval goes by plant.)
+# We take the features of chapter 1 and a simple classifier, logistic regression. A third of the photos is held out, the
+# classifier learns from the rest, and this is repeated until every photo has been held out once (3-fold
+# cross-validation), with five different shuffles. Only the rule changes: photos are held out at random, or plant by
+# plant. The real test photos stay closed. Each accuracy comes with its 95 % interval: the range in which the accuracy
+# on new plants probably lies, given how few photos we have. (Each photo counts five times, once per shuffle.)
 
 # %%
 from tutorial_utils.data import pipeline

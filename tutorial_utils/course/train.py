@@ -157,7 +157,7 @@ def stages(notebook):
 def _expected(effort, photos):
     """Return {stage: seconds} that the chapter took on two cores for about so many photos, in proportion."""
     table, _ = benchmark_tables.read_table("stages")
-    table = table[table["effort"] == effort]
+    table = table[table["effort"] == effort] if (table["effort"] == effort).any() else table
     size = min(table["photos"].unique(), key=lambda each: abs(each - photos))
     near = table[table["photos"] == size].groupby("stage", sort=False)["seconds"].mean()
     return (near * max(1.0, photos / size)).to_dict()
