@@ -86,6 +86,7 @@ def page(found):
         table(found),
         "![Minutes that each way takes](results.png)",
         ratios(found),
+        sooner(found),
         "## The limit: one forward pass",
         forward_table(found),
         "Relative error: the largest difference to Keras, over the largest value.",
@@ -97,6 +98,15 @@ def page(found):
         f"logistic one, {found['head_retrain_seconds']['dense']:.2f} s the dense one, 20 epochs.",
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def sooner(found):
+    """Return a line a set: how much sooner a head on all layers is where fine-tuning ended (tuned_speed.py)."""
+    lines = ["Fine-tuning from a head on the last layer, eight epochs, and a head on all layers, one split each:"]
+    for name, ways in found.get("tuned_accuracy", {}).items():
+        both = [f"{ways[way]['seconds']:.0f} s, {100 * ways[way]['accuracy']:.1f} %" for way in ("before", "layers")]
+        lines.append(f"- {name}: {both[0]}; {both[1]}, {ways['speedup']:.1f} times as soon")
+    return "\n".join([lines[0], "", *lines[1:]])
 
 
 def ratios(found):
