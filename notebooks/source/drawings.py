@@ -155,7 +155,54 @@ def convolution():
     )  # fmt: skip
 
 
-DRAWINGS = {"base_and_head": base_and_head, "photo_to_numbers": photo_to_numbers, "convolution": convolution}
+def gradient_descent():
+    """Return the picture of a valley of loss, and the steps down to its bottom."""
+
+    def valley(x):
+        return x, round(226 - 0.0016 * (x - 380) ** 2)
+
+    curve = " L".join("{} {}".format(*valley(x)) for x in range(60, 701, 10))
+    steps = [valley(x) for x in (100, 210, 284, 330, 356)]
+    path = " L".join(f"{x} {y - 16}" for x, y in steps)
+    balls = [f'<circle class="warm" cx="{x}" cy="{y - 16}" r="10" stroke-width="2"/>' for x, y in steps]
+    return drawing(
+        "A valley: the loss for each value of a weight, and steps that go down to its bottom",
+        292,
+        f'<path class="line" d="M{curve}"/>', f'<path class="line" stroke-dasharray="5 5" d="M{path}"/>', *balls,
+        text(118, 66, "start", 16, anchor="start"), text(180, 116, "each step: downhill", 16, "soft", anchor="start"),
+        text(380, 254, "lowest loss", 16, "soft"), text(640, 278, "the weight →", 16, "soft"),
+        text(24, 30, "↑ the loss", 16, "soft", anchor="start"),
+    )  # fmt: skip
+
+
+def last_and_all_layers():
+    """Return the picture of the two kinds of head: on the last layer, and on all layers."""
+    parts, lefts = [], [150, 254, 358, 462]
+    for top, kind in ((30, "head on the last layer"), (166, "head on all layers")):
+        parts += [leaf(24, top - 4, 60), arrow(92, top + 26, 144, top + 26)]
+        for place, (left, name) in enumerate(zip(lefts, ("edges", "textures", "parts", "things"), strict=True)):
+            parts.append(box(left, top, 88, 52, "cold", name))
+            if place:
+                parts.append(arrow(left - 16, top + 26, left - 2, top + 26))
+            if kind == "head on all layers":
+                parts.append(f'<path class="line" d="M{left + 44} {top + 52} L{left + 44} {top + 82}"/>')
+        if kind == "head on all layers":
+            parts.append(f'<path class="line" d="M194 {top + 82} L626 {top + 82}"/>')
+            tip = f"M620 {top + 67} L626 {top + 58} L632 {top + 67}"
+            parts.append(f'<path class="line" d="M626 {top + 82} L626 {top + 58} {tip}"/>')
+        else:
+            parts.append(arrow(552, top + 26, 578, top + 26))
+        parts += [box(582, top, 88, 52, "warm", "head"), text(626, top - 8, kind, 15, "soft")]
+    return drawing("A head on the last layer, and a head that gets features from every block", 272, *parts)
+
+
+DRAWINGS = {
+    "base_and_head": base_and_head,
+    "photo_to_numbers": photo_to_numbers,
+    "convolution": convolution,
+    "gradient_descent": gradient_descent,
+    "last_and_all_layers": last_and_all_layers,
+}
 
 
 def open_in_colab():

@@ -39,6 +39,7 @@ CONTROLS = {
         "explore_split": [Moved("shuffle"), Moved("split", "menu")],
     },
     "03_feature_extraction": {
+        "explore_descent": [Moved("learning rate")],
         "explore_head": [Moved("photos a class"), Moved("hidden units"), Moved("learning rate"), Moved("dropout")],
         "browse_map": [Moved("picture", "picture", BOTH)],
         "browse_predictions": [Moved("photo")],

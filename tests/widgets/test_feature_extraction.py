@@ -140,3 +140,25 @@ def test_names_of_classes_come_out_as_they_are():
     assert [text.get_text() for text in legend] == names
     assert not any(text.get_parse_math() for text in legend)
     plt.close(ax.figure)
+
+
+def test_a_step_of_descent_by_hand():
+    """At weight 0 each photo gets 1/2: the loss is log 2, the slope -(1 + 2 + 3 + 1 + 2 - 0.5) / 12."""
+    loss, slope = feature_extraction._descent_loss(0.0)
+    assert loss == pytest.approx(np.log(2))
+    assert slope == pytest.approx(-8.5 / 12)
+    figure, alt = feature_extraction.draw_descent(0.1, steps=1, start=0.0)
+    np.testing.assert_allclose(figure.axes[0].lines[1].get_xdata(), [0, 0.85 / 12])
+    assert alt.startswith("Learning rate 0.1: loss 0.69 at the start, ")
+    plt.close(figure)
+
+
+def test_the_rate_of_descent_is_moved_and_too_large_a_one_goes_up():
+    box = feature_extraction.explore_descent()
+    (slider,), (view,) = find(box, "SelectionSlider"), find(box, "HTML")
+    assert "Learning rate 1: loss 3.10 at the start, 0.27 after 12 steps" in view.value
+    slider.value = 0.03
+    small = view.value
+    slider.value = 30.0
+    assert "Learning rate 30" in view.value
+    assert view.value != small

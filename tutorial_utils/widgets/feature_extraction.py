@@ -21,6 +21,7 @@ from ..models import heads, training
 from . import clickable
 from .controls import WRAP, live_box, live_view, option_slider, slider
 
+DESCENT_RATES = (0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0)
 MARKERS = "osD^vP*X"  # of the classes on the map
 MOST_BARS = 10  # classes whose probability is drawn
 EPOCHS = 20
@@ -29,6 +30,42 @@ SECONDS = 1.0  # that a training may last
 UNITS = (2, 8, 32, 128)
 RATES = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2)
 DROPOUTS = (0.0, 0.2, 0.5, 0.8)
+
+
+def explore_descent():
+    """Return a slider over learning rates: below it the steps that a head of one weight takes down its loss."""
+    return live_box(draw_descent, rate=option_slider("learning rate", 1.0, DESCENT_RATES))
+
+
+def draw_descent(rate, steps=12, start=-2.0):
+    """Return (Figure, alt text): the loss of a head of one weight, and the steps of gradient descent on it.
+
+    rate : learning rate, above 0; start : the weight before the first step
+    The head gives the probability 1 / (1 + exp(-weight * feature)) to the second of two classes, of six photos.
+    """
+    path = [start]
+    for _ in range(steps):
+        path.append(path[-1] - rate * _descent_loss(path[-1])[1])
+    path = np.array(path)
+    low, high = min(-3, path.min() - 0.5), max(6, path.max() + 0.5)
+    weights = np.linspace(low, high, 400)
+    figure, ax = plt.subplots(figsize=(7, 3.4), layout="constrained")
+    ax.plot(weights, [_descent_loss(weight)[0] for weight in weights], color=plots.PALETTE["blue"])
+    heights = np.array([_descent_loss(weight)[0] for weight in path])
+    ax.plot(path, heights, "o-", color=plots.PALETTE["red"], markersize=5, linewidth=1)
+    ax.annotate("start", (path[0], heights[0]), (6, 4), textcoords="offset points")
+    ax.set(xlabel="the weight", ylabel="loss (cross-entropy, nats)", ylim=(0, None))
+    said = f"Learning rate {rate:g}: loss {heights[0]:.2f} at the start, {heights[-1]:.2f} after {steps} steps"
+    ax.set_title(said, fontsize=11)
+    return figure, said
+
+
+def _descent_loss(weight):
+    """Return (loss, gradient) of a head of one weight on six photos, each with one feature."""
+    features, labels = np.array([1.0, 2.0, 3.0, -1.0, -2.0, 0.5]), np.array([1, 1, 1, 0, 0, 0])
+    sums = weight * features
+    loss = np.mean(np.logaddexp(0, sums) - labels * sums)
+    return float(loss), float(np.mean((1 / (1 + np.exp(-sums)) - labels) * features))
 
 
 def tsne_map(features, seed=0):
