@@ -49,6 +49,13 @@ def test_what_is_said_holds_the_numbers():
     assert "On 2 sets with 50 photos a class it changed the share of right answers by -3.0 to +7.0 points, +2.0" in told
 
 
+def test_where_it_brought_nothing_it_is_not_advised():
+    gains = pandas.Series({"a": 0.01, "b": -0.03})
+    told = str(adviser.Advice(Interval(0.9, 0.8, 0.95, 40, 20), "on the validation photos", gains, 0.2, 6.2, 100))
+    assert "all layers, on the validation photos: 90.0 % right" in told
+    assert told.endswith("So with this many photos it is hardly worth its minutes.")
+
+
 def test_advice_for_photos_that_are_easy_leaves_the_base_as_it_was(class_folders, toy, tmp_path, monkeypatch):
     monkeypatch.setenv("TUTORIAL_CACHE", str(tmp_path / "cache"))
     before = [weight.copy() for weight in toy.base.get_weights()]

@@ -34,10 +34,12 @@ class Advice(NamedTuple):
     photos_per_class: int  # that were learned from where the gains were measured
 
     def __str__(self):
+        step = "If you have the minutes, do it, and let the validation photos decide which of the two to keep."
+        if self.gains.mean() <= 0:
+            step = "So with this many photos it is hardly worth its minutes."
         return (
             f"A head on all layers, {self.judged_by}: {self.accuracy}. It takes {_minutes(self.head_minutes)}. "
-            f"{self.about_tuning()} If you have the minutes, do it, and let the validation photos say which of the two "
-            "to keep."
+            f"{self.about_tuning()} {step}"
         )
 
     def about_tuning(self):
