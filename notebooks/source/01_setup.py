@@ -6,19 +6,21 @@
 #
 # **You will**
 #
-# - train a network that tells healthy leaves from sick ones, in a few seconds on a laptop,
-# - let it name a leaf that it has never seen, and then a photo of your own,
+# - train a network that recognizes leaf diseases, in a few seconds on a laptop,
+# - ask it about a leaf that it has never seen, and then about a photo of your own,
 # - look inside: how do pixels become an answer?
 #
 # **Time:** {{minutes}} of computing on two processor cores. **You need:** a little Python. No graphics card, and no
 # experience with neural networks.
 #
-# You have a few hundred photos of leaves, and you would like a program that tells which ones are sick. That is far too
-# few photos to train a large network from scratch. But someone has already trained networks on more than a million
-# everyday photos, and what those networks learned about edges, textures and shapes works for leaves too. You borrow it
-# and add your own classes on top. This is **transfer learning**.
+# You have a few hundred photos of leaves, and you'd like a program that tells which ones are sick, and with what. A
+# **neural network** can learn that. It is a long calculation with many adjustable numbers, its **weights**, and
+# training adjusts them until the answers match the right ones. But a few hundred photos are far too few to train a
+# large network from scratch. Luckily, someone has already trained networks on more than a million everyday photos, and
+# what those networks learned about edges, textures and shapes works for leaves too. You borrow one and add your own
+# classes, the possible answers, on top. This is **transfer learning**.
 #
-# First you will do it. Then you will see why it works.
+# First you will do it. Then you will see what happens inside.
 
 # %% [markdown]
 # ## Your settings
@@ -43,8 +45,8 @@ run = run_folder.start(**parameters)
 # %% [markdown]
 # ## Load the photos
 #
-# The course brings its own photos, so you need no network connection. A program paints these leaves, healthy or with
-# one of five diseases. (The first time this takes about a minute. After that they are kept on disk.)
+# The course comes with its own photos, so this works offline. They are not real: a program paints the leaves, healthy
+# or with one of five diseases. (The first time this takes about a minute. After that they are kept on disk.)
 
 # %%
 from tutorial_utils.data import catalog, splits
@@ -55,8 +57,9 @@ class_names = list(photos["label"].cat.categories)
 print(f"{len(train)} photos to learn from, {len(new)} photos of other plants to try it on: {', '.join(class_names)}")
 
 # %% [markdown]
-# `photos` is a table with one row per photo: the path of the file, the class, and the plant. The new photos show plants
-# that are not among the photos to learn from. Have a look:
+# `photos` is a table with one row per photo: the path of the file, the right answer (its **label**), and the plant. The
+# new photos show plants that the network will not see in training. That matters: a network can simply memorize photos
+# that it has seen, so only new ones show whether it has learned anything. Have a look at a few:
 
 # %%
 from tutorial_utils.data.images import read_image
@@ -74,9 +77,10 @@ plots.show(figure, "A grid of photos, two of each class, the class above", run /
 # %% [markdown]
 # ## Borrow a network
 #
-# The network we borrow was trained on **ImageNet**, more than a million photos of 1,000 kinds of things. We take it
-# without its last layer, because that layer knows ImageNet's classes and not ours. What is left is called the **base**.
-# We **freeze** it: training will not change it.
+# A network is a chain of steps, its **layers**. The one we borrow was trained on **ImageNet**, more than a million
+# photos of 1,000 kinds of things. We take it without its last layer, because that layer knows ImageNet's classes and
+# not ours. What is left is called the **base**. We **freeze** it: training will not change its weights. The library
+# that builds and trains networks here is Keras.
 
 # %%
 from tutorial_utils.models import backbones
@@ -87,19 +91,20 @@ base.trainable = False  # frozen: keep what ImageNet taught it
 print(f"{borrowed.name}: {base.count_params():,} weights, from {borrowed.source} ({borrowed.license})")
 
 # %% [markdown]
-# (If the weights you asked for are not on this machine and cannot be downloaded, a line above says so, and you get
-# EfficientNet-Lite0, whose weights came with the installation. Everything below works the same.)
+# (If the weights you asked for are not on this machine and cannot be downloaded, you'll see a message above, and you
+# get EfficientNet-Lite0, whose weights came with the installation. Everything below works the same.)
 #
 # ## Add a head
 #
 # On top of the base we put a small new layer, the **head**. It has one output for each of our classes, and it is the
-# only part that learns.
+# only part that learns. Don't worry about every line of the next cell yet: "What just happened?" below takes them one
+# by one. Each line makes a layer and applies it to `x`, what the layers before it have made of the photo.
 
 # %%
 import keras
 
 keras.utils.set_random_seed(seed)
-inputs = keras.Input((image_size, image_size, 3))  # pixels, 0-255
+inputs = keras.Input((image_size, image_size, 3))  # a photo: red, green and blue for each pixel, 0-255
 x = borrowed.preprocess(inputs)  # scale the pixels the way this base expects them
 x = base(x, training=False)  # feature maps: (batch, height, width, channels)
 x = keras.layers.GlobalAveragePooling2D()(x)  # one number per channel: (batch, channels)
@@ -109,8 +114,9 @@ model = keras.Model(inputs, outputs)
 # %% [markdown]
 # ## Train it
 #
-# `compile` says how the model should learn, and `fit` does it. Five times, it goes through the photos in batches of 32
-# and changes the head a little after each batch. Each pass through the photos is an **epoch**.
+# `compile` sets how the model will learn, and `fit` does the learning. It gets the photos together with their labels,
+# in small groups of 32, the **batches**. After each batch it changes the head's weights a little, so that its answers
+# come closer to the labels. One pass through all the photos is an **epoch**, and we do five.
 
 # %%
 from tutorial_utils.data import pipeline
@@ -119,23 +125,24 @@ model.compile(keras.optimizers.Adam(0.003), loss="sparse_categorical_crossentrop
 history = model.fit(pipeline.batches(train, image_size, shuffle=True, seed=seed), epochs=5, verbose=2)
 
 # %% [markdown]
-# The accuracy is the share of these photos that the model names correctly. It rises from epoch to epoch: the head
-# learns. (What `loss` is, and how the head knows which way to change, comes in chapter 3.)
+# The accuracy is the share of these photos that the model gets right. It goes up: the head is learning. (Chapter 3
+# explains `loss`, `Adam`, and how the head knows which way to change.)
 #
-# ## Let it name a leaf
+# ## Ask it about a new leaf
 #
-# Here is a photo of a plant that the model has never seen.
+# Here is a photo of a plant that the model has never seen. `predict` wants a batch, so `[None]` makes a batch of one
+# photo, and `[0]` takes the answer for it out again.
 
 # %%
 path = new["path"].iloc[0]
 image = read_image(path, image_size)  # pixels, 0-255: (height, width, 3)
-probabilities = model.predict(image[None], verbose=0)[0]  # one per class; together they make 1
+probabilities = model.predict(image[None], verbose=0)[0]  # one per class; they add up to 1
 figure = plots.plot_answer(image, probabilities, class_names, title=f"This leaf: {new['label'].iloc[0]}")
 plots.show(figure, "A leaf, and the probability of each class as a bar", run / "figures" / "answer.png")
 
 # %% [markdown]
-# You have trained a network. The longest bar is its answer, and the length of the bar is how sure it is. Is it right?
-# And is it right about other leaves, too?
+# You have trained a network. The longest bar is its answer, and its length shows how sure the model is. Is it right?
+# And is it right about other leaves, too? `evaluate` compares its answers with the labels of all the new photos.
 
 # %%
 loss, accuracy = model.evaluate(pipeline.batches(new, image_size), verbose=0)
@@ -150,13 +157,16 @@ assert history.history["accuracy"][-1] > history.history["accuracy"][0] or not a
 assert accuracy > chance + 0.2 or not as_told
 
 # %% [markdown]
-# That is much better than chance, after a few seconds of training. It is not good enough to rely on yet, and the rest
+# Compare the two numbers. Always giving the same answer is what you could do without looking, so it is the least that a
+# model has to beat (*chance*). And compare with the last epoch above: on the photos that it learned from, the model
+# does much better than on new ones. That is why we kept some aside. It is not good enough to rely on yet, and the rest
 # of the course makes it better.
 
 # %% [markdown]
 # ## Now your photo
 #
-# Take a photo of a leaf, or of anything else, and give it to the model. (This needs a running notebook.)
+# Take a photo of a leaf, or of anything else, and give it to the model. (This needs a running notebook.) Don't expect
+# too much of real leaves: this model has only ever seen painted ones.
 
 # %%
 from tutorial_utils.widgets import setup
@@ -164,13 +174,13 @@ from tutorial_utils.widgets import setup
 setup.name_photos(model, class_names, list(new["path"][:40]))
 
 # %% [markdown]
-# Try something that is not a leaf. The model has never heard of anything but its classes, so it names one of them
-# anyway, and often it is quite sure. Chapter 6 teaches it to say "I don't know".
+# Try something that is not a leaf. The model knows nothing but its classes, so it gives you one of them anyway. How
+# sure is it? Chapter 6 teaches it to say "I don't know".
 
 # %% [markdown]
 # ## What just happened?
 #
-# A photo went in, and a name came out. Let us follow the photo on its way.
+# A photo went in, and an answer came out. Let's follow the photo through the network.
 #
 # ### A photo is numbers
 #
@@ -189,17 +199,18 @@ print("the pixel in the middle:", image[image_size // 2, image_size // 2], "(red
 # ![A window of nine pixels, multiplied by nine weights and added up to one
 # number](drawings/convolution.svg)
 #
-# The base is a long chain of **convolutions**. A convolution slides a small window over the photo. At each place it
-# multiplies the numbers in the window by its own numbers, its **weights**, and adds everything up. Where the photo
-# looks like the weights, the sum is large. These nine weights look for edges between left and right:
+# The base is a long chain of **convolutions**, with simple steps in between. A convolution slides a small window over
+# the photo. At each place it multiplies the numbers in the window by its weights and adds everything up. These nine
+# weights give a large sum at vertical edges, where it is dark on the left and bright on the right:
 
 # %%
 import numpy as np
 
-weights = np.array([[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]])
+edge_weights = np.array([[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]])
 gray = image.mean(axis=2)  # brightness: (height, width)
-window = gray[60:63, 40:43]  # three rows, three columns
-print("sum at this place:", round((window * weights).sum()))
+row, column = image_size // 2, image_size // 3  # some place on the photo
+window = gray[row - 1 : row + 2, column - 1 : column + 2]  # three rows, three columns
+print("sum at this place:", round((window * edge_weights).sum()))
 
 # %% [markdown]
 # Move the window over the leaf, and switch to other weights. What does each of them find?
@@ -208,17 +219,17 @@ print("sum at this place:", round((window * weights).sum()))
 setup.explore_convolution(gray)
 
 # %%
-figure, alt = setup.draw_convolution(gray, "vertical edges", image_size // 2, image_size // 3)
+figure, alt = setup.draw_convolution(gray, "vertical edges", row, column)
 plots.show(figure, alt, run / "figures" / "convolution.png")
 
 # %% [markdown]
 # Nobody chose the weights inside the base. It found them itself, in training on ImageNet. And its later convolutions
 # slide over the results of earlier ones, so they can find patterns of patterns.
 #
-# ### Early layers see edges, late layers see parts
+# ### From early to late
 #
-# The result of a convolution is again a kind of picture, a **feature map**: bright where the pattern was found. Here
-# are some feature maps of our leaf, from the first block of the base and from the last.
+# The result of a convolution is itself a kind of picture, a **feature map**: bright where its pattern was found. A base
+# groups its layers into blocks. Here are some feature maps of our leaf, after the first block and after the last.
 
 # %%
 from tutorial_utils.models import features
@@ -235,20 +246,22 @@ plots.show(
 )
 
 # %% [markdown]
-# In the early maps you can still see the leaf. The late maps are tiny: each of their places stands for a large part of
-# the photo, and says how much of some complicated pattern is there.
+# In the early maps you can still see the leaf. On the way, some layers move their window by two pixels at a time, which
+# halves the map, so the late maps are tiny. Each of their spots covers a large part of the photo, and tells how
+# strongly some complicated pattern shows up there.
 #
 # ### The head turns features into probabilities
 #
-# The photo's **features** are the mean of each late map: one number per map. The head multiplies them by its weights
-# and adds up, once for each class. Then **softmax** turns the sums into probabilities: numbers from 0 to 1 that add up
-# to 1. You can do the same by hand:
+# The photo's **features** are the mean of each late map, one number per map: that is what `GlobalAveragePooling2D`
+# does. The head (`Dense`) multiplies them by its weights and adds up, once for each class, plus one extra number per
+# class, its **bias**. Then **softmax** turns the sums into probabilities: numbers from 0 to 1 that add up to 1. You can
+# do the same by hand:
 
 # %%
 head = model.layers[-1]
-weights, bias = head.get_weights()  # (features, classes), (classes,)
+head_weights, bias = head.get_weights()  # (features, classes), (classes,)
 photo_features = late[0].mean(axis=(0, 1))  # (features,)
-sums = photo_features @ weights + bias  # (classes,)
+sums = photo_features @ head_weights + bias  # multiply and add up: (classes,)
 by_hand = np.exp(sums) / np.exp(sums).sum()  # softmax
 print("by hand:", by_hand.round(3), "by the model:", probabilities.round(3))
 
@@ -256,18 +269,14 @@ print("by hand:", by_hand.round(3), "by the model:", probabilities.round(3))
 assert np.allclose(by_hand, probabilities, atol=1e-3)
 
 # %% [markdown]
-# That is all: a frozen base that turns pixels into features, and a head that turns features into an answer. Only the
-# weights of the head were learned from your photos.
-
-# %%
-print(f"weights in the base, borrowed: {base.count_params():,}")
-print(f"weights in the head, learned: {head.count_params():,}")
+# That's all there is to it: a frozen base that turns pixels into features, and a head that turns features into an
+# answer. Only the head's numbers were learned from your photos.
 
 # %% [markdown]
 # ## Exercises
 #
-# **1. Count.** The head has one weight for each pair of a feature and a class, and one number more per class, its bias.
-# Work out how many numbers that makes for this model. (`photo_features` and `class_names` tell you what you need.)
+# **1. Count.** The head has one weight for each pair of a feature and a class, plus one bias per class. Work out how
+# many numbers that makes for this model. (`len(photo_features)` and `len(class_names)` tell you what you need.)
 
 # %% tags=["solution"]
 # hint: Multiply the number of features by the number of classes, then add the number of classes.
@@ -294,7 +303,7 @@ exercises.check(
 
 
 # %% tags=["solution"]
-# hint: Read the photo, call `model.predict` as above, and take the class whose probability is largest (`argmax`).
+# hint: Read the photo, call `model.predict` as above; `probabilities.argmax()` is the place of the largest number.
 def name_photo(path):
     """Return the model's answer for a photo, one of `class_names`."""
     image = read_image(path, image_size)
@@ -319,8 +328,8 @@ exercises.check(
 )
 
 # %% [markdown]
-# **3. Predict.** The nine weights of another convolution are all 1/9. What does it give at a place where all nine
-# pixels have the brightness 90?
+# **3. Predict.** The nine weights of another convolution are all 1/9. What is its sum where all nine pixels have a
+# brightness of 90?
 
 # %% tags=["solution"]
 # hint: Multiply each of the nine numbers by 1/9, and add up.
@@ -341,7 +350,7 @@ exercises.check(
 )
 
 # %% [markdown]
-# ## Is everything here?
+# ## Is everything ready?
 #
 # You trained a network, so this machine works. The table checks what later chapters need. If a row is not ready, its
 # last column says what to do.
@@ -358,8 +367,8 @@ assert checks["ready"].all(), "Do what the last column says, then run this noteb
 # %% [markdown]
 # ### Photos to work with
 #
-# Any chapter runs on another data set if you change `dataset` at its top: a name from this list, or a folder of yours
-# with one folder per class.
+# Chapters run on other data sets, too. Change `dataset` at the top to a name from this list, or to your own folder with
+# one subfolder per class.
 
 # %%
 setup.browse_cards(catalog.cards())
@@ -383,4 +392,4 @@ print(f"and it named {accuracy:.0%} of {len(new)} photos of new plants correctly
 
 # %% [markdown]
 # **What next?** A good model starts with good photos. Chapter 2 shows what can go wrong before training, and how to
-# make sure that the number you get at the end is true.
+# make sure that you can trust the number you get at the end.

@@ -9,7 +9,7 @@
 # - see what a loss is, and how training makes it smaller, step by step,
 # - build, compile, fit, evaluate, save and load a model with Keras,
 # - find out which layers of the base know something about your photos, and let a head listen to all of them,
-# - compare it with a small network trained from scratch, and open the test set once.
+# - compare your heads with a small network trained from scratch, and open the test set once.
 #
 # **Time:** {{minutes}} of computing on two processor cores. **You need:** chapters 1 and 2.
 
@@ -50,8 +50,9 @@ print(f"{len(train)} training, {len(validation)} validation, {len(test)} test ph
 # ## What is a loss?
 #
 # The head gives a probability to each class. The **loss** measures how far these are from the truth: it is the negative
-# logarithm of the probability that the head gave to the true class. Sure and right costs almost nothing. Sure and wrong
-# costs a lot.
+# logarithm of the probability that the head gave to the true class. (The logarithm turns 1 into 0, and a tiny number
+# into a large negative one. The minus makes it positive.) Being sure and right costs almost nothing; being sure and
+# wrong costs a lot.
 
 # %%
 import numpy as np
@@ -63,9 +64,9 @@ for probability in (0.99, 0.5, 0.1, 0.01):
 # ![A valley: the loss for each value of a weight, and steps that go down to its bottom](drawings/gradient_descent.svg)
 #
 # Training makes the loss smaller. At each step it asks: if I make this weight a little larger, does the loss rise or
-# fall, and how steeply? That slope is the **gradient**. Then it moves the weight a step downhill. How long the step is,
-# the **learning rate** decides. Here is a head with a single weight. Move the slider: which rates are too small, and
-# which too large?
+# fall, and how steeply? That slope is the **gradient**. Then it moves the weight a step downhill. The **learning rate**
+# decides how long that step is. Here is a head with a single weight. Move the slider: which rates are too small, and
+# which are too large?
 
 # %%
 from tutorial_utils.widgets import feature_extraction
@@ -79,12 +80,15 @@ figure, alt = feature_extraction.draw_descent(rate=1.0)
 plots.show(figure, alt, run / "figures" / "descent.png")
 
 # %% [markdown]
-# A real head has thousands of weights, and the rule is the same for each of them.
+# With a small rate, twelve steps are not enough to reach the bottom. With a very large one, a step jumps across the
+# valley and lands higher up on the other side. A real head has thousands of weights, and the same rule moves each of
+# them.
 #
 # ## Build, compile, fit
 #
-# The model of chapter 1, with one more layer in the head: 128 **units**, each a weighted sum of all features, with
-# everything below zero cut off (`relu`).
+# This is the model from chapter 1 with one more layer in its head: 128 **units**, each a weighted sum of all features,
+# with everything below zero cut off (`relu`). `extractor` goes from pixels to features, `dense` is the head alone
+# (`Sequential` stacks layers in order), and `model` is both.
 
 # %%
 import keras
@@ -112,9 +116,11 @@ before = [weight.copy() for weight in base.get_weights()]
 one_epoch = model.fit(train_batches, validation_data=val_batches, epochs=1, verbose=2)
 
 # %% [markdown]
-# `Adam` is the rule that turns gradients into steps, a refined version of what you saw above. `accuracy` and `loss` are
-# those of the training photos, `val_accuracy` and `val_loss` those of the validation photos. Did the base keep its
-# weights?
+# The loss has a long name here: it is the one from above, averaged over the photos, for labels that are class numbers.
+# `Adam` turns gradients into steps, a refined version of what you saw. It scales its steps itself, so its learning
+# rates (1e-3 is 0.001) cannot be compared with those of the slider. `accuracy` and `loss` are for the training photos,
+# `val_accuracy` and `val_loss` for the validation photos. The base is frozen, so its weights should not have changed.
+# Did they?
 
 # %%
 for old, new in zip(before, base.get_weights(), strict=True):
@@ -124,28 +130,29 @@ print(f"All {len(before)} arrays of the base are unchanged.")
 # %% [markdown]
 # ## A frozen base needs to look only once
 #
-# Nearly all of that epoch's time went into the base. But the base is frozen, so it gives the same features for a photo
+# In that epoch, the base worked through every photo. But the base is frozen, so it gives the same features for a photo
 # in every epoch. Then one look at each photo is enough: keep the features, and train the head on them.
 
 # %%
 from tutorial_utils.models import features
 
-x_train, y_train = extractor.predict(pipeline.batches(train, image_size), verbose=0), pipeline.labels(train)
-x_val, y_val = features.stored(validation, borrowed, image_size)[:], pipeline.labels(validation)
+x_val = extractor.predict(val_batches, verbose=0)  # (photos, features)
+x_train = features.stored(train, borrowed, image_size)[:]  # the same for the training photos, with a helper
+y_train, y_val = pipeline.labels(train), pipeline.labels(validation)  # class numbers
 print(f"features: training {x_train.shape}, validation {x_val.shape}")
 
 # %% [markdown]
-# The second line does the same as the first with a helper: `features.stored` keeps the features on disk, so the next
-# chapter and the next run only read them, and it computes them several times as fast. The price of looking once: every
-# epoch sees the same version of each photo, so augmentation (chapter 2) is out.
+# `features.stored` does what `predict` does, on all processor cores, and keeps the features on disk: the next run, and
+# later chapters, only read them. The price of looking once: every epoch sees the same version of each photo, so the
+# usual augmentation (chapter 2) does not work here.
 #
-# Now 20 epochs of the head alone:
+# Now train the head alone, for 20 more epochs:
 
 # %%
 dense.compile(keras.optimizers.Adam(1e-3), loss="sparse_categorical_crossentropy", metrics=["accuracy"])
 learned = dense.fit(x_train, y_train, validation_data=(x_val, y_val), epochs=20, verbose=0)
 loss, accuracy = dense.evaluate(x_val, y_val, verbose=0)
-print(f"after 20 epochs: loss {loss:.2f}, accuracy {accuracy:.1%} on the validation photos")
+print(f"after 20 more epochs: loss {loss:.2f}, accuracy {accuracy:.1%} on the validation photos")
 
 # %% [markdown]
 # ## Read the curves
@@ -159,9 +166,12 @@ plots.show(figure, "Loss and accuracy by epoch, for training and validation phot
 
 # %% [markdown]
 # The training loss keeps falling. The validation loss stops falling, and may rise again: the head begins to memorize
-# the training photos. That is **overfitting**. Chapter 5 shows how to stop in time. Train some heads yourself, each
-# takes a second. Start with few photos per class: what happens to the gap between the curves? (With dropout, a random
-# share of the units is switched off in each step, so that none can rely on another.)
+# the training photos. That is **overfitting**. Chapter 5 shows how to stop in time.
+#
+# Train a few heads yourself; each takes about a second. The sliders set how many photos per class the head learns from,
+# how many **hidden** units it has between features and classes, the learning rate, and the dropout: the random share of
+# units that is switched off in each step, so that none can rely on another. The matrix counts the validation photos: a
+# row for each true class, a column for each answer. Start with few photos per class. Then the two curves part sooner.
 
 # %%
 feature_extraction.explore_head((x_train, y_train), (x_val, y_val), class_names, validation["group"])
@@ -175,8 +185,9 @@ plots.show(figure, alt, run / "figures" / "knobs.png")
 # ## A map of the features
 #
 # On this map, photos with similar features lie close together (the method is called *t-SNE*, and it does not know the
-# classes). Click a point, or use the arrow keys. Find two neighbors of different classes: what did the base see in
-# both?
+# classes). It squeezes more than a thousand numbers per photo into two, so classes that overlap here may still be far
+# apart for a head. Click a point, or use the arrow keys. Find two neighbors of different classes: what did the base see
+# in both?
 
 # %%
 on_map = splits.sample_per_class(train, max(3, 400 // len(class_names)), seed=seed)
@@ -190,10 +201,10 @@ plots.show(axes.figure, alt, run / "figures" / "map.png")
 # %% [markdown]
 # ## A head without epochs
 #
-# A head of one layer on fixed features is an old friend: **logistic regression**. scikit-learn finds its best weights
-# directly, with a penalty that keeps them small, so there is no learning rate to choose, and no number of epochs. The
-# features are first standardized: shifted and scaled to mean 0 and standard deviation 1. The helper turns the result
-# into an ordinary `Dense` layer.
+# A head of one layer on fixed features is an old friend from chapter 2: **logistic regression**. scikit-learn finds its
+# weights; it chooses its steps by itself and stops when nothing changes anymore, so there is no learning rate and no
+# number of epochs to choose. A penalty keeps the weights small. The features are first standardized: shifted and scaled
+# to mean 0 and standard deviation 1. The helper turns the result into an ordinary `Dense` layer.
 
 # %%
 from tutorial_utils.evaluation import metrics
@@ -209,10 +220,10 @@ for name, head in candidates.items():
 # ## Which layer knows?
 #
 # Both heads get features from the very end of the base, and that end was made for ImageNet: to tell a dog from a
-# teapot. A rust spot may have been seen, and dropped, long before. A base is a chain of **blocks**: early ones find
-# edges and colors, later ones textures, the last ones whole things. Which of them knows something about these photos?
-# From each block we take the mean and the standard deviation of every feature map, and train a logistic head on these
-# alone.
+# teapot. An early layer may have noticed a rust spot that later layers threw away. A base is a chain of **blocks**:
+# early ones find edges and colors, later ones textures, the last ones whole things. Which of them knows something about
+# these photos? From each block we take the mean and the standard deviation of every feature map, and train a logistic
+# head on these alone.
 
 # %%
 x_train_all = features.stored(train, borrowed, image_size, layers="all")[:]  # (photos, numbers of all blocks)
@@ -226,9 +237,11 @@ for start, end in zip([0, *ends[:-1]], ends, strict=True):
 # %% [markdown]
 # ## A head on all layers
 #
-# Why choose one block when the head can listen to all? This head is again a logistic regression, with every block given
-# the same weight. There is one trap: early blocks see the grain of a photo, so a noisier camera could mislead the head.
-# That is why it also learns from a copy of each training photo with noise, blur or JPEG marks.
+# Why choose one block when the head can listen to all? This head is again a logistic regression. The features are
+# scaled so that each block counts equally, however many numbers it has. There is one trap: early blocks see the grain
+# of a photo, its tiny random specks, so a noisier camera could mislead the head. That is why it also learns from one
+# changed copy of each training photo, with noise, blur, JPEG marks or different light. (One copy, looked at once: that
+# much augmentation is possible.)
 
 # %%
 copies = features.stored(train, borrowed, image_size, layers="all", corrupted=True, seed=seed)
@@ -246,13 +259,16 @@ alt = f"Validation accuracy of a head on each of {len(by_block)} blocks, first t
 plots.show(axes.figure, alt, run / "figures" / "blocks.png")
 
 # %% [markdown]
-# Read the curve from left to right. If it still climbs at the end, these photos resemble ImageNet's. If it is as high
-# in the middle, they differ in something fine that the end of the base no longer sees.
+# Read the curve from left to right; the whiskers are 95 % intervals, the band belongs to the head on all layers, and
+# the dashed line is chance. If the curve still climbs at the end, these photos probably resemble ImageNet's. If it is
+# as high in the middle, they differ in something fine that the end of the base no longer sees.
 #
 # ## Choose, save, load
 #
-# Of the three heads, we keep the one with the lowest loss on the validation photos. Joined to the base, it is one model
-# from pixels to probabilities. It saves to a file and loads again with Keras alone.
+# Of the three heads, we keep the one with the lowest loss on the validation photos. (The loss also counts how sure a
+# head is, so with few photos it tells more than the accuracy. The Dense head is judged after its last epoch; stopped in
+# time, it would do better.) Joined to the base, the chosen head is one model from pixels to probabilities. It saves to
+# a file and loads again with Keras alone.
 
 # %%
 rows = {"Dense(128) head": x_val, "logistic head": x_val, "all-layers head": x_val_all}
@@ -276,7 +292,7 @@ print("largest difference:", np.abs(loaded.predict(images, verbose=0) - whole.pr
 # ## What did we borrow, really?
 #
 # For comparison, train a small network from scratch on the same photos: no base, all weights random at the start. It
-# gets augmented photos, and they are smaller, so that this takes seconds.
+# trains on augmented, smaller photos, to keep this quick.
 
 # %%
 side = min(image_size, 96)  # pixels
@@ -293,13 +309,14 @@ from_scratch = scratch.fit(augmented, validation_data=small_val, epochs=scratch_
 print(f"from scratch, validation: {from_scratch.history['val_accuracy'][-1]:.1%} after {scratch_epochs} epochs")
 
 # %% [markdown]
-# (Twenty epochs are short for a network that starts with nothing. Set `scratch_epochs` higher to see how far it gets.)
+# (That is a short training for a network that starts with nothing. Set `scratch_epochs` higher to see how far it gets.)
 
 # %% [markdown]
 # ## Open the test set, once
 #
-# Every choice is made. Now, in one cell, the test photos. (Other chapters open the same test photos for other models.
-# If you chose by what you read here, the number would flatter. Chapter 6 paints new plants to check.)
+# Every choice is made. Now we open the test photos, in one cell. (Other chapters open the same test photos for other
+# models. If you chose a model by what you read here, its score would look better than it really is; only photos that
+# nobody has looked at yet would tell.)
 
 # %%
 y_test, said_scratch = metrics.predict(scratch, pipeline.batches(test, side))
@@ -313,7 +330,7 @@ for name, score in scores.items():
     print(f"{name}: {score}")
 
 # %%
-title = "Test photos: borrowed against from scratch"
+title = "Test photos: borrowed base vs. from scratch"
 axes = plots.plot_intervals(list(scores), list(scores.values()), chance=chance, title=title)
 plots.show(axes.figure, "Test accuracy with interval of the four models", run / "figures" / "test_accuracy.png")
 
@@ -322,8 +339,8 @@ assert not as_told or all(scores["from scratch"].high < score.low for name, scor
 assert not as_told or history["accuracy"].iloc[-1] > history["val_accuracy"].iloc[-1]
 
 # %% [markdown]
-# The bars are 95 % intervals (chapter 2). Where two of them are far apart, the difference is not an accident of which
-# plants happened to be in the test set.
+# The bars are 95 % intervals (chapter 2). Where two of them are far apart, the difference is hardly an accident of
+# which plants happened to be in the test set. Where they overlap a lot, these photos cannot tell which model is better.
 #
 # Here are the photos that the chosen model finds hardest: those whose true class got the lowest probability.
 
@@ -343,14 +360,14 @@ plots.show(figure, "Six test photos with their true class and what the model say
 # %% [markdown]
 # ## Now with your photos
 #
-# Set `dataset` at the top to your folder and run the chapter again. Expect the all-layers head to gain most where your
+# Set `dataset` at the top to your folder and run the chapter again. The all-layers head may gain a lot where your
 # photos differ in fine detail, and little where they show everyday things, as ImageNet does. With few photos the
-# intervals are wide: a few points more or less then mean nothing.
+# intervals are wide; then a few points more or less mean nothing.
 
 # %% [markdown]
 # ## Exercises
 #
-# **1. Predict.** How many weights does the logistic head have? Each class has one weight per feature, and one bias.
+# **1. Predict.** How many numbers does the logistic head have? Each class has one weight per feature, and one bias.
 
 # %% tags=["solution"]
 # hint: Multiply for the weights, then add one bias per class.
@@ -373,8 +390,8 @@ exercises.check(
 )
 
 # %% [markdown]
-# **2. Build.** Write a function that returns a new, uncompiled head with a hidden layer of 64 units: features in,
-# probabilities out. Use `keras.Sequential`, as above.
+# **2. Build.** Write a function that returns a new head with a hidden layer of 64 units: features in, probabilities
+# out. Use `keras.Sequential`, as above, and do not compile it.
 
 
 # %% tags=["solution"]
@@ -440,7 +457,7 @@ summary |= {"test_accuracy_logistic": scores["logistic head"].value}
 summary |= {"test_accuracy_all_layers": scores["all-layers head"].value}
 summary |= {"test_accuracy_scratch": lowest.value}
 summary |= {"test_accuracy_scratch_low": lowest.low, "test_accuracy_scratch_high": lowest.high}
-kept = dict(photos=photos, backbone=borrowed, history=history.rename_axis("epoch"), model=whole)
+kept = dict(photos=photos, backbone=borrowed, history=history.rename_axis("epoch of the Dense head"), model=whole)
 written = run_folder.finish(run, parameters=parameters, metrics=summary, **kept)
 
 # %%
