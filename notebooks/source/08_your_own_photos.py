@@ -208,8 +208,7 @@ from tutorial_utils.data.images import read_image
 
 fall = None
 if effort == "best":
-    upright = np.stack([read_image(path, image_size) for path in validation["path"]])  # (photos, side, side, 3)
-    _, _, said_turned = answers([upright[first : first + 32, ::-1, ::-1] for first in range(0, len(upright), 32)])
+    _, _, said_turned = answers(images[:, ::-1, ::-1] for images, _ in val_batches)
     both = said_first.argmax(axis=1), said_turned.argmax(axis=1)
     fall = metrics.paired_difference(y_val, *both, validation["group"])
     print(f"as they are, against upside down: {fall}")
@@ -335,7 +334,8 @@ answered = probabilities.max(axis=1) >= threshold
 coverage = float(answered.mean())
 risk = float((predicted != y_test)[answered].mean()) if answered.any() else float("nan")
 print(f"how far its confidence is from how often it is right: {error}")
-print(f"answered when at least {threshold:.0%} sure: {coverage:.0%} of the test photos, {risk:.1%} of these wrong")
+if answered.any():
+    print(f"answered when at least {threshold:.0%} sure: {coverage:.0%} of the test photos, {risk:.1%} of these wrong")
 
 # %%
 counts = metrics.confusion(y_test, predicted, len(class_names))
@@ -541,7 +541,7 @@ avoid = [looks] if frame_only.low > majority else []
 if fires:
     avoid.append("Photos taken in another way than these: what gives the class away here may be missing there.")
 own = page_examples or (4 if dataset == "leaves" else 0)  # the leaves are painted
-few = test.groupby("label", observed=True).head(-(-own // len(class_names))).head(own)
+few = test.iloc[test.groupby("label", observed=True).cumcount().argsort(kind="stable")].head(own)  # a class in turn
 examples = list(zip(few["label"].astype(str), few["path"], strict=True))
 examples += [(name, kinds[name][0]) for name in ("texture", "noise")]
 try:

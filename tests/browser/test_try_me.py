@@ -90,7 +90,7 @@ def agree(page, run, paths):
 
 
 def test_a_hundred_test_photos_get_the_answers_of_predict(page, run):
-    paths = pandas.read_csv(run / "predictions.csv")["path"].head(100)
+    paths = pandas.read_csv(run / "predictions.csv")["path"].sample(100, random_state=0)
     same, difference, marks = agree(page, run, paths)
     print(f"same class {same}, difference {difference:.4f}, marks {marks:.2f}")
     assert same == 100
@@ -200,7 +200,8 @@ def test_pixels_are_resized_as_pillow_resizes_them(page):
         with_alpha = np.dstack([pixels, np.full((height, width), 255, np.uint8)])
         code = "([data, width, height, side]) => Array.from(resize({data, width, height}, side))"
         found = page.evaluate(code, [with_alpha.ravel().tolist(), width, height, side])
-        np.testing.assert_array_equal(np.reshape(found, (side, side, 3)), expected)
+        allowed = 0 if int(PIL.__version__.split(".")[0]) >= 13 else 1  # older ones always begin with the rows
+        np.testing.assert_allclose(np.reshape(found, (side, side, 3)), expected.astype(int), atol=allowed)
 
 
 def test_strangers_are_far_in_the_page_as_in_numpy(page):

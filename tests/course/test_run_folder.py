@@ -86,6 +86,16 @@ def test_what_a_chapter_leaves_behind(parameters, class_folders):
     assert (run / "labels.txt").read_text() == "healthy\nill\n"
 
 
+def test_figures_of_an_earlier_run_are_taken_away_and_nobody_else_s(parameters):
+    run = run_folder.start(**parameters)
+    (run / "figures" / "old.png").write_bytes(b"")
+    run_folder.start(**parameters)
+    assert (run / "figures" / "old.png").is_file()  # there is no run.json, so they may be anyone's
+    run_folder.finish(run, parameters=parameters, metrics={})
+    run_folder.start(**parameters)
+    assert not list((run / "figures").iterdir())
+
+
 def test_the_seconds_are_those_since_the_start(parameters, monkeypatch):
     clock = iter([100.0, 107.26])
     monkeypatch.setattr(run_folder.time, "perf_counter", lambda: next(clock))

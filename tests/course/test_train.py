@@ -1,6 +1,8 @@
 import io
+import json
 import os
 import re
+import shutil
 
 import nbformat
 import pytest
@@ -59,6 +61,27 @@ def test_a_model_is_trained_and_the_verdict_said(notebook, class_folders, tmp_pa
     ]
     assert "noise" not in told.out + told.err
     assert (run / "metrics.json").read_text().endswith(f'"dataset": "{class_folders}", "effort": "quick", "seed": 3}}')
+
+
+def test_other_photos_of_the_same_name_take_no_run_folder_away(notebook, class_folders, tmp_path, capsys):
+    shutil.copytree(class_folders, tmp_path / "other" / "photos")
+    run = tmp_path / "runs" / "photos"
+    run.mkdir(parents=True)
+    (run / "run.json").write_text(json.dumps({"parameters": {"dataset": str(tmp_path / "other" / "photos")}}))
+    assert main.main(["train", str(class_folders), "--backbone", "good"]) == 2
+    assert re.search(r"holds a model of other photos, .*--run-dir", capsys.readouterr().err)
+    assert main.main(["train", str(tmp_path / "other" / "photos"), "--backbone", "good"]) == 0
+
+
+def test_the_folder_of_the_shell_has_a_name_too(notebook, class_folders, tmp_path, monkeypatch):
+    monkeypatch.chdir(class_folders)
+    assert main.main(["train", ".", "--backbone", "good"]) == 0
+    assert (tmp_path / "runs" / "photos" / "metrics.json").is_file()
+
+
+def test_a_run_folder_may_have_braces(notebook, class_folders, tmp_path):
+    assert main.main(["train", str(class_folders), "--backbone", "good", "--run-dir", str(tmp_path / "{a}")]) == 0
+    assert (tmp_path / "{a}" / "08.ipynb").is_file()
 
 
 def test_a_relative_folder_is_found_from_where_the_command_is_given(notebook, class_folders, tmp_path, monkeypatch):

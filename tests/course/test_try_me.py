@@ -65,7 +65,7 @@ def test_the_page_holds_all_that_it_needs_and_may_reach_nothing(run):
     )
     assert "Never in the dark." in page
     assert "Ruling out ill" in page
-    assert part(page, "runtime") == b"/* onnxruntime-web/ort-wasm-simd-threaded.wasm */"
+    assert part(page, "runtime") == b"/* onnxruntime-web-1.30.0/ort-wasm-simd-threaded.wasm */"
     with np.load(run / "known.npz") as kept:
         assert part(page, "known") == kept["features"].tobytes()
     assert page.count('class="example"') == 1

@@ -38,8 +38,7 @@ def run_notebook(notebook, output, parameters, progress=True, on_cell_start=None
     pathlib.Path(output).parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as sockets:
         papermill.execute_notebook(
-            str(notebook),
-            str(output),
+            *(str(path).replace("{", "{{").replace("}", "}}") for path in (notebook, output)),  # papermill fills braces
             parameters=parameters,
             kernel_name="python3",
             cwd=str(pathlib.Path(notebook).parent),

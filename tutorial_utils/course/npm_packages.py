@@ -11,6 +11,8 @@ from typing import NamedTuple
 
 from .. import _files
 
+_QUICK = ("--loglevel=error", "--fetch-retries=1", "--fetch-timeout=60000")  # or npm waits a minute where nothing is
+
 
 class Package(NamedTuple):
     """An npm package: its exact version, its integrity as npm states it, and {file in it: where it goes}."""
@@ -49,7 +51,7 @@ def _take(package, kept):
             "Install Node.js, which brings npm, and try again."
         )
     with tempfile.TemporaryDirectory() as folder:
-        command = [npm, "pack", "--silent", "--pack-destination", folder, f"{package.name}@{package.version}"]
+        command = [npm, "pack", *_QUICK, "--pack-destination", folder, f"{package.name}@{package.version}"]
         done = subprocess.run(command, capture_output=True, text=True, cwd=folder)
         archives = list(pathlib.Path(folder).glob("*.tgz"))
         if done.returncode or len(archives) != 1:

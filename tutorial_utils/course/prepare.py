@@ -94,7 +94,7 @@ def _check_enough(photos, kept):
 def _stop(run, dataset, reason, findings):
     """Write the page that says why, take the numbers of an earlier run away, and raise NotFit."""
     run = pathlib.Path(run)
-    for name in ("metrics.json", "run.json"):
+    for name in ("metrics.json", "run.json", "model_card.md", "try_me.html"):
         (run / name).unlink(missing_ok=True)
     title = f"{catalog.short_name(dataset)}: not fit to learn from yet"
     found = () if findings is None else summarize_findings(findings)

@@ -86,6 +86,9 @@ def _make(run_dir):
     try:
         run.mkdir(parents=True, exist_ok=True)
         (run / "figures").mkdir(exist_ok=True)
+        if (run / "run.json").is_file():  # figures of an earlier run of ours, perhaps of other photos
+            for figure in (run / "figures").glob("*.png"):
+                figure.unlink()
     except OSError as error:
         raise ValueError(
             f"The run folder {run} cannot be made ({error.strerror}). Give run_dir a folder that you may write to."

@@ -1,7 +1,10 @@
 """Chapter 8 on a folder, with one line of progress in the place of a notebook: `python -m tutorial_utils train`."""
 
+import json
+import os
 import pathlib
 import shlex
+import subprocess
 import sys
 import threading
 import time
@@ -16,7 +19,8 @@ from . import benchmark_tables, execution
 from .summary import EvaluationSummary, verdict
 
 EFFORTS = ("quick", "best")
-_REFUSALS = ("NotFit", "PhotoError", "StoreFull", "ValueError", "OSError", "FileNotFoundError", "PermissionError")
+_REFUSALS = ("NotFit", "PhotoError", "StoreFull", "ValueError")  # what was given is of no use; the message says why
+_SLOWEST = 0.3  # of the pace that was measured: stages that an earlier run has done say little of those that follow
 
 
 class Stopped(RuntimeError):
@@ -28,16 +32,16 @@ def train(dataset, run_dir=None, tell=print, **parameters):
 
     dataset : a data set's name or a folder, as for catalog.load_photos, which is asked first: what cannot be read
         stops here, in a second
-    run_dir : the run folder; None: runs/<name of the photos>
+    run_dir : the run folder; None: runs/<name of the photos>, unless that holds a model of other photos
     tell : function of a line of text; parameters : of the chapter, such as backbone and effort
     Raises ValueError for photos or parameters that are of no use, Stopped for a cell that fails otherwise.
     """
     effort = parameters.get("effort", "quick")
     _check.choice("effort", effort, EFFORTS)
     photos = catalog.load_photos(dataset, check_photos=False, tell=tell)
-    name = catalog.short_name(dataset)
-    run = _files.run_path(f"runs/{name}" if run_dir is None else pathlib.Path(run_dir).absolute())
-    where = str(pathlib.Path(dataset).absolute()) if pathlib.Path(dataset).exists() else str(dataset)
+    # absolute: the notebook runs in a folder of its own
+    where = str(dataset) if dataset in catalog.names() else os.path.abspath(os.path.expanduser(dataset))
+    run = _run_folder(where) if run_dir is None else pathlib.Path(run_dir).expanduser().absolute()
     notebook = chapter()
     given = {**parameters, "effort": effort, "dataset": where, "run_dir": str(run)}
     with Progress(notebook, effort, len(photos)) as progress:
@@ -56,6 +60,16 @@ def train(dataset, run_dir=None, tell=print, **parameters):
     return run
 
 
+def _run_folder(dataset):
+    """Return the run folder for photos that no other is named for."""
+    run = _files.run_path(f"runs/{catalog.short_name(dataset)}")
+    record = run / "run.json"
+    there = json.loads(record.read_text(encoding="utf-8"))["parameters"]["dataset"] if record.is_file() else dataset
+    if there != dataset:
+        raise ValueError(f"{run} holds a model of other photos, {there}. Give this one a folder with --run-dir.")
+    return run
+
+
 def chapter():
     """Return the path of chapter 8's notebook."""
     return _files.notebooks_folder() / "08_your_own_photos.ipynb"
@@ -63,10 +77,10 @@ def chapter():
 
 def closing_words(run):
     """Return what a finished run says at the end (str): the verdict, and where things are."""
-    metrics = execution.read_metrics(run)
-    summary = EvaluationSummary.from_metrics({name.removeprefix("metrics_"): value for name, value in metrics.items()})
+    metrics = json.loads((run / "metrics.json").read_text(encoding="utf-8"))
+    summary = EvaluationSummary.from_metrics(metrics)
     lines = [verdict(summary).split("\n\n")[0], ""]
-    if metrics.get("metrics_effort") == "quick" and summary.other_effort:
+    if metrics.get("effort") == "quick" and summary.other_effort:
         lines += [f"{summary.other_effort} To do it: --effort best", ""]
     for name, what in (
         ("report.html", "the report"),
@@ -75,7 +89,8 @@ def closing_words(run):
     ):
         if (run / name).is_file():
             lines.append(f"  {run / name}   {what}")
-    lines.append(f"\nAsk it: python -m tutorial_utils predict {shlex.quote(str(run))} PHOTOS")
+    quoted = subprocess.list2cmdline([str(run)]) if os.name == "nt" else shlex.quote(str(run))
+    lines.append(f"\nAsk it: python -m tutorial_utils predict {quoted} PHOTOS")
     return "\n".join(lines)
 
 
@@ -118,9 +133,9 @@ class Progress:
         if self._now is not None:
             self._spent += self._current
             if self._spent > 0:
-                self._pace = (time.perf_counter() - self._started) / self._spent  # of this machine, for these photos
-        self._now, self._since = stage, time.perf_counter()
-        self._current = self._left.pop(stage, 0.0)
+                self._pace = max(_SLOWEST, (time.perf_counter() - self._started) / self._spent)  # here, of these photos
+        self._current, self._since = self._left.pop(stage, 0.0), time.perf_counter()
+        self._now = stage
         if self._bar is None:
             print(f"{stage} ({_duration(self.seconds_left())} left)", file=self._stream, flush=True)
 

@@ -69,20 +69,23 @@ async function readPixels(file) {
   const { width, height } = bitmap;
   const canvas = Object.assign(document.createElement("canvas"), { width, height });
   const context = canvas.getContext("2d", { colorSpace: "srgb", willReadFrequently: true });
-  context.fillStyle = "white";
-  context.fillRect(0, 0, width, height);
-  context.drawImage(bitmap, 0, 0);
-  bitmap.close();
+  let pixels = null;
   try {
-    return context.getImageData(0, 0, width, height);
-  } catch {
-    throw new Error(`${file.name} has more pixels than this browser can hold. Save it smaller.`);
-  }
+    context.fillStyle = "white";
+    context.fillRect(0, 0, width, height);
+    context.drawImage(bitmap, 0, 0);
+    pixels = context.getImageData(0, 0, width, height);
+  } catch { /* some browsers throw where a canvas is too large, others leave it empty */ }
+  bitmap.close();
+  if (pixels?.data[3] !== 255) throw new Error(`${file.name} has more pixels than this browser can hold. Save it smaller.`);
+  return pixels;
 }
 
-function hasEnd(bytes) {  // of a JPEG: some cameras append more after it
-  for (let place = bytes.length - 2; place > 1; place--) if (bytes[place] === 255 && bytes[place + 1] === 217) return true;
-  return false;
+function hasEnd(bytes) {  // of a JPEG's picture: its headers may hold a thumbnail with an end of its own
+  let place = 2;
+  while (bytes[place] === 255 && bytes[place + 1] !== 218) place += 2 + 256 * bytes[place + 2] + bytes[place + 3];
+  while (place < bytes.length - 1 && !(bytes[place] === 255 && bytes[place + 1] === 217)) place++;
+  return place < bytes.length - 1;
 }
 
 // Resize to a square as Pillow does: a triangle filter, as wide as the photo shrinks, in whole numbers of 22 bits.
