@@ -13,7 +13,7 @@
 # **Time:** {{minutes}} of computing on two processor cores. **You need:** chapter 1.
 
 # %% tags=["parameters"]
-dataset = "leaves"  # str: a data set's name, or the path of a folder that holds one folder of photos a class
+dataset = "leaves"  # str: a data set's name, or the path of a folder that holds one folder of photos per class
 backbone = "mobilenet_v2"  # str: the network to borrow
 image_size = 128  # int: side of the square that each photo is resized to, in pixels
 seed = 0  # int: the same seed gives the same result
@@ -428,7 +428,7 @@ plots.show(
     figure, "One photo as it is and seven versions of it, flipped and turned", run / "figures" / "augmentation.png"
 )
 
-# %%
+# %% tags=["hidden"]
 assert np.array_equal(augment(one, training=False), one)  # outside training, photos pass unchanged
 
 # %% [markdown]
@@ -503,9 +503,10 @@ assert not as_told or costs["red and blue swapped"].low > max(0, costs["flipped 
 # %% [markdown]
 # ## The mistake that everyone copies: `/ 255`
 #
-# Networks do not take pixels as they are, 0 to 255. Each was trained on pixels that were shifted and scaled in its
-# own way, and it expects the same from you. Many examples divide by 255, whatever the network. It runs without any
-# error. What does it cost? The same base, the same photos, the same simple classifier; only the preprocessing differs.
+# Most networks were trained on pixels that were shifted and scaled, each in its own way, and they expect the same from
+# you. Many examples divide by 255, whatever the network. (Keras's EfficientNets are the trap of today: they take pixels
+# from 0 to 255 and scale them inside, so whoever divides as well scales twice.) Keras raises no error. What does it
+# cost? The base, the photos and the simple classifier are the same; only the preprocessing differs.
 
 # %%
 divided = features_with(keras.layers.Rescaling(1 / 255), in_order)
@@ -532,7 +533,7 @@ print(f"its own preprocessing against divided by 255: {cost}")
 # course the question never comes up again, because the preprocessing is part of the model: it takes pixels from 0 to
 # 255, whatever the network inside.
 
-# %%
+# %% tags=["hidden"]
 assert not as_told or cost.value > 0
 
 # %% [markdown]
@@ -613,7 +614,7 @@ probabilities = heads.cross_val_probabilities(looked_at, x, seed)
 cues = prepare.shortcut_table(looked_at, looked_part, probabilities, seed)
 cues.assign(cue=cues["cue"].map(shortcuts.CUES)).round(3)
 
-# %%
+# %% tags=["hidden"]
 assert not as_told or not cues["fires"].any()
 
 # %% [markdown]

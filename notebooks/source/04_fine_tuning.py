@@ -14,7 +14,7 @@
 # **Time:** {{minutes}} of computing on two processor cores. **You need:** chapters 1 to 3.
 
 # %% tags=["parameters"]
-dataset = "leaves"  # str: a data set's name, or the path of a folder that holds one folder of photos a class
+dataset = "leaves"  # str: a data set's name, or the path of a folder that holds one folder of photos per class
 backbone = "mobilenet_v2"  # str: the network to borrow
 image_size = 128  # int: side of the square that each photo is resized to, in pixels
 seed = 0  # int: the same seed gives the same result
@@ -221,7 +221,7 @@ plots.show(
 print(f"loss: {careful[0]:.3f} before; after 2 epochs {careless[-1]:.3f} careless, {careful[-1]:.3f} careful")
 print(f"loss of the careless model with the old statistics put back: {put_back:.3f}")
 
-# %%
+# %% tags=["hidden"]
 assert not as_told or careless[-1] > careless[0] > careful[-1]
 assert not as_told or put_back < careless[0]
 
@@ -703,7 +703,7 @@ print(f"{chosen} against {other_one}, on the same photos: {gain}")
 # in both. It sets the choice beside the frozen model; if the frozen model is the choice, it stands beside the stronger
 # recipe. If the interval lies above zero, the choice was the better one here, beyond the luck of this test set.
 
-# %%
+# %% tags=["hidden"]
 assert not as_told or scores["stronger recipe"].value > scores["frozen"].value
 
 # %% [markdown]

@@ -13,7 +13,7 @@
 # **Time:** {{minutes}} of computing on two processor cores. **You need:** chapters 1 to 3.
 
 # %% tags=["parameters"]
-dataset = "leaves"  # str: a data set's name, or the path of a folder that holds one folder of photos a class
+dataset = "leaves"  # str: a data set's name, or the path of a folder that holds one folder of photos per class
 backbone = "mobilenet_v2"  # str: the network to borrow
 image_size = 128  # int: side of the square that each photo is resized to, in pixels
 seed = 0  # int: the same seed gives the same result
@@ -543,7 +543,7 @@ ends = [table.loc[12, "val_loss"] for table in (unbroken, broken)]
 print("validation loss in the last epoch: {:.4f} unbroken, {:.4f} broken".format(*ends))
 print(f"largest difference after the kill: {difference:.4f}")
 
-# %%
+# %% tags=["hidden"]
 assert not as_told or difference > 0
 
 # %% [markdown]

@@ -17,7 +17,7 @@
 # same photos for all. What decides is not which setting came out first, but whether it would again.
 
 # %% tags=["parameters"]
-dataset = "leaves"  # str: a data set's name, or the path of a folder that holds one folder of photos a class
+dataset = "leaves"  # str: a data set's name, or the path of a folder that holds one folder of photos per class
 backbone = "mobilenet_v2"  # str: the network to borrow, and the baseline that other networks are compared with
 image_size = 128  # int: side of the square that each photo is resized to, in pixels: the baseline of its question
 seed = 0  # int: the same seed gives the same result
@@ -128,7 +128,7 @@ print(f"lowest {spread.min():.1f} %, highest {spread.max():.1f} %: {spread.max()
 # is tried several times, and why settings are compared run by run: the split that is hard for one is hard for the other
 # too, and in the difference that cancels.
 
-# %%
+# %% tags=["hidden"]
 assert not as_told or spread.max() - spread.min() > 3
 
 # %% [markdown]
@@ -163,7 +163,7 @@ for name, lead in above.items():
 # Two things help: to choose on other photos than those of the final score, and to ask for more before a difference
 # counts, the more comparisons there are. The intervals below do that: they hold *all at once* with 95 %.
 
-# %%
+# %% tags=["hidden"]
 assert not as_told or above["other plants"] < above["the plants it was chosen by"]
 
 # %% [markdown]
@@ -315,7 +315,7 @@ unfair_apart, _ = supports(unfair, "hidden layers")
 # week, beside an old one that was run once as it came, is the same mistake and harder to see. Before you compare, write
 # down what each setting is given: photos, epochs, tries, hours.
 
-# %%
+# %% tags=["hidden"]
 assert not as_told or unfair_apart["mean"].iloc[0] > fair_apart["mean"].iloc[0]
 
 # %% [markdown]

@@ -22,7 +22,7 @@
 # work together.
 
 # %% tags=["parameters"]
-dataset = "leaves"  # str: a data set's name, or the path of a folder that holds one folder of photos a class
+dataset = "leaves"  # str: a data set's name, or the path of a folder that holds one folder of photos per class
 backbone = "efficientnet_lite0"  # str: the network to borrow; this one is always here, and bears 8 bits well
 image_size = None  # int or None: side of the square in pixels; None: 128 for the course's leaves, 224 for other photos
 seed = 0  # int: the same seed gives the same result
