@@ -171,7 +171,7 @@ assert accuracy > chance + 0.2 or not as_told
 # %%
 from tutorial_utils.widgets import setup
 
-setup.name_photos(model, class_names, list(new["path"][:40]))
+setup.explore_answers(model, class_names, list(new["path"][:40]))
 
 # %% [markdown]
 # Try something that is not a leaf. The model knows nothing but its classes, so it gives you one of them anyway. How

@@ -371,8 +371,8 @@ plots.show(figure, "Share of wrong answers by the share of photos that is answer
 # so exploring them is fine; but choose by them, and no photos are left that could say what the choice is worth.
 
 # %%
-answers = {"validation": (y_val, cooled_val), "test": (y_test, cooled)}
-evaluation.explore_threshold(answers, class_names, threshold)
+by_part = {"validation": (y_val, cooled_val), "test": (y_test, cooled)}
+evaluation.explore_threshold(by_part, class_names, threshold)
 
 # %%
 shown = evaluation.draw_threshold(y_val, cooled_val, min(threshold, 1), threshold, name="validation photos")

@@ -23,7 +23,7 @@ class Moved(NamedTuple):
 CONTROLS = {
     "01_setup": {
         "browse_cards": [Moved("data set", "menu", TOLD)],
-        "name_photos": [Moved("photo", "menu"), Moved("a photo of yours", "file", ("picture",))],
+        "explore_answers": [Moved("photo", "menu"), Moved("a photo of yours", "file", ("picture",))],
         "explore_convolution": [Moved("weights find", "menu"), Moved("row"), Moved("column")],
     },
     "02_data_preparation": {

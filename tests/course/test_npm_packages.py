@@ -36,6 +36,9 @@ def test_a_package_is_fetched_once_and_its_file_put_in_place(npm, tmp_path):
         kept = npm_packages.fetch([package], tmp_path / "kept")
     assert (kept / "it" / "it.js").read_bytes() == b"it()"
     assert calls.read_text() == "@a/it@1.0.0\n"
+    (kept / "it" / "it.js").unlink()
+    npm_packages.fetch([package], tmp_path / "kept")
+    assert (kept / "it" / "it.js").read_bytes() == b"it()"
 
 
 @pytest.mark.skipif(os.name == "nt", reason="the stand-in for npm is a script that Windows would not start")

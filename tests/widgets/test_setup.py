@@ -38,7 +38,7 @@ def test_a_photo_is_named_and_so_is_one_of_ones_own(red_or_green, make_photo, tm
     paths = [
         str(make_photo(tmp_path / f"{name}.png", color)) for name, color in (("a", (250, 0, 0)), ("b", (0, 250, 0)))
     ]
-    box = setup.name_photos(red_or_green, ["red", "green"], paths)
+    box = setup.explore_answers(red_or_green, ["red", "green"], paths)
     (menu,), (upload,), (view,) = find(box, "Dropdown"), find(box, "FileUpload"), find(box, "HTML")
     assert "a.png: red, 100% sure" in view.value
     menu.value = paths[1]

@@ -36,7 +36,7 @@ def fetch(packages, kept=None):
     kept = _files.cache_folder() / "npm" if kept is None else pathlib.Path(kept)
     for package in packages:
         mark = kept / f".{package.name.replace('/', '-')}-{package.version}"
-        if not mark.is_file():
+        if not all(path.is_file() for path in (mark, *(kept / outside for outside in package.files.values()))):
             _take(package, kept)
             mark.touch()
     return kept

@@ -31,7 +31,7 @@ def cards_table(cards):
     return pandas.DataFrame([{name: card[name] for name in columns} for card in cards.values()], index=list(cards))
 
 
-def name_photos(model, class_names, paths):
+def explore_answers(model, class_names, paths):
     """Return a menu of photos and a button for one's own: the model names the chosen one.
 
     model : a Keras model, pixels 0-255 (batch, side, side, 3) to probabilities; paths : of the photos in the menu
