@@ -190,8 +190,9 @@ class Notebook:
         self.run_selected()
 
     def run(self, number):
-        """Click into a cell and run it (Shift+Enter)."""
-        self.cell(number).locator(".cm-content").click()
+        """Click into a cell, or on its output where its source is folded away, and run it (Shift+Enter)."""
+        editor = self.cell(number).locator(".cm-content")
+        (editor if editor.is_visible() else self.output(number)).click()
         self.run_selected()
 
     def run_selected(self):
