@@ -4,6 +4,7 @@ Every export takes raw pixels 0-255, float32 (photos, height, width, 3), and giv
 """
 
 import concurrent.futures
+import gc
 import importlib.util
 import json
 import pathlib
@@ -63,6 +64,7 @@ def write_exports(model, folder, examples, stages=None):
     files = {kind: pathlib.Path(folder) / NAMES[kind] for kind in (*KINDS, "onnx")}
     for kind in KINDS:
         _files.write_bytes(files[kind], to_litert(model, kind, examples))
+        gc.collect()  # a conversion leaves hundreds of megabytes in cycles
     if not all(map(importlib.util.find_spec, ("tf2onnx", "onnxruntime"))):  # to write it, to run it
         files.pop("onnx").unlink(missing_ok=True)  # one of an earlier run would be of another model
     else:
