@@ -145,6 +145,7 @@ class Control:
 
     def _give(self, ask, name, content):
         """Choose a file in the dialog that opens."""
+        self.page.bring_to_front()  # in a page behind another no dialog opens
         with self.page.expect_file_chooser() as dialog:
             ask()
         dialog.value.set_files({"name": name, "mimeType": "image/png", "buffer": content})

@@ -45,6 +45,7 @@ def run_notebook(notebook, output, parameters, progress=True, on_cell_start=None
             progress_bar=progress,
             config=_private_transport(sockets),
             on_cell_start=on_cell_start,
+            extra_arguments=["--log-level=50"],  # of the kernel, which would tell a terminal that it was interrupted
             request_save_on_cell_execute=False,  # it is saved at the end, with an error too; each time costs seconds
         )
 
