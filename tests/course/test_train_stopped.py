@@ -21,27 +21,29 @@ def start(folder, run, **options):
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options)
 
 
-def await_an_epoch(run, process, seconds=240):
-    """Wait until the state of a training is on disk."""
+def await_epochs(run, process, count=3, seconds=240):
+    """Wait until the state of a training has been written anew a few times."""
+    seen, state = set(), run / "trainings" / "training.npz"
     for _ in range(10 * seconds):
-        if list(run.glob("trainings/*.npz")):
+        seen |= {state.stat().st_mtime_ns} if state.is_file() else set()
+        if len(seen) > count:
             return
         assert process.poll() is None, process.stderr.read()[-3000:]
         time.sleep(0.1)
-    raise TimeoutError(f"no epoch within {seconds} s: {[str(path) for path in run.rglob('*')]}")
+    raise TimeoutError(f"no epochs within {seconds} s: {[str(path) for path in run.rglob('*')]}")
 
 
 def test_stopped_twice_it_goes_on_and_ends(class_folders, tmp_path):
     run = tmp_path / "run"
     process = start(class_folders, run)
-    await_an_epoch(run, process)
+    await_epochs(run, process)
     process.send_signal(signal.SIGINT)
     out, errors = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "Interrupted. The same command goes on where it was." in errors
     assert "Traceback" not in errors
     process = start(class_folders, run)
-    time.sleep(20)  # somewhere on the way
+    await_epochs(run, process)
     process.kill()
     process.communicate()
     process = start(class_folders, run)
