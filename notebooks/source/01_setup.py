@@ -158,9 +158,9 @@ assert accuracy > chance + 0.2 or not as_told
 
 # %% [markdown]
 # Compare the two numbers. Always giving the same answer is what you could do without looking, so it is the least that a
-# model has to beat (*chance*). And compare with the last epoch above: on the photos that it learned from, the model
-# does much better than on new ones. That is why we kept some aside. It is not good enough to rely on yet, and the rest
-# of the course makes it better.
+# model has to beat (*chance*). And compare with the last epoch above: a model usually does better on the photos that it
+# learned from than on new ones. That is why we kept some aside. It is not good enough to rely on yet, and the rest of
+# the course makes it better.
 
 # %% [markdown]
 # ## Now your photo

@@ -185,7 +185,7 @@ plots.show(figure, alt, run / "figures" / "knobs.png")
 # ## A map of the features
 #
 # On this map, photos with similar features lie close together (the method is called *t-SNE*, and it does not know the
-# classes). It squeezes more than a thousand numbers per photo into two, so classes that overlap here may still be far
+# classes). It squeezes all features of a photo into two numbers, so classes that overlap here may still be far
 # apart for a head. Click a point, or use the arrow keys. Find two neighbors of different classes: what did the base see
 # in both?
 

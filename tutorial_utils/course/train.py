@@ -107,7 +107,6 @@ class Progress:
         self._left = _expected(effort, photos)  # {stage: seconds}, those that have not begun
         self._stream = sys.stderr if stream is None else stream
         self._started, self._now, self._pace, self._ended = time.perf_counter(), None, 1.0, threading.Event()
-        self._total = sum(self._left.values())
         self._spent = 0.0  # of the expected seconds, those of stages that have ended
 
     def __enter__(self):
