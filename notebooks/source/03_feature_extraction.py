@@ -267,7 +267,7 @@ plots.show(axes.figure, alt, run / "figures" / "blocks.png")
 #
 # Of the three heads, we keep the one with the lowest loss on the validation photos. (The loss also counts how sure a
 # head is, so with few photos it tells more than the accuracy. The Dense head is judged after its last epoch; stopped in
-# time, it would do better.) Joined to the base, the chosen head is one model from pixels to probabilities. It saves to
+# time, it might do better.) Joined to the base, the chosen head is one model from pixels to probabilities. It saves to
 # a file and loads again with Keras alone.
 
 # %%

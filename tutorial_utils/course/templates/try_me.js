@@ -4,16 +4,15 @@ const find = id => document.getElementById(id);
 
 // What the page carries: base64 of gzip.
 async function unpack(id) {
-  const text = find(id).textContent.trim();
-  let packed;
-  if (Uint8Array.fromBase64) packed = Uint8Array.fromBase64(text);
-  else {
-    const letters = atob(text);
-    packed = new Uint8Array(letters.length);
-    for (let place = 0; place < letters.length; place++) packed[place] = letters.charCodeAt(place);
-  }
-  const plain = new Blob([packed]).stream().pipeThrough(new DecompressionStream("gzip"));
+  const plain = new Blob([fromBase64(find(id).textContent.trim())]).stream().pipeThrough(new DecompressionStream("gzip"));
   return new Uint8Array(await new Response(plain).arrayBuffer());
+}
+
+function fromBase64(text) {
+  if (Uint8Array.fromBase64) return Uint8Array.fromBase64(text);
+  const letters = atob(text), bytes = new Uint8Array(letters.length);
+  for (let place = 0; place < letters.length; place++) bytes[place] = letters.charCodeAt(place);
+  return bytes;
 }
 
 async function load() {
@@ -213,9 +212,8 @@ for (const input of document.querySelectorAll("input[type=file]")) input.addEven
   input.value = "";  // so that the same photo can be asked again
 });
 for (const button of document.querySelectorAll("[data-example]")) button.addEventListener("click", async () => {
-  const [head, body] = button.querySelector("img").src.split(","), letters = atob(body);
-  const bytes = Uint8Array.from(letters, letter => letter.charCodeAt(0));
-  show(new File([bytes], button.dataset.example, { type: head.slice(5, head.indexOf(";")) }));
+  const [head, body] = button.querySelector("img").src.split(",");
+  show(new File([fromBase64(body)], button.dataset.example, { type: head.slice(5, head.indexOf(";")) }));
 });
 const zone = find("zone");
 for (const kind of ["dragover", "dragleave", "drop"]) addEventListener(kind, event => {
