@@ -22,7 +22,7 @@ HEAVIEST = 3_000_000  # bytes a page may weigh: its HTML and its pictures, witho
 def make(folder=BOOK / "_build", parameters=None):
     """Make the book in `folder`/html; return that folder.
 
-    parameters : dict for the chapters' parameters cells, or None
+    parameters : dict for the parameters cells of chapters and labs, or None
     Raises RuntimeError if Sphinx complains of anything, or if the scripts cannot be had (npm_packages.NotThere).
     """
     vendor.widgets(vendor.scripts())
@@ -46,8 +46,8 @@ def sphinx(source, html, doctrees):
 
 
 def weights(html):
-    """Return {page: bytes of its HTML and its pictures} of the chapters and the other pages."""
-    pages = [*html.glob("*.html"), *(html / "chapters").glob("*.html")]
+    """Return {page: bytes of its HTML and its pictures} of chapters, labs and the other pages."""
+    pages = [page for folder in (".", "chapters", "labs") for page in (html / folder).glob("*.html")]
     return {str(page.relative_to(html)): _weight(page) for page in sorted(pages)}
 
 

@@ -1,6 +1,6 @@
-"""The chapters with their outputs, executed anew only where something that they compute with has changed.
+"""Chapters and labs with their outputs, executed anew only where something that they compute with has changed.
 
-An executed chapter is kept in book/_executed with its execution.fingerprint, to which belong the parameters,
+An executed chapter or lab is kept in book/_executed with its execution.fingerprint, to which belong the parameters,
 MobileNetV2's weights and the chapters whose runs it uses. Prose does not: outputs are laid into the notebook as it is
 now. The run folders are book/_runs, so no other run is touched.
 """
@@ -22,32 +22,38 @@ _USES = re.compile(r'run_folder\.find_run\(\s*run,\s*"(\w+)"')
 
 
 def chapters(parameters=None, kept=BOOK / "_executed", run_dir=BOOK / "_runs", notebooks=None, at_once=1):
-    """Return {chapter: notebook with outputs}, in reading order; what is not in `kept` is executed.
+    """Return {chapter or "labs/<lab>": notebook with outputs}, in reading order; what is not in `kept` is executed.
 
     parameters : dict for every chapter's parameters cell, such as a smaller sample; None: the chapters' own. Each
         set of parameters has folders of its own in `kept` and `run_dir`.
-    at_once : how many chapters are executed at a time; with more than one, the seconds that chapters print are larger
+    at_once : how many notebooks are executed at a time; with more than one, the seconds that chapters print are larger
     """
     sample = "-".join(f"{name}-{value}" for name, value in sorted((parameters or {}).items())) or "whole"
     kept, run_dir = kept / sample, run_dir / sample
-    fresh = {path: nbformat.read(path, as_version=4) for path in execution.chapters(notebooks)}
+    paths = [*execution.chapters(notebooks), *execution.labs(notebooks)]
+    fresh = {path: nbformat.read(path, as_version=4) for path in paths}
     keys = _keys(fresh, parameters or {})
-    stale = [path for path in fresh if _kept(kept / path.name, keys[path.stem]) is None]
+    stale = [path for path in fresh if _kept(kept / f"{_name(path)}.ipynb", keys[_name(path)]) is None]
     stale.sort(key=lambda path: bool(_used(fresh[path])))  # those that wait for others come last; else as they are read
     running = {}
     with _pool(at_once) as pool:
         for path in stale:
             for chapter in _used(fresh[path]) & set(running):
                 running[chapter].result()  # whose run this chapter reads
-            running[path.stem] = pool.submit(_keep, path, parameters, run_dir, kept, keys[path.stem])
+            running[_name(path)] = pool.submit(_keep, path, parameters, run_dir, kept, keys[_name(path)])
             if path == next(iter(fresh)):
-                running[path.stem].result()  # alone: on a fresh machine it paints the leaves that all others need
+                running[_name(path)].result()  # alone: on a fresh machine it paints the leaves that all others need
         for chapter in running.values():
             chapter.result()  # raises what went wrong
     return {
-        path.stem: with_outputs(notebook, nbformat.read(kept / path.name, as_version=4))
+        _name(path): with_outputs(notebook, nbformat.read(kept / f"{_name(path)}.ipynb", as_version=4))
         for path, notebook in fresh.items()
     }
+
+
+def _name(path):
+    """Return the name that a notebook has in the book: "01_setup", "labs/leakage"."""
+    return f"labs/{path.stem}" if path.parent.name == "labs" else path.stem
 
 
 class _Here(concurrent.futures.Executor):
@@ -70,7 +76,7 @@ def _keys(notebooks, parameters):
     keys = {}
     for path, notebook in notebooks.items():
         used = [keys.get(chapter) for chapter in sorted(_used(notebook))]
-        keys[path.stem] = execution.fingerprint(notebook, parameters, used, _weights())
+        keys[_name(path)] = execution.fingerprint(notebook, parameters, used, _weights())
     return keys
 
 
@@ -98,14 +104,16 @@ def _keep(path, parameters, run_dir, kept, key):
     """Execute a chapter and keep it, with its key, in the folder `kept`."""
     executed = _execute(path, parameters, run_dir)
     executed.metadata["book"] = {"key": key}
-    kept.mkdir(parents=True, exist_ok=True)
-    nbformat.write(executed, kept / path.name)
+    kept = kept / f"{_name(path)}.ipynb"
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    nbformat.write(executed, kept)
 
 
 def _execute(path, parameters, run_dir):
     """Execute a chapter; return it without the cell that papermill adds and without this machine's paths."""
-    execution.execute_chapters([path], run_dir, parameters)
-    executed = nbformat.read(run_dir / path.stem / path.name, as_version=4)
+    run = run_dir / _name(path)
+    execution.execute_chapters([path], run.parent, parameters)
+    executed = nbformat.read(run / path.name, as_version=4)
     executed.cells = [cell for cell in executed.cells if "injected-parameters" not in cell.metadata.get("tags", [])]
     text = nbformat.writes(executed)
     for folder, name in [(run_dir, "runs"), (ROOT, "."), (pathlib.Path.home(), "~")]:

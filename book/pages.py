@@ -1,11 +1,11 @@
-"""The parts of the book that are computed: its contents, the list of all sections, and tables of minutes.
+"""The parts of the book that are computed: its contents, labs, the list of all sections, and tables of minutes.
 
     python -m book.pages        write them again (make notebooks does)
 
 In a page such a part stands between two comments, `<!-- computed: NAME -->` and `<!-- end of NAME -->`, in a table of
 contents (_toc.yml, myst.yml) between `# computed: NAME` and `# end of NAME`. Sources: notebooks/*.ipynb (chapters and
-sections), benchmarks/chapters.csv (seconds, measured), README.md (the chapters' questions), book/plans.yaml (what a
-teacher does).
+sections), notebooks/labs/*.ipynb, benchmarks/chapters.csv and labs.csv (seconds, measured; the order of the labs),
+README.md (the chapters' questions), book/plans.yaml (what a teacher does).
 """
 
 import csv
@@ -26,10 +26,10 @@ _ROW_OF_README = re.compile(r"^\| \[(\d+\. [^\]]+)\]\(notebooks/(\w+)\.ipynb\) \
 RULE = "| --- | --- | --- | --- |"
 
 
-def seconds():
-    """Return {chapter: measured seconds}, in reading order."""
-    with open(ROOT / "benchmarks" / "chapters.csv", encoding="utf-8", newline="") as file:
-        return {row["chapter"]: float(row["seconds"]) for row in csv.DictReader(file)}
+def seconds(table="chapters"):
+    """Return {chapter: measured seconds}, in the table's order; table : "chapters" or "labs"."""
+    with open(ROOT / "benchmarks" / f"{table}.csv", encoding="utf-8", newline="") as file:
+        return {row[table.removesuffix("s")]: float(row["seconds"]) for row in csv.DictReader(file)}
 
 
 def chapters():
@@ -43,8 +43,14 @@ def chapters():
     return {name: told.get(name) or (_prose(name).split("\n", 1)[0].removeprefix("# "), "") for name in names}
 
 
+def labs():
+    """Return {"labs/<lab>": its title} of the labs that there are, in the order of benchmarks/labs.csv."""
+    names = [f"labs/{lab}" for lab in seconds("labs") if (ROOT / "notebooks" / "labs" / f"{lab}.ipynb").is_file()]
+    return {name: _prose(name).split("\n", 1)[0].removeprefix("# ") for name in names}
+
+
 def _prose(chapter):
-    """Return the text of a chapter, without its code."""
+    """Return the text of a chapter or lab, without its code."""
     cells = json.loads((ROOT / "notebooks" / f"{chapter}.ipynb").read_text(encoding="utf-8"))["cells"]
     return "\n\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "markdown")
 
@@ -84,11 +90,22 @@ def _sections():
 
 
 def _timings():
-    lines = ["| chapter | seconds | minutes |", "| --- | --- | --- |"]
-    for chapter, took in seconds().items():
-        title = chapters().get(chapter, (chapter,))[0]
-        lines.append(f"| [{title}](../notebooks/{chapter}.ipynb) | {took:.0f} | {in_minutes(took)} |")
-    total = sum(seconds().values())
+    titles = {chapter: title for chapter, (title, _) in chapters().items()}
+    rows = {chapter: (titles.get(chapter, chapter), took) for chapter, took in seconds().items()}
+    return _seconds_of("chapter", rows)
+
+
+def _timings_of_labs():
+    took = seconds("labs")
+    return _seconds_of("lab", {name: (title, took[name.removeprefix("labs/")]) for name, title in labs().items()})
+
+
+def _seconds_of(what, rows):
+    """Return the lines of a table of {notebook: (title, seconds)}."""
+    lines = [f"| {what} | seconds | minutes |", "| --- | --- | --- |"]
+    for name, (title, took) in rows.items():
+        lines.append(f"| [{title}](../notebooks/{name}.ipynb) | {took:.0f} | {in_minutes(took)} |")
+    total = sum(took for _, took in rows.values())
     return [*lines, f"| all | {total:.0f} | {in_minutes(total)} |"]
 
 
@@ -119,9 +136,12 @@ def _machine(row):
 MAKERS = {
     "toc_of_sphinx": lambda: [f"      - file: chapters/{chapter}" for chapter in chapters()],
     "toc_of_myst": lambda: [f"        - file: ../notebooks/{chapter}.ipynb" for chapter in chapters()],
+    "labs_of_sphinx": lambda: [f"      - file: {lab}" for lab in labs()],
+    "labs_of_myst": lambda: [f"        - file: ../notebooks/{lab}.ipynb" for lab in labs()],
     "contents": _contents,
     "sections": _sections,
     "timings": _timings,
+    "timings_of_labs": _timings_of_labs,
     "half_day": lambda: _day(plans()["half_day"]),
     "day": lambda: _day(plans()["day"]),
     "four_weeks": lambda: _weeks(plans()["four_weeks"]),

@@ -1,4 +1,4 @@
-"""What Sphinx reads: pages and executed chapters in one folder, with links, pictures and badges as a book has them."""
+"""What Sphinx reads: pages, executed chapters and labs, with links, pictures and badges as a book has them."""
 
 import base64
 import copy
@@ -6,6 +6,7 @@ import hashlib
 import html
 import io
 import pathlib
+import posixpath
 import re
 import tomllib
 
@@ -18,36 +19,39 @@ LOSSLESS_BYTES = 100_000  # a picture that is larger without loss is stored with
 QUALITY = 88  # of WebP, where there is loss
 _PICTURE = re.compile(r'src="data:image/png;base64,([^"]+)"')
 _BADGE = re.compile(r"\[!\[Open in Colab\]\([^)]*\)\]\(([^)]*)\)")
-_LINK = re.compile(r"(?<=\]\()\.\./(?P<path>[^)#\s]+)(?P<anchor>#[^)\s]*)?(?=\))")
+_LINK = re.compile(r"(?<=\]\()(?P<path>(?:\.\./|labs/)[^)#\s]+)(?P<anchor>#[^)\s]*)?(?=\))")
+_HOME = {".": "book", "chapters": "notebooks", "labs": "notebooks/labs"}  # {place of a page: its source's folder}
 
 
 def write(chapters, folder, pictures):
-    """Write pages and chapters into `folder`; only files that have changed are touched.
+    """Write pages, chapters and labs into `folder`; only files that have changed are touched.
 
-    chapters : {chapter: notebook with outputs}; pictures : Pictures, filled here
+    chapters : {chapter, or "labs/<lab>": notebook with outputs}; pictures : Pictures, filled here
     """
     files = {folder / path.name: linked(path.read_text(encoding="utf-8"), ".") for path in sorted(BOOK.glob("*.md"))}
-    for chapter, notebook in chapters.items():
-        files[folder / "chapters" / f"{chapter}.ipynb"] = nbformat.writes(staged(notebook, pictures)) + "\n"
+    for name, notebook in chapters.items():
+        place = "labs" if name.startswith("labs/") else "chapters"
+        file = folder / place / f"{name.removeprefix('labs/')}.ipynb"
+        files[file] = nbformat.writes(staged(notebook, pictures, place)) + "\n"
     for path in (ROOT / "notebooks" / "drawings").glob("*.svg"):
         files[folder / "chapters" / "drawings" / path.name] = path.read_text(encoding="utf-8")
     for path, text in files.items():
         if not path.is_file() or path.read_text(encoding="utf-8") != text:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text, encoding="utf-8", newline="\n")
-    for path in [*folder.glob("*.md"), *(folder / "chapters").glob("*.ipynb"), *folder.glob("chapters/drawings/*")]:
+    for path in [*folder.glob("*.md"), *folder.glob("*/*.ipynb"), *folder.glob("chapters/drawings/*")]:
         if path not in files:
             path.unlink()
 
 
-def staged(notebook, pictures):
-    """Return a chapter as the book shows it."""
+def staged(notebook, pictures, place="chapters"):
+    """Return a chapter or a lab as the book shows it. place : as for `linked`."""
     notebook = copy.deepcopy(notebook)
     widgets = notebook.metadata.get("widgets", {}).get("application/vnd.jupyter.widget-state+json", {})
     models = widgets.get("state", {})
     for cell in notebook.cells:
         if cell.cell_type == "markdown":
-            cell.source = linked(_BADGE.sub(r"[Open in Colab](\1)", cell.source), "chapters")
+            cell.source = linked(_BADGE.sub(r"[Open in Colab](\1)", cell.source), place)
         else:
             shown = [output for output in cell.outputs if not _is_progress(output, models)]
             cell.outputs = [_slim(output, pictures) for output in shown]
@@ -57,15 +61,18 @@ def staged(notebook, pictures):
 
 
 def linked(text, place):
-    """Return markdown with links as the book's folder needs them. place : the page's folder, "." or "chapters"."""
+    """Return markdown with links as the book's folder needs them. place : the page's folder, a key of _HOME."""
     up = "" if place == "." else "../"
 
     def moved(found):
-        path, anchor = pathlib.PurePosixPath(found["path"]), found["anchor"] or ""
+        path, anchor = posixpath.normpath(posixpath.join(_HOME[place], found["path"])), found["anchor"] or ""
+        path = pathlib.PurePosixPath(path)  # seen from the repository's root
         if path.parts[0] == "book" and path.suffix == ".md":
             return f"{up}{path.name}{anchor.lower()}"
-        if path.parts[0] == "notebooks" and path.suffix == ".ipynb":
-            return f"{up}chapters/{path.name}{anchor}"
+        if path.parts[:2] == ("notebooks", "labs") and path.suffix == ".ipynb":
+            return f"{up}labs/{path.name}{anchor}"
+        if path.parts[0] == "notebooks" and path.suffix in (".ipynb", ".svg"):
+            return f"{up}chapters/{path.relative_to('notebooks')}{anchor}"
         return f"{repository()}/blob/main/{path}{anchor}"
 
     return _LINK.sub(moved, text)

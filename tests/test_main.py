@@ -11,21 +11,23 @@ import pandas
 import pytest
 
 from tutorial_utils import __main__ as main
+from tutorial_utils import _files
 from tutorial_utils.course import execution
 from tutorial_utils.data import layouts
 
 
 @pytest.fixture
 def course(tmp_path, monkeypatch):
-    """A course of two tiny chapters; TUTORIAL_RUNS points beside it."""
+    """A course of two tiny chapters and a lab; TUTORIAL_RUNS points beside it."""
     for name, code in [("01_one", "x = 1"), ("02_two", "assert dataset == 'leaves', 'other photos'")]:
         cells = [nbformat.v4.new_code_cell("dataset, run_dir = 'leaves', ''", metadata={"tags": ["parameters"]})]
         cells.append(nbformat.v4.new_code_cell(code))
         kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
         nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=kernel), tmp_path / f"{name}.ipynb")
+    (tmp_path / "labs").mkdir()
+    shutil.copy(tmp_path / "01_one.ipynb", tmp_path / "labs" / "deeper.ipynb")
     monkeypatch.setenv("TUTORIAL_RUNS", str(tmp_path / "runs"))
-    chapters = execution.chapters
-    monkeypatch.setattr(execution, "chapters", lambda: chapters(tmp_path))
+    monkeypatch.setattr(_files, "notebooks_folder", lambda: tmp_path)
     return tmp_path
 
 
@@ -35,6 +37,14 @@ def test_the_course_says_where_things_are(course, capsys):
     assert str(course / "runs") in said
     assert (course / "runs" / "01_one" / "01_one.ipynb").is_file()
     assert (course / "runs" / "02_two" / "02_two.ipynb").is_file()
+    assert not (course / "runs" / "labs").exists()
+
+
+def test_the_course_runs_the_labs_instead(course, capsys):
+    assert main.main(["course", "--labs"]) == 0
+    assert f"Each lab's run folder is {course / 'runs' / 'labs'}/<lab>:" in capsys.readouterr().out
+    assert (course / "runs" / "labs" / "deeper" / "deeper.ipynb").is_file()
+    assert not (course / "runs" / "01_one").exists()
 
 
 def test_a_failing_chapter_ends_with_status_1_and_keeps_what_ran(course, capsys):

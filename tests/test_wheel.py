@@ -51,13 +51,16 @@ def ask(python, code, cwd):
     return subprocess.run([python, "-c", code], cwd=cwd, capture_output=True, text=True, check=True).stdout.strip()
 
 
-def test_the_wheel_brings_package_and_cards(python, tmp_path):
+def test_the_wheel_brings_package_cards_tables_and_labs(python, tmp_path):
     where = ask(python, "import tutorial_utils; print(tutorial_utils.__file__)", tmp_path)
     assert str(python.parent.parent) in where
     code = "from tutorial_utils.data import catalog; print(sorted(catalog.cards()))"
     assert ask(python, code, tmp_path) == str(sorted(path.stem for path in (ROOT / "datasets").glob("*.yaml")))
     code = "from tutorial_utils.course import benchmark_tables; print(benchmark_tables.read_table('leakage')[1])"
     assert ask(python, code, tmp_path).endswith("by python -m benchmarks.leakage")
+    labs = sorted(path.name for path in (ROOT / "notebooks" / "labs").glob("*.ipynb"))
+    code = "from tutorial_utils.course import execution; print([path.name for path in execution.labs()])"
+    assert ask(python, code, tmp_path) == str(labs)
     code = "from tutorial_utils.course import rendering; print(rendering.render('page.html.j2', title='Here'))"
     assert "<h1>Here</h1>" in ask(python, code, tmp_path)
 

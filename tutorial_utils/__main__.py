@@ -51,6 +51,7 @@ def _parser():
     add("--image-size", type=int, help="image side in pixels (default: 224)")
     add("--seed", type=int, help="seed of the split and of the training (default: 0)")
     add = command(_course, "run every chapter and say where the results are")
+    add("--labs", action="store_true", help="run the labs instead of the chapters")
     add("--run-dir", default="runs", help="folder for the run folders (%(default)s)")
     add("--photos-per-class", type=int, help="use a smaller sample of the photos")
     add("--backbone", help="the pretrained network (default: the chapters' own)")
@@ -107,25 +108,26 @@ def _train(chosen):
 
 
 def _course(chosen):
-    """Run the chapters; 0: all ran, 1: a cell failed, 130: interrupted."""
+    """Run the chapters or the labs; 0: all ran, 1: a cell failed, 130: interrupted."""
     import papermill
 
     from .course import execution
 
     names = ("photos_per_class", "backbone", "dataset", "image_size")
     parameters = {name: getattr(chosen, name) for name in names if getattr(chosen, name) is not None}
+    what, notebooks, run_dir = "chapter", execution.chapters(), chosen.run_dir
+    if chosen.labs:
+        what, notebooks, run_dir = "lab", execution.labs(), pathlib.Path(chosen.run_dir) / "labs"
     try:
-        rows = execution.execute_chapters(execution.chapters(), chosen.run_dir, parameters)
+        rows = execution.execute_chapters(notebooks, run_dir, parameters)
     except papermill.PapermillExecutionError as error:
-        print(f"\nStopped: a cell of a chapter failed with {error.ename}: {error.evalue}", file=sys.stderr)
-        print(f"What ran before it is in {chosen.run_dir}/<chapter>/.", file=sys.stderr)
+        print(f"\nStopped: a cell of a {what} failed with {error.ename}: {error.evalue}", file=sys.stderr)
+        print(f"What ran before it is in {run_dir}/<{what}>/.", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print(
-            f"\nInterrupted. What ran is in {chosen.run_dir}/<chapter>/. `make course` starts again.", file=sys.stderr
-        )
+        print(f"\nInterrupted. What ran is in {run_dir}/<{what}>/. The same command starts again.", file=sys.stderr)
         return 130
-    print(execution.summarize(rows, chosen.run_dir))
+    print(execution.summarize(rows, run_dir, what))
     return 0
 
 

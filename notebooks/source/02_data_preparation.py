@@ -1,14 +1,15 @@
 # %% [markdown]
-# # 2. Data preparation: from a folder of photos to batches that can be trusted
+# # 2. Data preparation: photos you can trust
+#
+# ![Each plant has several photos, and all photos of a plant go into the same part: train, validation or
+# test](drawings/split_by_plant.svg)
 #
 # **You will**
 #
-# - organize photos as a table, and find what is wrong with the files before anything is trained,
-# - see what resizing does to a photo, and choose a size,
-# - split the photos into three parts so that the score at the end means something, see what another rule of splitting
-#   does, and measure how a careless split flatters,
-# - measure what one wrong line, `/ 255`, costs on these photos, and which changes augmentation must not make,
-# - weight uneven classes, and look for what else might give a class away, and for wrong labels.
+# - read a folder of photos, look at it, and find the files that would spoil a training,
+# - split the photos by plant, and measure how much a careless split flatters a model,
+# - turn photos into batches, in three ways,
+# - put the preprocessing where nobody can forget it, and see what augmentation does.
 #
 # **Time:** {{minutes}} of computing on two processor cores. **You need:** chapter 1.
 
@@ -21,421 +22,283 @@ photos_per_class = None  # int or None: a smaller sample of the photos, for a qu
 run_dir = "runs/02_data_preparation"  # str: where this chapter leaves its results
 
 # %%
-import time
-
-import keras
 from tutorial_utils.course import run_folder
 
-started = time.perf_counter()
 parameters = dict(dataset=dataset, backbone=backbone, image_size=image_size, seed=seed)
 parameters |= dict(photos_per_class=photos_per_class, run_dir=run_dir)
 run = run_folder.start(**parameters)
-keras.utils.set_random_seed(seed)
-# what we say of the course's own photos is asserted for the settings that we saw
-as_told = dataset == "leaves" and photos_per_class is None and image_size == 128 and seed == 0
-as_told = as_told and backbone in ("mobilenet_v2", "efficientnet_lite0")
 
 # %% [markdown]
-# ## Organize: a folder becomes a table
+# ## A folder becomes a table
 #
-# The usual way to keep labeled photos is one folder a class: `rust/first.jpg`, `healthy/second.jpg`. The course
-# reads such a folder into a table with one row a photo: the path, the **label** (its class), and the **group** (what
-# it shares with other photos, here the plant). If you have a folder of your own, a small file `groups.csv` in it can
-# say which photos belong together; without it, every photo is its own group. (In a terminal,
-# `python -m tutorial_utils audit FOLDER --groups` proposes such a file, from names, times and likeness.)
+# Most people keep labeled photos in one folder per class: `rust/first.jpg`, `healthy/second.jpg`. The course turns such
+# a folder into a table with one row per photo. (It reads other layouts too: a zip file, ready-made train and test
+# folders, a spreadsheet of labels.)
 
 # %%
+import pathlib
+
 from tutorial_utils.data import catalog
 
 photos = catalog.load_photos(dataset, seed=seed, photos_per_class=photos_per_class, check_photos=False)
 class_names = list(photos["label"].cat.categories)
-photos[["label", "group"]].sample(5, random_state=seed)
+photos.sample(4, random_state=seed).assign(path=lambda table: table["path"].map(lambda path: pathlib.Path(path).name))
 
 # %% [markdown]
-# ## Audit: what is wrong with these files?
+# `path` is the file and `label` is its class. The **group** says which photos belong together: here, photos of the same
+# plant. You will need it soon.
 #
-# Folders of photos are never clean. A copy breaks off halfway, a text file ends up among the pictures, somebody saves
-# the same photo twice, or once in each of two classes. None of this shows when a training starts. It stops after an
-# hour at a file that it does not name, or worse, it does not stop. So look before. To see what an **audit** finds, take
-# a few of the photos and spoil them in seven ways:
+# ## Look before you train
+#
+# How many photos does each class have? If one class has most of them, a model can look good by always naming that one.
 
 # %%
-import pathlib
-import shutil
-
-import PIL.Image
-from tutorial_utils.data import image_stats, splits
-from tutorial_utils.data.images import read_image
-
-stats = image_stats.compute_stats(photos)  # looks at every photo once; more of this below
-whole = photos[(stats["problem"] == "").to_numpy()]
-practice = run / "practice"
-shutil.rmtree(practice, ignore_errors=True)
-for row in splits.sample_per_class(whole, 6, seed=seed).itertuples():
-    (practice / row.label).mkdir(parents=True, exist_ok=True)
-    shutil.copy(row.path, practice / row.label)
-
-# %%
-one, another = (practice / name for name in whole["label"].unique()[:2])
-files = sorted(one.iterdir())
-first, second, third = files[0], files[1 % len(files)], files[2 % len(files)]
-picture = PIL.Image.fromarray(read_image(first))
-other_picture = PIL.Image.fromarray(read_image(min(another.iterdir())))
-
-(one / f"half{second.suffix}").write_bytes(second.read_bytes()[: second.stat().st_size // 2])
-(one / "list.jpg").write_text("I was exported by mistake.")
-(one / "nothing.jpg").touch()
-shutil.copy(third, one / f"again{third.suffix}")
-picture.transpose(PIL.Image.Transpose.FLIP_LEFT_RIGHT).save(another / "mirrored.jpg", quality=70)
-PIL.Image.new("RGB", (320, 240)).save(another / "lens_cap.jpg")
-other_picture.resize((40, 40)).save(another / "tiny.png")
-
-# %% [markdown]
-# One call looks at all of it. It needs no network and changes no file; it returns a table of findings, each with
-# what it means and what to do, the worst first:
-
-# %%
-from tutorial_utils.course import prepare
-from tutorial_utils.data import audit
 from tutorial_utils.evaluation import plots
 
-spoiled = catalog.load_photos(practice, check_photos=False)
-found = audit.audit_photos(spoiled, progress=False)
-figure = prepare.plot_findings(found, spoiled, title="What the audit found in the practice folder")
-plots.show(figure, "The spoiled photos, each with what was found", run / "figures" / "practice.png")
-
-# %%
-found[["kind", "severity", "meaning", "action"]].drop_duplicates()
+axes = plots.plot_class_counts(photos["label"].value_counts(sort=False))
+plots.show(axes.figure, "Number of photos of each class", run / "figures" / "counts.png")
 
 # %% [markdown]
-# The same, finding by finding: choose one, read what it means, and look whether you would have noticed it yourself.
+# Numbers don't show you blur, or a thumb in front of the lens. So look at the photos themselves. Choose a class and a
+# plant. How much do photos of the same plant differ?
 
 # %%
 from tutorial_utils.widgets import data_preparation
 
-data_preparation.browse_findings(found, spoiled)
-
-# %%
-expected = {"truncated", "not_a_photo", "empty", "identical", "similar_elsewhere", "dark", "small"}
-print(f"found {len(expected & set(found['kind']))} of the {len(expected)} kinds that we put in")
-assert not as_told or expected <= set(found["kind"])
+data_preparation.browse_groups(photos)
 
 # %% [markdown]
-# `similar_elsewhere` deserves a second look. Nobody compared bytes there: the mirrored photo was saved anew, and the
-# two files differ. The audit compares small, blurred versions of all photos, also turned, mirrored and cropped. Two
-# classes can honestly hold two photos that look alike, so this one is for you to decide.
+# Every photo will be resized to a small square. Small photos train faster: half the side means a quarter of the pixels.
+# But at which size can you no longer see the spots? (The network may notice things that you don't, so your eyes are a
+# hint and not a proof.)
+
+# %%
+from tutorial_utils.data.images import read_image
+
+sick = photos.loc[photos["label"] != "healthy", "path"].iloc[0]
+sides = [32, 64, 128, 224]
+views = [read_image(sick, side) for side in sides]
+figure = plots.photo_grid(views, [f"{side} pixels" for side in sides], columns=4, title="One photo at four sizes")
+plots.show(figure, "The same photo resized to 32, 64, 128 and 224 pixels", run / "figures" / "sizes.png")
+
+# %% [markdown]
+# ## Audit: what is wrong with these files?
 #
-# `audit.drop_unusable` gives the table to go on with, and writes down why each photo was left out:
+# Real folders are messy. A copy stops halfway, someone saves the same photo in two classes, a text file is named
+# `.jpg`. Some of these stop a training in the middle. Others don't stop it, and spoil the result. An **audit** finds
+# them first. To see one at work, we copy a few photos and spoil them on purpose:
 
 # %%
-import pandas
+from tutorial_utils.course import prepare
+from tutorial_utils.data import audit, image_stats
+from tutorial_utils.leaves import lessons
 
-kept = audit.drop_unusable(spoiled, found, practice)
-print(f"{len(kept)} of {len(spoiled)} photos are kept")
-pandas.read_csv(practice / "dropped.csv")[["kind", "meaning"]]
+stats = image_stats.compute_stats(photos)  # looks at every file once
+whole = photos[(stats["problem"] == "").to_numpy()]
+folder = lessons.spoil_photos(lessons.write_class_folders(whole, run / "practice", per_class=6, seed=seed))
+practice = catalog.load_photos(folder, check_photos=False)
+found = audit.audit_photos(practice, progress=False)
+figure = prepare.plot_findings(found, practice, title="What the audit found in the practice folder")
+plots.show(figure, "The spoiled photos, each with what was found", run / "figures" / "practice.png")
 
 # %% [markdown]
-# Now the same for this chapter's photos. `image_stats.compute_stats`, above, has looked at every photo once and kept
-# what it saw: sizes, brightness, sharpness, a thumbnail to compare. The rest of the chapter uses it again, and so do
-# the chapters after it, as long as the files stay as they are.
+# Choose a finding to read what it means and what to do about it. Would you have noticed it yourself?
 
 # %%
-findings = audit.audit_photos(photos, stats)
+data_preparation.browse_findings(found, practice)
+
+# %% tags=["hidden"]
+as_told = run_folder.as_told(parameters)
+made = {"truncated", "not_a_photo", "empty", "identical", "similar_elsewhere", "dark", "small"}
+assert not as_told or made <= set(found["kind"])
+
+# %% [markdown]
+# The mirrored photo was saved anew, so its file is different from the original's. The audit still found it, because it
+# compares small, blurred versions of all the photos. Now the photos of this chapter:
+
+# %%
+findings = audit.audit_photos(photos, stats, progress=False)
 print(audit.format_findings(findings, pathlib.Path(photos["path"][0]).parents[1]))
-assert not as_told or not (findings["severity"] == "error").any()
-
-# %% [markdown]
-# What the report asks you to look at, look at:
-
-# %%
-if (findings["path"] != "").any():
-    figure = prepare.plot_findings(findings, photos, title="What the audit found in this chapter's photos")
-    plots.show(figure, "Photos that the audit names, each with what was found", run / "figures" / "findings.png")
-
-# %%
-photos = audit.drop_unusable(photos, findings, run)
+photos = audit.drop_unusable(photos, findings, run)  # dropped.csv in the run folder says which, and why
 stats = stats[stats["path"].isin(photos["path"])].reset_index(drop=True)
 print(f"{len(photos)} photos to go on with")
 
 # %% [markdown]
-# On the command line the same audit is `python -m tutorial_utils audit FOLDER`.
+# In a terminal, `python -m tutorial_utils audit FOLDER` does the same. It changes none of your files.
 #
-# ## Look: how many, how large?
+# ## Three parts, and never through a plant
 #
-# Two questions come before all others. Are the classes about equally frequent? If not, a model can look good by
-# always naming the largest one. And how large are the photos?
-
-# %%
-import matplotlib.pyplot as plt
-import numpy as np
-
-counts = photos["label"].value_counts(sort=False)
-turned = (stats["orientation"] > 4).to_numpy()  # stored on their side
-width, height = np.where(turned, [stats["height"], stats["width"]], [stats["width"], stats["height"]]).astype(int)
-
-figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.2 if len(counts) <= 12 else 5.6), layout="constrained")
-plots.plot_class_counts(counts, left)
-right.scatter(width, height, s=8, alpha=0.5, color=plots.PALETTE["blue"])
-right.set(title="Sizes of the photos", xlabel="width (pixels)", ylabel="height (pixels)")
-plots.show(
-    figure,
-    "Left, bars: photos of each class. Right, dots: width and height of every photo",
-    run / "figures" / "counts_and_sizes.png",
-)
-
-# %%
-balance = counts.min() / counts.max()
-print(f"{len(photos)} photos, {len(counts)} classes; the smallest class has {balance:.0%} of the largest")
-print(f"widths {width.min()} to {width.max()}, heights {height.min()} to {height.max()} pixels")
-assert not as_told or balance == 1
-
-# %% [markdown]
-# Now look at the photos as what they are. The menu and the slider choose a plant; the photos of that plant appear
-# below. See how much they differ in light, pose and background, although it is the same leaf.
-
-# %%
-data_preparation.browse_groups(photos)
-
-# %% [markdown]
-# The printed page shows the first groups of two classes:
-
-# %%
-first = photos[photos["group"].isin(photos.groupby("label", observed=True)["group"].first().iloc[:2])]
-first = first.groupby("label", observed=True).head(4)
-figure = plots.photo_grid(
-    [read_image(path) for path in first["path"]],
-    titles=list(first["label"]),
-    columns=4,
-    title="Photos that share a group",
-)
-plots.show(figure, "Photos of one group of each of two classes, side by side", run / "figures" / "groups.png")
-
-# %% [markdown]
-# ## Resize: every photo becomes a square
+# You need three kinds of photos:
 #
-# A network takes all photos of a batch in one size. `read_image` is the one way in which this course reads pixels,
-# in training and later in use: it turns photos upright (cameras often only note that they were held sideways),
-# converts colors, and resizes. The whole photo is *stretched* to the square.
-
-# %%
-path = photos["path"].iloc[int(np.argmax(np.maximum(width, height) / np.minimum(width, height)))]
-views = [read_image(path), read_image(path, image_size)]
-titles = ["as it is", "stretched"]
-figure = plots.photo_grid(views, titles, columns=2, title="The most elongated photo", size=2.2)
-plots.show(figure, "The most elongated photo as it is, and stretched to a square", run / "figures" / "fit.png")
-
-# %% [markdown]
-# How small may it be? The smaller the photo, the faster everything that follows: half the side is a quarter of the
-# pixels. But what you cannot see, the network cannot see either. Find the size below which the symptoms of the disease
-# are gone:
-
-# %%
-lesions = photos[photos["label"] != "healthy"].iloc[0]["path"]
-sides = [32, 64, 128, 224]
-figure = plots.photo_grid(
-    [read_image(lesions, side) for side in sides],
-    titles=[f"{side} pixels" for side in sides],
-    columns=4,
-    title="The same photo at four sizes",
-    size=2.2,
-)
-plots.show(figure, "The same photo resized to 32, 64, 128 and 224 pixels", run / "figures" / "sizes.png")
-
-# %% [markdown]
-# ## Split: three parts, and never through a plant
+# - **training photos**: the model learns from them,
+# - **validation photos**: you look at them while you make choices, for example how many epochs to train,
+# - **test photos**: nobody looks at them until every choice is made. Then they tell you how good the model really is.
 #
-# - **train**: what the model learns from,
-# - **validation**: what we look at while we make choices (which head, how many epochs),
-# - **test**: what nobody looks at until every choice is made. Its score is the answer to "how good is it really?".
-#
-# A photo that the model was trained on says nothing about new photos. That holds for its twins too: if three photos
-# of a plant are trained on, the fourth is hardly new. So the split goes by group, and copies that the audit's
-# comparison finds are one group as well. Each class is shared out in the same proportions, 70 to 10 to 20, unless a
-# data set brings its own split.
+# A model may remember a photo that it learned from, so such a photo tells you little about new ones. The same goes for
+# a second photo of the same plant. So the photos are split by group: all photos of a plant, and all copies that the
+# audit found, go into the same part.
 
 # %%
 from tutorial_utils.data import splits
 
 photos = splits.split(photos, seed=seed, stats=stats)
-print(splits.uneven_shares(photos) or "Every class is within 5 points of 70 / 10 / 20 %.")
+print("parts per plant:", photos.groupby("group")["split"].nunique().max())
 photos.groupby(["label", "split"], observed=True).size().unstack()
 
 # %% [markdown]
-# Whole groups cannot always be shared out evenly; where they could not, the line above says so. The promise that no
-# group is on two sides is easy to check, so we check it (`splits.split` does too,
-# for paths, bytes and near-duplicates):
-
-# %%
-sides_of_group = photos.groupby("group")["split"].nunique()
-assert (sides_of_group == 1).all()
-print(f"{len(sides_of_group)} groups, each in exactly one part")
-
-# %% [markdown]
-# What would happen if we split photos at random instead? With its path for a group, every photo is a group of its own.
-# Count the test photos that would have a twin in training:
-
-# %%
-each_alone = photos.drop(columns="split").assign(group=photos["path"])
-at_random = splits.split(each_alone, seed=seed)["split"]
-train_groups = set(photos.loc[at_random == "train", "group"])
-twins = photos.loc[at_random == "test", "group"].isin(train_groups).mean()
-print(f"Split at random, {twins:.0%} of the test photos have a photo of the same group in training.")
-assert not as_told or twins > 0.9
-
-# %% [markdown]
-# See it plant by plant. Below, each column is a plant and each mark one of its photos. Switch the rule, then shuffle a
-# few times: what changes from shuffle to shuffle, and what never does?
+# What if you split photo by photo instead? In this picture each column is a plant and each mark is one of its photos.
+# Switch the rule, then shuffle a few times. What never changes?
 
 # %%
 data_preparation.explore_split(photos, seed)
 
-# %% [markdown]
-# Both rules side by side:
-
 # %%
-figure, (upper, lower) = plt.subplots(2, 1, figsize=(9, 5.6), layout="constrained")
-alts = [
-    data_preparation.draw_split(photos, rule, seed, ax)[1] for rule, ax in [("at random", upper), ("by plant", lower)]
-]
-plots.show(figure, ". ".join(alts), run / "figures" / "splits.png")
+figure, alt = data_preparation.draw_split(photos, "at random", seed)
+plots.show(figure, alt, run / "figures" / "split_at_random.png")
 
 # %% [markdown]
-# ## Leakage lab: what do twins do to a score?
-#
-# Twins on both sides are called **leakage**: the answer leaks from training into the test. How much does it flatter?
-# We take the features of chapter 1 and a simple classifier, logistic regression. A third of the photos is held out, the
-# classifier learns from the rest, and this is repeated until every photo has been held out once (3-fold
-# cross-validation), with five different shuffles. Only the rule changes: photos are held out at random, or plant by
-# plant. The real test photos stay closed. Each accuracy comes with its 95 % interval: the range in which the accuracy
-# on new plants probably lies, given how few photos we have. (Each photo counts five times, once per shuffle.)
+# If photos of one plant end up both in training and in the test, that is called **leakage**: the test asks for plants
+# that the model already knows. How much better does the model look because of it? Let's measure that. We take the
+# features of chapter 1 and a simple classifier. A third of the photos is held out, the classifier learns from the rest
+# and predicts the third, and this is repeated until each photo has been held out once (*cross-validation*). The real
+# test photos stay closed.
 
 # %%
+import keras
 from tutorial_utils.data import pipeline
 from tutorial_utils.models import backbones
 
 borrowed = backbones.get(backbone)
-looked_at = photos[photos["split"] != "test"]
-looked_part = stats.loc[looked_at.index].reset_index(drop=True)
-looked_at = looked_at.reset_index(drop=True)
+inputs = keras.Input((image_size, image_size, 3))  # pixels, 0-255
+maps = borrowed.base(borrowed.preprocess(inputs), training=False)
+extractor = keras.Model(inputs, keras.layers.GlobalAveragePooling2D()(maps))
 
-
-def features_with(preprocess, batches):
-    """Return the base's features, (photos, channels), of photos preprocessed by the function `preprocess`."""
-    inputs = keras.Input((image_size, image_size, 3))  # pixels, 0-255
-    maps = borrowed.base(preprocess(inputs), training=False)
-    model = keras.Model(inputs, keras.layers.GlobalAveragePooling2D()(maps))
-    return model.predict(batches, verbose=0)
-
-
-x = features_with(borrowed.preprocess, pipeline.batches(looked_at, image_size))
+known = photos[photos["split"] != "test"].reset_index(drop=True)
+x, y = extractor.predict(pipeline.batches(known, image_size), verbose=0), pipeline.labels(known)
 
 # %%
-import sklearn.base
-import sklearn.linear_model
-import sklearn.model_selection
-import sklearn.pipeline
-import sklearn.preprocessing
+from sklearn import linear_model, model_selection, pipeline as steps, preprocessing
 
-labels = looked_at["label"].cat.codes.to_numpy()
-classifier = sklearn.pipeline.make_pipeline(
-    sklearn.preprocessing.StandardScaler(), sklearn.linear_model.LogisticRegression(C=0.03, max_iter=2000, tol=1e-3)
-)
+classifier = steps.make_pipeline(preprocessing.StandardScaler(), linear_model.LogisticRegression(C=0.03, max_iter=2000))
 
 
-def guesses(x, groups, seed):
-    """Return a guess for each photo, by a classifier that learned from no photo of its group."""
-    folds = sklearn.model_selection.StratifiedGroupKFold(n_splits=3, shuffle=True, random_state=seed)
-    return sklearn.model_selection.cross_val_predict(classifier, x, labels, groups=groups, cv=folds)
+def predict_held_out(groups):
+    """Predict each photo with a classifier that learned from no photo of its group."""
+    folds = model_selection.StratifiedGroupKFold(n_splits=3, shuffle=True, random_state=seed)
+    return model_selection.cross_val_predict(classifier, x, y, groups=groups, cv=folds)
 
+
+at_random = predict_held_out(known["path"])  # every photo is a group of its own
+by_plant = predict_held_out(known["group"])
 
 # %%
 from tutorial_utils.evaluation import metrics
 
-seeds = range(seed, seed + 5)
-# with its path for a group, every photo is a group of its own
-by_photo = np.concatenate([guesses(x, looked_at["path"], one) for one in seeds])
-by_group = np.concatenate([guesses(x, looked_at["group"], one) for one in seeds])
-five_labels, five_groups = np.tile(labels, 5), np.tile(looked_at["group"], 5)
-leak = metrics.paired_difference(five_labels, by_photo, by_group, five_groups)
-print(f"right more often when split at random than by group: {leak}")
-
-# %%
-rows = [(by_photo == five_labels).reshape(5, -1).mean(axis=1), (by_group == five_labels).reshape(5, -1).mean(axis=1)]
-figure, axes = plt.subplots(figsize=(6.4, 2.4), layout="constrained")
-for place, scores_of_seeds in enumerate(rows):
-    axes.plot(100 * scores_of_seeds, [place] * 5, "o", color=plots.PALETTE[("red", "blue")[place]], alpha=0.7)
-axes.set_yticks([0, 1], ["split at random", "split by group"])
-axes.set(
-    title=f"{borrowed.name}: one classifier, five shuffles each",
-    xlabel="accuracy (%)",
-    ylabel="split",
-    ylim=(1.5, -0.5),
-)
-plots.show(figure, "Accuracy of five random splits and of five splits by group", run / "figures" / "leakage.png")
-assert not as_told or leak.low > 0
+print("split at random:", metrics.accuracy(y, at_random, known["group"]))
+print("split by plant: ", metrics.accuracy(y, by_plant, known["group"]))
+leak = metrics.paired_difference(y, at_random, by_plant, known["group"])
+print("the difference: ", leak)
 
 # %% [markdown]
-# The dots of the upper row are the score that would stand in a report; those of the lower row are what new plants
-# would meet. Nothing was changed but the split. If every photo of your folder is its own group, the two rows differ by
-# chance only.
+# Each number comes with its 95 % **interval**: the range in which the true value probably lies, since we have only so
+# many plants. If the interval of the difference lies above zero, leakage flattered the model here. Nothing changed but
+# the split. (If each of your photos shows something else, the two rules are the same.) The
+# [leakage lab](labs/leakage.ipynb) repeats this, and shows how large the difference is for real photos.
+
+# %% tags=["hidden"]
+assert (photos.groupby("group")["split"].nunique() == 1).all()
+assert not as_told or leak.value > 0
+
+# %% [markdown]
+# ## From photos to batches
 #
-# On real photos, with the same classifier and features of 224 pixels, this was measured:
-
-# %%
-from tutorial_utils.course import benchmark_tables
-
-benchmark_tables.show_table("leakage")
-
-# %%
-leaks = benchmark_tables.read_table("leakage")[0].set_index("set")
-assert (leaks["low"] > 0).all()
-assert leaks["difference (points)"].idxmin() == "plantvillage_tomato" == (leaks["groups"] / leaks["photos"]).idxmax()
-assert leaks["difference (points)"].idxmax() == "magnetic_tile"
-
-# %% [markdown]
-# In every set the interval of the difference lies above zero. It is smallest for the tomato leaves, which have the most
-# groups for their number of photos, and largest for the magnetic tiles, whose surfaces were photographed over and over.
-
-# %% [markdown]
-# ## From table to batches
-#
-# Training reads photos in small portions, the **batches**. `pipeline.batches` turns the table into a stream of them:
-# while the network works on one, the next is read. Training batches come in a new order every epoch (an *epoch* is
-# one pass through all training photos); the order depends on the seed only.
+# Training reads the photos in small batches. If your photos lie in one folder per class, Keras makes the batches in one
+# line. For this, we save a few photos in such a folder:
 
 # %%
 train = splits.subset(photos, "train")
-batches = pipeline.batches(train, image_size, batch_size=32, shuffle=True, seed=seed)
-images, batch_labels = next(iter(batches))
-print(
-    f"images {images.shape} {images.dtype}, pixels {images.numpy().min():.0f} to {images.numpy().max():.0f}; "
-    f"labels {batch_labels.shape}"
-)
+folder = lessons.write_class_folders(train, run / "few", per_class=8, seed=seed)
+few = keras.utils.image_dataset_from_directory(folder, image_size=(image_size, image_size), batch_size=16, seed=seed)
+images, labels = next(iter(few))
+print("images:", images.shape, "labels:", labels.numpy())
 
 # %% [markdown]
-# A leaf turned or mirrored is the same leaf. **Augmentation** uses that: during training, each photo is flipped and
-# turned by quarter turns at random, anew in each epoch, so that the network sees it in all the eight ways in which a
-# square can be laid down. It is for training photos only. One photo, seven times:
+# Its option `validation_split` would split photo by photo, though. You have just seen what that does.
+#
+# Underneath is `tf.data`, a chain of small steps: list the files, read each one, group them into batches. Here it is by
+# hand:
 
 # %%
-augment = pipeline.augmentation(seed=seed)
-one = images[:1].numpy()
-views = [one[0], *(augment(one, training=True)[0].numpy() for _ in range(7))]
-figure = plots.photo_grid(
-    views, titles=["original", *["augmented"] * 7], columns=4, title="One photo, flipped and turned"
-)
-plots.show(
-    figure, "One photo as it is and seven versions of it, flipped and turned", run / "figures" / "augmentation.png"
-)
+import tensorflow as tf
 
-# %% tags=["hidden"]
-assert np.array_equal(augment(one, training=False), one)  # outside training, photos pass unchanged
+
+def load(path, label):
+    """Read one file: pixels from 0 to 255, (image_size, image_size, 3), and the label as it is."""
+    image = tf.io.decode_png(tf.io.read_file(path), channels=3)
+    return tf.image.resize(image, (image_size, image_size)), label
+
+
+files = sorted(folder.glob("*/*.png"))
+paths = [str(file) for file in files]
+numbers = [few.class_names.index(file.parent.name) for file in files]  # the first class becomes 0, and so on
+by_hand = tf.data.Dataset.from_tensor_slices((paths, numbers)).shuffle(len(paths), seed=seed)
+by_hand = by_hand.map(load).batch(16).prefetch(2)
 
 # %% [markdown]
-# Keras has many more changes to offer. Try three of them on top of the course's own: turning by any angle, zooming,
-# making lighter or darker. The line of code above the photos is what you would give to `pipeline.batches` to train with
-# what you see. From which strength on could you yourself no longer name the class? And what fills the corners of a leaf
-# that was turned a little?
+# `shuffle` draws a new order in every epoch, and `prefetch` reads the next batches while the network works. The course
+# uses a helper that does the same from the table. It also reads formats that TensorFlow doesn't, turns photos upright,
+# and names the file if one is damaged.
+
+# %%
+batches = pipeline.batches(train, image_size, batch_size=32, shuffle=True, seed=seed)
+images, labels = next(iter(batches))
+print(images.shape, images.dtype, f"pixels {images.numpy().min():.0f} to {images.numpy().max():.0f}")
+
+# %% [markdown]
+# ## Preprocessing belongs in the model
+#
+# Each network was trained on pixels that were scaled in a certain way, and needs the same **preprocessing** from you.
+# Many examples divide by 255, whatever the network. MobileNetV2 wants -1 to 1. The EfficientNets in Keras want 0 to
+# 255, because they scale the pixels themselves: their first layers do it. Divide before that, and the photo is scaled
+# twice.
+
+# %%
+import numpy as np
+
+efficientnet = keras.applications.EfficientNetB0(weights=None, include_top=False, input_shape=(96, 96, 3))
+print("EfficientNetB0 begins with:", [layer.name for layer in efficientnet.layers[:3]])
+pixels = np.array([0.0, 128.0, 255.0])
+print("MobileNetV2 expects:", keras.applications.mobilenet_v2.preprocess_input(pixels.copy()).round(2))
+print("EfficientNet, scaled once:", (pixels / 255).round(2), "scaled twice:", (pixels / 255 / 255).round(4))
+
+# %%
+photo = images[0].numpy()
+views = [photo, (photo / 255).astype("uint8")]  # what is between 0 and 1 of 255 is nearly black
+figure = plots.photo_grid(views, ["scaled once", "scaled twice"], columns=2, title="What is left of the photo")
+plots.show(figure, "A photo, and the same photo scaled twice: black", run / "figures" / "scaled_twice.png")
+
+# %% [markdown]
+# Keras raises no error: any numbers will do. So in this course the preprocessing is a part of the model, as in
+# `extractor` above. The model takes plain pixels from 0 to 255, today and when someone else loads it next year.
+
+# %% [markdown]
+# ## Augmentation: the same leaf, seen differently
+#
+# A leaf stays the same leaf when you flip or turn it. **Augmentation** makes use of that: in every epoch, each training
+# photo is flipped and turned at random, so the network rarely sees exactly the same picture twice. In Keras these are
+# layers. They act during training only.
+
+# %%
+flip = keras.layers.RandomFlip("horizontal_and_vertical", seed=seed)
+turn = keras.layers.RandomRotation(0.1, seed=seed)  # up to a tenth of a full turn, either way
+versions = [turn(flip(images[:1], training=True), training=True)[0].numpy() for _ in range(7)]
+figure = plots.photo_grid([photo, *versions], ["original"] + 7 * ["augmented"], columns=8, title="One photo", size=1.3)
+plots.show(figure, "A photo and seven flipped and turned versions of it", run / "figures" / "augmentation.png")
+
+# %% [markdown]
+# An augmentation may change anything but the answer. So for each change, ask yourself: would the label still be right?
+# A digit 6 must not be turned into a 9. And if yellow leaves are a symptom, don't change the colors. Try some stronger
+# changes. When could you no longer name the class yourself?
 
 # %%
 to_change = [read_image(path, image_size) for path in splits.sample_per_class(train, 3, seed=seed)["path"]]
@@ -446,268 +309,21 @@ figure, alt = data_preparation.draw_augmentation(to_change[0], seed, turn=45, zo
 plots.show(figure, alt, run / "figures" / "strong_augmentation.png")
 
 # %% [markdown]
-# An augmentation may change everything but the answer. Turning a leaf does not heal it. But what of its colors? Here is
-# a test that needs no opinion: let a classifier that learned from unchanged photos look at changed ones. If it still
-# finds the class, the change left the answer alone.
-
-# %%
-changes = {
-    "as they are": lambda images: images,
-    "flipped and turned": lambda images: augment(images, training=True),
-    "red and blue swapped": lambda images: images[..., ::-1],
-}
-figure = plots.photo_grid(
-    [one[0], np.rot90(one[0]), one[0][..., ::-1]], titles=list(changes), columns=3, title="One photo, changed", size=2.2
-)
-plots.show(figure, "One photo as it is, turned, and with red and blue swapped", run / "figures" / "changes.png")
-
-# %%
-in_order = pipeline.batches(looked_at, image_size)
-changed = {"as they are": x}
-for name, change in list(changes.items())[1:]:
-    changed[name] = features_with(borrowed.preprocess, in_order.map(lambda images, _, change=change: change(images)))
-
-told = {name: np.empty_like(labels) for name in changes}
-folds = sklearn.model_selection.StratifiedGroupKFold(n_splits=3, shuffle=True, random_state=seed)
-for learn, ask in folds.split(x, labels, looked_at["group"]):
-    fitted = classifier.fit(x[learn], labels[learn])  # learns from photos as they are
-    for name, rows in changed.items():
-        told[name][ask] = fitted.predict(rows[ask])
-
-# %%
-of_changes = {name: metrics.accuracy(labels, guess, looked_at["group"]) for name, guess in told.items()}
-axes = plots.plot_intervals(
-    list(of_changes), list(of_changes.values()), title=f"{borrowed.name}: photos changed after learning"
-)
-plots.show(
-    axes.figure,
-    "Accuracy with interval on photos as they are, flipped and turned, and with red and blue swapped",
-    run / "figures" / "changed.png",
-)
-
-# %%
-costs = {
-    name: metrics.paired_difference(labels, told["as they are"], guess, looked_at["group"])
-    for name, guess in list(told.items())[1:]
-}
-for name, difference in costs.items():
-    print(f"{name} costs {difference}")
-assert not as_told or costs["red and blue swapped"].low > max(0, costs["flipped and turned"].value)
-
-# %% [markdown]
-# A change that costs accuracy takes away something that the classifier goes by, and if that is the symptom itself,
-# training on such photos asks the network to overlook it. So choose augmentations by asking: would the label still be
-# right? A digit 6 must not be turned to a 9, an X-ray not mirrored when left and right matter, a leaf not be given
-# other colors when yellowing is the symptom.
-
-# %% [markdown]
-# ## The mistake that everyone copies: `/ 255`
+# ## Now with your photos
 #
-# Most networks were trained on pixels that were shifted and scaled, each in its own way, and they expect the same from
-# you. Many examples divide by 255, whatever the network. (Keras's EfficientNets are the trap of today: they take pixels
-# from 0 to 255 and scale them inside, so whoever divides as well scales twice.) Keras raises no error. What does it
-# cost? The base, the photos and the simple classifier are the same; only the preprocessing differs.
-
-# %%
-divided = features_with(keras.layers.Rescaling(1 / 255), in_order)
-predicted = {
-    "its own": guesses(x, looked_at["group"], seed),
-    "divided by 255": guesses(divided, looked_at["group"], seed),
-}
-scores = {name: metrics.accuracy(labels, guess, looked_at["group"]) for name, guess in predicted.items()}
-
-# %%
-axes = plots.plot_intervals(list(scores), list(scores.values()), title=f"{borrowed.name}: preprocessing and accuracy")
-plots.show(
-    axes.figure,
-    "Accuracy with interval for the network's own preprocessing and for division by 255",
-    run / "figures" / "preprocessing.png",
-)
-cost = metrics.paired_difference(labels, predicted["its own"], predicted["divided by 255"], looked_at["group"])
-print(f"its own preprocessing against divided by 255: {cost}")
-
-# %% [markdown]
-# The two models see the same photos, so we compare them photo by photo: the line above gives the difference with its
-# interval. An interval that lies above zero means that the wrong preprocessing does cost accuracy here; one that
-# holds zero means that these photos are too few to tell. There is no error message either way. In this
-# course the question never comes up again, because the preprocessing is part of the model: it takes pixels from 0 to
-# 255, whatever the network inside.
-
-# %% tags=["hidden"]
-assert not as_told or cost.value > 0
-
-# %% [markdown]
-# ## Uneven classes
+# Set `dataset` at the top to your folder, and run the chapter again. If several of your photos show the same plant (or
+# person, or machine), put a file `groups.csv` with the columns `file` and `group` in the folder.
+# `python -m tutorial_utils audit FOLDER --groups` proposes one. Expect the audit to find something: nearly every folder
+# has a surprise.
 #
-# Diseases are rare, and so are their photos. A classifier that counts every photo alike then gains most by caring for
-# the large classes. Take one class and leave it a quarter of its groups to learn from; all its photos are still asked
-# for, each by a classifier that saw no photo of its group. Then do the same with **class weights**: each photo counts
-# as much as its class is rare.
-
-# %%
-rare = class_names[0]
-of_rare = (looked_at["label"] == rare).to_numpy()
-groups_of_rare = looked_at.loc[of_rare, "group"].unique()
-few = set(groups_of_rare[:: max(1, min(4, len(groups_of_rare) // 3))])  # fewer than a quarter would leave less than 3
-may_learn = ~of_rare | looked_at["group"].isin(few).to_numpy()
-
-
-def guesses_uneven(class_weight):
-    """Return a guess for each photo, from photos of other groups, few of them of the class `rare`."""
-    model = sklearn.base.clone(classifier).set_params(logisticregression__class_weight=class_weight)
-    guess = np.empty_like(labels)
-    folds = sklearn.model_selection.StratifiedGroupKFold(3, shuffle=True, random_state=seed)
-    for learn, ask in folds.split(x, np.where(may_learn, labels, -1), looked_at["group"]):
-        learn = learn[may_learn[learn]]
-        if len(set(labels[learn])) < 2:  # so few groups that nothing else is left to say
-            guess[ask] = labels[learn][0]
-            continue
-        guess[ask] = model.fit(x[learn], labels[learn]).predict(x[ask])
-    return guess
-
-
-# %%
-weighing = {
-    "few photos, all count alike": guesses_uneven(None),
-    "few photos, class weights": guesses_uneven("balanced"),
-    "all its photos": guesses(x, looked_at["group"], seed),
-}
-for title, chosen in [(f"photos of {rare}", of_rare), ("photos of the other classes", ~of_rare)]:
-    print(title)
-    for name, guess in weighing.items():
-        print(f"  {name:30}{metrics.accuracy(labels[chosen], guess[chosen], looked_at['group'][chosen])}")
-
-# %%
-alike, weighted, all_photos = (guess[of_rare] for guess in weighing.values())
-gain = metrics.paired_difference(labels[of_rare], weighted, alike, looked_at["group"][of_rare])
-photos_gain = metrics.paired_difference(labels[of_rare], all_photos, weighted, looked_at["group"][of_rare])
-print(f"what weights bring the rare class:             {gain}")
-print(f"what its other photos bring it after that:     {photos_gain}")
-assert not as_told or (gain.value > 0 and photos_gain.low > gain.value)
-
-# %% [markdown]
-# Weights are worth a try when an overlooked disease costs more than a false alarm. But they are no new photos: compare
-# the two lines above. Where a class is rare, the better remedy is to collect more of it. Keras takes weights as
-# `model.fit(..., class_weight=weights)`, one number a class: the number of photos divided by the number of classes and
-# by the photos of that class.
-
-# %%
-per_class = np.bincount(labels[may_learn])
-weights = {number: round(float(may_learn.sum() / len(per_class) / count), 2) for number, count in enumerate(per_class)}
-print(weights)
-
-# %% [markdown]
-# ## Does something else give the class away?
-#
-# On a much used set of leaf photos, eight pixels of the background predict the disease in every second photo
-# (Noyan and others, 2022). A network may then learn the table that a leaf lies on, and its score says little about
-# leaves in a field. So ask things that are *not* the subject: can the class be told from eight pixels of
-# the border, from the size of the picture, from the file's name, from the date? They should do no better than
-# naming the largest class (*chance*). It **fires** if even the low end of the interval is more than a quarter of
-# the way from chance to what the network's features reach.
-
-# %%
-from tutorial_utils.data import shortcuts
-from tutorial_utils.models import heads
-
-probabilities = heads.cross_val_probabilities(looked_at, x, seed)
-cues = prepare.shortcut_table(looked_at, looked_part, probabilities, seed)
-cues.assign(cue=cues["cue"].map(shortcuts.CUES)).round(3)
-
-# %% tags=["hidden"]
-assert not as_told or not cues["fires"].any()
-
-# %% [markdown]
-# Rows without numbers have nothing to say: all photos are alike in it. Mean color and file size stand there to be seen
-# but never fire, for a disease may rightly change both. Now a set in which it does fire. Lay each class on a table of
-# its own: paint a thin gray border, from class to class a little lighter.
-
-# %%
-tables = run / "tables"
-shutil.rmtree(tables, ignore_errors=True)
-
-
-def lay_on_table(number, row):
-    """Write a photo with a gray border of its class's shade, with a little noise; return its path."""
-    noise = np.random.default_rng(number).integers(-3, 4, 3)
-    picture = np.full((160, 160, 3), 90 + 60 * class_names.index(row.label) // len(class_names) + noise, np.uint8)
-    picture[4:-4, 4:-4] = read_image(row.path, 152)
-    path = tables / row.label / f"{number:04d}.jpg"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    PIL.Image.fromarray(picture).save(path, quality=90)
-    return str(path)
-
-
-few_photos = splits.sample_per_class(looked_at, 30, seed=seed)
-few_photos["path"] = [lay_on_table(number, row) for number, row in enumerate(few_photos.itertuples())]
-
-# %%
-some = few_photos.drop_duplicates("label").sort_values("label").iloc[plots.named_places(len(class_names))]
-shown = [read_image(path) for path in some["path"]]
-figure = plots.photo_grid(shown, titles=list(some["label"]), columns=6, title="Each class on a table of its own")
-plots.show(
-    figure,
-    "One photo of each class with a thin gray border, a little lighter from class to class",
-    run / "figures" / "tables.png",
-)
-
-# %%
-told_by_border = shortcuts.predict_from_cue(
-    "border", few_photos, image_stats.compute_stats(few_photos, progress=False), seed=seed
-)
-few_labels = few_photos["label"].cat.codes.to_numpy()
-border = metrics.accuracy(few_labels, told_by_border, few_photos["group"])
-print(f"class told from eight pixels of the border: {border}; chance {shortcuts.majority_share(few_photos):.1%}")
-assert not as_told or border.low > 0.5
-
-# %% [markdown]
-# And on whole data sets, real ones among them:
-
-# %%
-benchmark_tables.show_table("shortcuts")
-
-# %%
-asked = benchmark_tables.read_table("shortcuts")[0].set_index(["set", "what is asked"])["fires"]
-assert asked["plantvillage_tomato", "eight pixels of the border"] == "yes"
-assert (asked["leaves"] == "no").all()
-
-# %% [markdown]
-# The tomato leaves are the photos of the paper above (a part of them), and their border fires. Where something fires,
-# take new photos with every class on every background, or crop or mask what is not the subject.
-
-# %% [markdown]
-# ## Which labels does a model doubt?
-#
-# The probabilities above come from classifiers that never saw the photo in question, nor any of its group. Where such
-# a classifier is surer of another class than it usually is for photos of that class, the label deserves a look
-# (this is called *confident learning*). The five that it doubts most:
-
-# %%
-rows, likely = audit.find_label_issues(labels, probabilities)
-print(f"{len(rows)} of {len(looked_at)} labels are doubted")
-if len(rows):
-    figure = plots.photo_grid(
-        [read_image(path) for path in looked_at["path"].iloc[rows[:5]]],
-        titles=[f"{class_names[labels[a]]}, or {class_names[b]}?" for a, b in zip(rows[:5], likely[:5], strict=True)],
-        columns=5, title="Their labels are doubted most", size=2.0,
-    )  # fmt: skip
-    plots.show(figure, "The five photos whose labels the classifier doubts most", run / "figures" / "suspects.png")
-
-# %% [markdown]
-# Doubt is not proof. The course's own leaves were painted, each with its disease, so every label is right, and still a
-# classifier doubts the ones that are hard. With one label in twenty made wrong at random, this is how many of the wrong
-# ones it found, and how many of those it doubted were wrong:
-
-# %%
-benchmark_tables.show_table("wrong_labels")
-
-# %% [markdown]
-# So look at the doubted photos, the surest first, and change a label only when you yourself see that it is wrong.
+# Three labs go deeper: does [something else than the leaf](labs/shortcuts.ipynb) give the class away? Which
+# [labels may be wrong](labs/doubted_labels.ipynb)? And what can you do when
+# [one class is rare](labs/class_weights.ipynb)?
 
 # %% [markdown]
 # ## Exercises
 #
-# **1. Predict.** A batch holds 32 photos of the training part. How many batches does one epoch have?
+# **1. Predict.** A batch holds 32 photos. How many batches does one epoch over the training photos have?
 
 # %% tags=["solution"]
 # hint: The last batch may be smaller than the others, but it is a batch.
@@ -723,64 +339,51 @@ exercises.check(
     explain=f"{len(train)} training photos in batches of 32; the last one takes what is left.",
     wrong=[
         (len(train) // 32, "That many batches are full. The photos that are left make one more, a smaller one."),
-        (-(-len(photos) // 32), "That counts all photos; an epoch goes through the training part only."),
-        (len(train), "That is the number of photos; a batch holds 32 of them."),
+        (-(-len(photos) // 32), "That counts all photos. An epoch goes through the training photos only."),
+        (len(train), "That is the number of photos. A batch holds 32 of them."),
     ],
 )
 
 # %% [markdown]
-# **2. Explain.** A friend takes ten photos of each of 50 plants, splits the photos at random, and finds that the
-# model is right on 97 % of the test photos. In the field, on new plants, it is right on 80 %. The split cut through
-# something that should have stayed whole. Which word of this chapter names it? Write it as a string.
+# **2. Build.** Write your own pipeline with `tf.data`: from `paths` and `numbers`, batches of 8, read with `load`, in
+# the order in which they come.
+
 
 # %% tags=["solution"]
-# hint: It is a column of the photos table.
-cut_through = "group"
+# hint: Use the lines above as a model, leave out `shuffle`, and change the size of a batch.
+def my_batches(paths, numbers):
+    """Return a tf.data.Dataset of batches of 8 (images, labels), in the given order."""
+    return tf.data.Dataset.from_tensor_slices((paths, numbers)).map(load).batch(8).prefetch(2)
+
 
 # %%
+def described(dataset):
+    """Return in words what the first element of a dataset is."""
+    if not isinstance(dataset, tf.data.Dataset):
+        return ...
+    first_images, first_labels = next(iter(dataset))
+    bright = "0-255" if first_images.numpy().max() > 1 else "0-1"
+    return f"images {tuple(first_images.shape)}, {bright}, labels {np.asarray(first_labels).tolist()}"
+
+
+side, listed = (image_size, image_size, 3), np.asarray(numbers).tolist()
 exercises.check(
-    "What was cut through",
-    cut_through,
-    "group",
-    explain="Photos of one plant were on both sides of the split, so the test asked for plants already known.",
+    "Your own pipeline",
+    described(my_batches(paths, numbers)),
+    f"images {(min(8, len(listed)), *side)}, 0-255, labels {listed[:8]}",
+    explain="List, read, batch: every input pipeline is built from these steps.",
     wrong=[
-        ("plant", "Here the plants were cut, true. The table has a word for whatever photos may share, be it a plant, "
-         "a patient or a machine."),
-        ("leakage", "That is the name of what came of it: answers leaked from training into the test. What was cut?"),
-        ("class", "A split must cut through every class, so that each part has photos of it."),
-        ("label", "Each photo keeps its label, whichever part it lands in."),
+        (f"images {side}, 0-255, labels {listed[0]}", "That is a single photo. Add `.batch(8)` after the reading."),
+        (f"images {(min(16, len(listed)), *side)}, 0-255, labels {listed[:16]}", "Almost: that is a batch of 16."),
+        (f"images {(min(8, len(listed)), *side)}, 0-1, labels {listed[:8]}", "You divided by 255. The model does that."),
     ],
-)  # fmt: skip
+)
 
 # %% [markdown]
-# **3. Predict.** Five classes have 60 photos each, a sixth has 20. With the rule for class weights given above, what is
-# the weight of the sixth class? Work it out to two digits behind the point.
-
-# %% tags=["solution"]
-# hint: The number of all photos, divided by the number of classes and by the photos of that class.
-weight_of_the_sixth = 320 / 6 / 20
-
-# %%
-photos_of_six = np.array([60, 60, 60, 60, 60, 20])
-exercises.check(
-    "Weight of the sixth class",
-    weight_of_the_sixth,
-    (photos_of_six.sum() / len(photos_of_six) / photos_of_six)[-1],
-    tolerance=0.01,
-    explain="The other classes get 0.89, so one photo of the sixth counts as much as three of theirs.",
-    wrong=[
-        (3, "Against each other class it counts three times, right. But the rule measures each class against the "
-         "average one, which has 53 photos, so the others get a little less than 1."),
-        (320 / 20, "All photos over those of the class: the number of classes is still to be divided by."),
-        (6 * 20 / 320, "Upside down: with this weight the rare class would count less, not more."),
-        (1 / 3, "Upside down: with this weight the rare class would count less, not more."),
-    ],
-)  # fmt: skip
-
-# %% [markdown]
-# **4. Change one thing.** The course's augmentation shows a leaf in all the eight ways in which a square can be laid
-# down. Shoes have an up and a down: `pipeline.augmentation(seed, upright=True)` is for them. In how many ways can it
-# show a photo? Predict, then count over many tries, as `len(np.unique(versions, axis=0))` does.
+# **3. Change one thing.** The course's own augmentation, `pipeline.augmentation(seed)`, shows a leaf in all the eight
+# ways in which a square can be laid down. Shoes have an up and a down: `pipeline.augmentation(seed, upright=True)` is
+# for them. In how many ways can it show a photo? Predict, then count the different ones with
+# `len(np.unique(versions, axis=0))`.
 
 # %%
 many = np.stack(64 * [to_change[0]]).astype("float32")  # one photo, 64 times
@@ -795,15 +398,14 @@ exercises.check(
     "Ways to show an upright photo",
     ways,
     len(np.unique(versions, axis=0)),
-    explain="As it is, and mirrored left to right. Anything else would stand a shoe on its head or on its side.",
+    explain="As it is, and mirrored left to right. Anything else would put a shoe on its side or upside down.",
     wrong=[
-        (8, "These are all ways to lay down a square; seven of them turn or mirror it, and most stand a shoe on its "
-         "head or on its side."),
-        (4, "Mirroring top to bottom as well would make four, but then shoes stand on their heads."),
+        (8, "Those are all the ways to lay down a square. Most of them put a shoe on its side or upside down."),
+        (4, "Mirroring top to bottom as well would make four, but then the shoes stand upside down."),
         (1, "Then it would change nothing. One change leaves a shoe a shoe."),
-        (64, "So many times the photo went in. Many of the versions that come out are the same."),
+        (64, "That is how many photos went in. Many of the versions that come out are the same."),
     ],
-)  # fmt: skip
+)
 
 # %% [markdown]
 # {{quiz}}
@@ -811,37 +413,17 @@ exercises.check(
 # %% [markdown]
 # ## You have
 
-# %%
-summary = {
-    "photos": len(photos),
-    "classes": len(counts),
-    "twins_at_random": round(float(twins), 4),
-    "leak": round(leak.value, 4),
-    "leak_low": round(leak.low, 4),
-    "leak_high": round(leak.high, 4),
-    "shortcuts": ", ".join(cues["cue"][cues["fires"]]) or "none",
-    "doubted_labels": len(rows),
-    "accuracy_own_preprocessing": round(scores["its own"].value, 4),
-    "accuracy_divided_by_255": round(scores["divided by 255"].value, 4),
-    "seconds": round(time.perf_counter() - started, 1),
-}
+# %% tags=["hidden"]
+summary = {"photos": len(photos), "classes": len(class_names)}
+summary |= {"leak": round(leak.value, 4), "leak_low": round(leak.low, 4), "leak_high": round(leak.high, 4)}
 run_folder.finish(run, parameters=parameters, metrics=summary, photos=photos, backbone=borrowed)
-parts = photos["split"].value_counts()
 
 # %%
-print(f"Organized: {len(photos)} photos of {len(counts)} classes, audited and resized to {image_size} pixels.")
-print(
-    f"Split by group: {parts['train']} train, {parts['val']} validation, {parts['test']} test photos, "
-    "kept in splits.csv."
-)
-print(f"Leakage: split at random, the same classifier looks better by {leak}.")
-print(
-    f"Preprocessing: {scores['its own'].value:.1%} right with the network's own, "
-    f"{scores['divided by 255'].value:.1%} with / 255."
-)
-print(
-    f"Weights bring the rare class {gain}; shortcuts that fire: {summary['shortcuts']}; labels in doubt: {len(rows)}."
-)
+parts = photos["split"].value_counts()
+print(f"{len(photos)} photos of {len(class_names)} classes that can be read, at {image_size} pixels.")
+print(f"{parts['train']} training, {parts['val']} validation, {parts['test']} test photos, split by plant.")
+print(f"Split at random, a classifier would look better by {leak}.")
 
 # %% [markdown]
-# **What next?** The photos are ready. Chapter 3 puts a new head on the borrowed network and trains it.
+# **What next?** The photos are ready. In chapter 3 you train heads on them, and find out which layers of the base know
+# your classes.

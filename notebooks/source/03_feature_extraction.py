@@ -30,8 +30,7 @@ parameters |= dict(photos_per_class=photos_per_class, scratch_epochs=scratch_epo
 run = run_folder.start(**parameters)
 
 # %% tags=["hidden"]
-as_told = dataset == "leaves" and photos_per_class is None and image_size == 128 and seed == 0
-as_told = as_told and backbone in ("mobilenet_v2", "efficientnet_lite0") and scratch_epochs == 20
+as_told = run_folder.as_told(parameters)
 
 # %% [markdown]
 # The photos, split by plant as in chapter 2. The head learns from the **training photos**. The **validation photos**

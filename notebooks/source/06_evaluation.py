@@ -38,8 +38,7 @@ parameters |= dict(model_path=model_path, class_names=class_names, pixels=pixels
 run = run_folder.start(**parameters)
 keras.utils.set_random_seed(seed)
 # what we say of the course's own photos is asserted for the settings that we saw
-as_told = dataset == "leaves" and photos_per_class is None and image_size == 128 and seed == 0 and not model_path
-as_told = as_told and backbone in ("mobilenet_v2", "efficientnet_lite0")
+as_told = run_folder.as_told(parameters)
 
 # %% [markdown]
 # ## The model to evaluate

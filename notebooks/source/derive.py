@@ -1,15 +1,15 @@
-"""Write the learner's notebooks (notebooks/*.ipynb) from what writers edit (notebooks/source/NN_*.py).
+"""Write the learner's notebooks from what writers edit: chapters from NN_*.py, labs from labs/*.py.
 
-    python notebooks/source/derive.py [FOLDER]      write them all into notebooks/, or into FOLDER
+    python notebooks/source/derive.py [FOLDER]      write them all into notebooks/ and its labs/, or into FOLDER
 
 Without FOLDER the computed parts of the book's pages are written too (book/pages.py).
 
-A source is a percent script, one `# %%` a cell. Added here: the Colab badge and the chapter's minutes in the
+A source is a percent script, one `# %%` a cell. Added here: the Colab badge and the notebook's minutes in the
 first cell, the cell that installs the course where it is missing, a place to write for every cell tagged
 `solution`, whose comments that start with `# hint:` become a folded hint, links to the glossary (glossary.py), and
 the quiz (quiz.py) in the place of `{{quiz}}`.
-Cells tagged `hidden`, and those that check an answer, are folded away. Cell ids come from chapter and place, so the
-same source gives the same bytes.
+Cells tagged `hidden`, and those that check an answer, are folded away. Cell ids come from name and place, so the
+same source gives the same bytes. A source has its links as its notebook needs them, a lab one folder deeper.
 """
 
 import ast
@@ -62,8 +62,8 @@ ON_COLAB = "ipywidgets jinja2 keras matplotlib numpy pandas pillow pyyaml scikit
 NOT_NEEDED = "ai-edge-litert jupyterlab tensorflow tensorflow-cpu"
 
 BADGE = (
-    "[![Open in Colab](drawings/open_in_colab.svg)]"
-    "(https://colab.research.google.com/github/{slug}/blob/main/notebooks/{chapter}.ipynb)"
+    "[![Open in Colab]({up}drawings/open_in_colab.svg)]"
+    "(https://colab.research.google.com/github/{slug}/blob/main/notebooks/{place}.ipynb)"
 )
 
 FOLDED = """\
@@ -87,11 +87,22 @@ def project():
     return tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 
 
-def minutes(chapter):
-    """Return the chapter's measured minutes as a phrase (benchmarks/chapters.csv; `make course` prints them)."""
-    seconds = pages.seconds().get(chapter)
+def sources():
+    """Return the paths of all sources: chapters in reading order, then labs."""
+    return [*sorted(SOURCE.glob("[0-9][0-9]_*.py")), *sorted(SOURCE.glob("labs/*.py"))]
+
+
+def is_lab(path):
+    """Return whether a source is a lab's: its notebook stands in labs/, one folder deeper than a chapter's."""
+    return path.parent.name == "labs"
+
+
+def minutes(path):
+    """Return the measured minutes of a source's notebook as a phrase (`make course` prints them)."""
+    table = "labs" if is_lab(path) else "chapters"
+    seconds = pages.seconds(table).get(path.stem)
     if seconds is None:
-        raise ValueError(f"benchmarks/chapters.csv has no row for {chapter}; add its measured seconds.")
+        raise ValueError(f"benchmarks/{table}.csv has no row for {path.stem}; add its measured seconds.")
     return "under a minute" if seconds < 55 else f"about {seconds / 60:.1f} minutes"
 
 
@@ -145,7 +156,8 @@ def linked(path):
     """Return the cells of a source file; in their prose the first use of each word of the glossary is linked."""
     cells = jupytext.read(path, fmt="py:percent").cells
     prose = [cell for cell in cells if cell.cell_type == "markdown"]
-    texts = glossary.link([cell.source for cell in prose], path.stem, glossary.read())
+    up = "../../" if is_lab(path) else "../"
+    texts = glossary.link([cell.source for cell in prose], path.stem, glossary.read(), up)
     for cell, text in zip(prose, texts, strict=True):
         cell.source = text
     return cells
@@ -162,7 +174,8 @@ def hidden(title, code):
 
 def derive(path):
     """Return the notebook (nbformat) of one source file."""
-    chapter, slug = path.stem, project()["urls"]["Repository"].removeprefix("https://github.com/")
+    what, up, name = ("lab", "../", f"labs/{path.stem}") if is_lab(path) else ("chapter", "", path.stem)
+    slug = project()["urls"]["Repository"].removeprefix("https://github.com/")
     cells = []
     for cell in linked(path):
         tags = cell.metadata.get("tags", [])
@@ -171,32 +184,34 @@ def derive(path):
             cells.append(nbformat.v4.new_code_cell(code, metadata={"tags": ["exercise"]}))
             cells.append(nbformat.v4.new_markdown_cell(folded))
         elif "hidden" in tags or "exercises.check(" in cell.source:
-            title = "Check" if "exercises.check(" in cell.source else "What this chapter claims, checked"
+            title = "Check" if "exercises.check(" in cell.source else f"What this {what} claims, checked"
             cells.append(hidden(title, cell.source))
         elif cell.cell_type == "code":
             cells.append(nbformat.v4.new_code_cell(cell.source, metadata={"tags": tags} if tags else {}))
         else:
             text = cell.source
             if "{{quiz}}" in text:
-                text = text.replace("{{quiz}}", quiz.section(path.parent / "quizzes" / f"{chapter}.yaml"))
+                text = text.replace("{{quiz}}", quiz.section(path.parent / "quizzes" / f"{path.stem}.yaml"))
             cells.append(nbformat.v4.new_markdown_cell(text))
     title, rest = cells[0].source.split("\n", 1)
-    badge = BADGE.format(slug=slug, chapter=chapter)
-    cells[0].source = f"{title}\n\n{badge}\n{rest}".replace("{{minutes}}", minutes(chapter))
+    badge = BADGE.format(slug=slug, up=up, place=name)
+    cells[0].source = f"{title}\n\n{badge}\n{rest}".replace("{{minutes}}", minutes(path))
     cells.insert(1, hidden("Install the course where it is missing", install_cell()))
     for place, cell in enumerate(cells):
-        cell.id = f"{chapter.replace('_', '-')}-{place:03d}"
+        cell.id = f"{re.sub('^labs/', 'lab-', name).replace('_', '-')}-{place:03d}"
     language = {"name": "python", "file_extension": ".py", "mimetype": "text/x-python"}
     return nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": KERNEL, "language_info": language})
 
 
 def main(folder=NOTEBOOKS):
-    """Write every notebook into `folder`."""
-    for path in sorted(SOURCE.glob("[0-9][0-9]_*.py")):
+    """Write every notebook into `folder`, the labs into its labs/."""
+    for path in sources():
         notebook = derive(path)
         nbformat.validate(notebook)
         text = nbformat.writes(notebook, version=4)
-        (pathlib.Path(folder) / f"{path.stem}.ipynb").write_text(text + "\n", encoding="utf-8", newline="\n")
+        written = pathlib.Path(folder) / path.relative_to(SOURCE).with_suffix(".ipynb")
+        written.parent.mkdir(exist_ok=True)
+        written.write_text(text + "\n", encoding="utf-8", newline="\n")
 
 
 if __name__ == "__main__":

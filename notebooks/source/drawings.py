@@ -196,12 +196,94 @@ def last_and_all_layers():
     return drawing("A head on the last layer, and a head that gets features from every block", 272, *parts)
 
 
+def split_by_plant():
+    """Return the picture of plants with their photos, each plant whole in one of three parts."""
+    parts = [
+        ("train", "cold", 4, "the model learns"),
+        ("validation", "warm", 2, "you choose"),
+        ("test", "track", 2, "once, at the end"),
+    ]
+    drawn, left = [], 24
+    for name, kind, plants, use in parts:
+        width = 84 * plants - 12
+        drawn.append(
+            f'<rect class="{kind}" x="{left}" y="48" width="{width}" height="138" rx="10" stroke-width="2"/>'
+            + text(left + width / 2, 34, name, 17, weight=600)
+            + text(left + width / 2, 214, use, 16, "soft")
+        )
+        for plant in range(plants):
+            x = left + 7 + 84 * plant
+            drawn.append(f'<rect class="line" x="{x}" y="54" width="60" height="126" rx="8" stroke-opacity="0.45"/>')
+            drawn += [leaf(x + 11, 58 + 40 * photo, 38) for photo in range(3)]
+        left += width + 12
+    return drawing(
+        "Each plant has several photos, and all photos of a plant go into the same part: train, validation or test",
+        262,
+        *drawn,
+        text(360, 240, "each column: one plant, photographed three times", 16, "soft"),
+    )
+
+
+def frozen_and_learning():
+    """Return the picture of a base that is frozen, and of one whose last blocks learn too."""
+    names, parts = ("edges", "textures", "parts", "things"), []
+    for top, learning, told in (
+        (48, 0, "frozen base: only the head learns"),
+        (176, 2, "fine-tuning: later blocks learn too"),
+    ):
+        parts.append(text(24, top - 14, told, 16, anchor="start", weight=600))
+        parts.append(leaf(24, top, 60))
+        for place, name in enumerate((*names, "head")):
+            kind = "warm" if place >= 4 - learning or name == "head" else "cold"
+            parts += [arrow(88 + 122 * place, top + 30, 104 + 122 * place, top + 30)]
+            parts.append(box(108 + 122 * place, top + 2, 94, 56, kind, name))
+    parts += [
+        '<rect class="cold" x="108" y="262" width="22" height="22" rx="5" stroke-width="2"/>',
+        text(140, 279, "keeps its weights", 16, "soft", anchor="start"),
+        '<rect class="warm" x="352" y="262" width="22" height="22" rx="5" stroke-width="2"/>',
+        text(384, 279, "learns from your photos", 16, "soft", anchor="start"),
+    ]
+    return drawing("A frozen base with a head that learns, and a base whose later blocks learn too", 306, *parts)
+
+
+def early_and_late_features():
+    """Return the picture of a photo, a fine early map of its outline, and a coarse late map."""
+
+    def cells(left, top, side, lit):
+        rows = []
+        for row, line in enumerate(lit):
+            for column, shade in enumerate(line):
+                rows.append(
+                    f'<rect x="{left + side * column}" y="{top + side * row}" width="{side}" height="{side}" '
+                    f'class="bar" fill-opacity="{0.08 + 0.9 * shade:.2f}"/>'
+                )
+        return "".join(rows)
+
+    late = [[0, 0.1, 0.2, 0], [0.1, 0.9, 0.4, 0.1], [0, 0.3, 0.7, 0.2], [0, 0.1, 0.2, 0]]
+    outline = (
+        '<g transform="translate(286 42) scale(1.4)"><path class="line" stroke-width="3" '
+        'd="M50 96 C10 80 6 38 50 6 C94 38 90 80 50 96 Z M50 96 L50 20 M50 72 L28 54 M50 72 L72 54 M50 50 L32 36 '
+        'M50 50 L68 36"/></g><rect class="line" x="282" y="38" width="148" height="148" rx="4"/>'
+    )
+    return drawing(
+        "A leaf, an early feature map that shows its outline, and a late one of a few coarse spots",
+        244,
+        leaf(60, 42, 140), text(130, 212, "your photo", 16, "soft"), arrow(214, 112, 268, 112),
+        outline, text(356, 212, "early: edges, fine", 16, "soft"), arrow(442, 112, 496, 112),
+        cells(510, 38, 37, late), '<rect class="line" x="510" y="38" width="148" height="148" rx="4"/>',
+        text(584, 212, "late: patterns, coarse", 16, "soft"),
+    )  # fmt: skip
+
+
 DRAWINGS = {
     "base_and_head": base_and_head,
     "photo_to_numbers": photo_to_numbers,
     "convolution": convolution,
     "gradient_descent": gradient_descent,
     "last_and_all_layers": last_and_all_layers,
+    "split_by_plant": split_by_plant,
+    "frozen_and_learning": frozen_and_learning,
+    "early_and_late_features": early_and_late_features,
 }
 
 

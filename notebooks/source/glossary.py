@@ -12,7 +12,7 @@ import re
 from typing import NamedTuple
 
 PATH = pathlib.Path(__file__).resolve().parents[2] / "book" / "glossary.md"
-ADDRESS = "../book/glossary.md#"  # seen from a notebook
+ADDRESS = "book/glossary.md#"  # seen from the repository's root
 
 # what no link may be put into: fenced code, folded parts, headings, code, links and images, tags, addresses
 _CLOSED = re.compile(
@@ -57,8 +57,11 @@ def _entry(term, remark):
     return Entry(term, (term, *parts["also"]), tuple(parts["not in"]))
 
 
-def link(texts, chapter, entries):
-    """Return a chapter's markdown cells (list of str) with the first use of each entry linked."""
+def link(texts, chapter, entries, up="../"):
+    """Return a notebook's markdown cells (list of str) with the first use of each entry linked.
+
+    chapter : the notebook's name; up : the way from its folder to the repository's root
+    """
     known = {form.lower(): entry for entry in entries if chapter not in entry.not_in for form in entry.forms}
     forms = sorted((form for entry in known.values() for form in entry.forms), key=len, reverse=True)
     words = re.compile(rf"(?<![\w-])(?:{'|'.join(dict.fromkeys(map(_pattern, forms)))})(?![\w-])")
@@ -69,7 +72,7 @@ def link(texts, chapter, entries):
         if entry.term in seen:
             return found[0]
         seen.add(entry.term)
-        return f"[{found[0]}]({ADDRESS}{entry.anchor})"
+        return f"[{found[0]}]({up}{ADDRESS}{entry.anchor})"
 
     return [_outside(_CLOSED, text, lambda open_text: words.sub(linked, open_text)) for text in texts]
 

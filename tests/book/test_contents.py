@@ -34,7 +34,8 @@ def test_every_file_of_version_2_is_there(root):
         assert all((root / "book" / file).is_file() for file in files)
 
 
-def test_the_contents_hold_every_chapter_and_every_page(root):
-    (_, first), (_, chapters), (_, others) = names(of_sphinx(root))
+def test_the_contents_hold_every_chapter_lab_and_page(root):
+    (_, first), (_, chapters), (_, labs), (_, others) = names(of_sphinx(root))
     assert chapters == [path.stem for path in sorted((root / "notebooks").glob("[0-9][0-9]_*.ipynb"))]
+    assert sorted(labs) == sorted(path.stem for path in (root / "notebooks" / "labs").glob("*.ipynb"))
     assert sorted(first + others) == sorted(path.stem for path in (root / "book").glob("*.md"))

@@ -21,7 +21,7 @@ def course(tmp_path, monkeypatch):
         notebooks, ran = tmp_path / "notebooks", []
 
         def write(self, name, **content):
-            self.notebooks.mkdir(exist_ok=True)
+            (self.notebooks / "labs").mkdir(parents=True, exist_ok=True)
             nbformat.write(notebook(**content), self.notebooks / f"{name}.ipynb")
 
         def chapters(self, parameters=None):
@@ -54,6 +54,19 @@ def test_each_chapter_is_executed_once(course):
     assert course.ran == ["01_one", "02_two"]
     assert course.chapters() == first
     assert course.ran == []
+
+
+def test_a_lab_is_executed_beside_the_chapters_and_kept_below_labs(course, tmp_path):
+    course.write("labs/deeper", code="x = 3")
+    lab = course.chapters()["labs/deeper"]
+    assert sorted(course.ran) == ["01_one", "02_two", "deeper"]
+    assert lab.cells[1].outputs[0].text.startswith("in runs/labs/deeper of .")
+    assert (tmp_path / "kept" / "whole" / "labs" / "deeper.ipynb").is_file()
+    course.chapters()
+    assert course.ran == []
+    course.write("labs/deeper", code="x = 4")
+    course.chapters()
+    assert course.ran == ["deeper"]
 
 
 def test_outputs_are_laid_into_the_notebook_as_it_is_now(course):

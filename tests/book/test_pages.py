@@ -25,6 +25,20 @@ def test_the_contents_name_every_chapter_with_its_measured_minutes(root, monkeyp
     assert re.findall(r"\(\.\./notebooks/(\w+)\.ipynb\) \| .+\? \| 1\.5 \|", text) == names
 
 
+def test_the_table_of_minutes_has_every_lab_and_no_other(root):
+    assert sorted(pages.seconds("labs")) == sorted(path.stem for path in (root / "notebooks" / "labs").glob("*.ipynb"))
+    assert list(pages.labs()) == [f"labs/{lab}" for lab in pages.seconds("labs")]
+    assert all(title.startswith("Lab: ") for title in pages.labs().values())
+
+
+def test_timings_of_labs_lead_to_them(monkeypatch):
+    monkeypatch.setattr(pages, "seconds", lambda table: {"leakage": 60.0, "shortcuts": 30.0, "gone": 5.0})
+    lines = pages.MAKERS["timings_of_labs"]()
+    assert lines[0] == "| lab | seconds | minutes |"
+    assert "(../notebooks/labs/leakage.ipynb) | 60 | 1.0 |" in lines[2]
+    assert lines[4:] == ["| all | 90 | 1.5 |"]
+
+
 def test_timings_add_up(monkeypatch):
     monkeypatch.setattr(pages, "seconds", lambda: {"01_setup": 60.0, "02_data_preparation": 30.0})
     lines = pages.MAKERS["timings"]()

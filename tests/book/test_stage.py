@@ -49,6 +49,12 @@ def pictures(tmp_path):
         ("[F](../book/glossary.md#macro-F1)", "chapters", "[F](../glossary.md#macro-f1)"),
         ("[F](../book/glossary.md)", ".", "[F](glossary.md)"),
         ("[1](../notebooks/01_setup.ipynb)", ".", "[1](chapters/01_setup.ipynb)"),
+        ("[l](labs/leakage.ipynb)", "chapters", "[l](../labs/leakage.ipynb)"),
+        ("[l](../notebooks/labs/leakage.ipynb)", ".", "[l](labs/leakage.ipynb)"),
+        ("[2](../02_data_preparation.ipynb)", "labs", "[2](../chapters/02_data_preparation.ipynb)"),
+        ("[F](../../book/glossary.md#macro-F1)", "labs", "[F](../glossary.md#macro-f1)"),
+        ("![a b](../drawings/x.svg)", "labs", "![a b](../chapters/drawings/x.svg)"),
+        ("[r](../../README.md)", "labs", f"[r]({stage.repository()}/blob/main/README.md)"),
         ("[r](../README.md#start)", ".", f"[r]({stage.repository()}/blob/main/README.md#start)"),
         ("[t](timings.md) and `../book`", ".", "[t](timings.md) and `../book`"),
         ("[o](https://example.org/../x)", ".", "[o](https://example.org/../x)"),
@@ -119,11 +125,16 @@ def test_pictures_in_saved_controls_stay_inside_and_get_smaller(pictures):
 
 
 def test_only_what_has_changed_is_written(tmp_path, pictures):
-    chapters = {"01_setup": notebook(nbformat.v4.new_markdown_cell("# 1", id="one"))}
+    link = nbformat.v4.new_markdown_cell("# Lab\n\n[1](../01_setup.ipynb)", id="lab")
+    chapters = {"01_setup": notebook(nbformat.v4.new_markdown_cell("# 1", id="one")), "labs/leakage": notebook(link)}
     stage.write(chapters, tmp_path / "source", pictures)
     page, chapter = tmp_path / "source" / "glossary.md", tmp_path / "source" / "chapters" / "01_setup.ipynb"
     times = page.stat().st_mtime_ns, chapter.stat().st_mtime_ns
-    (tmp_path / "source" / "chapters" / "09_gone.ipynb").touch()
+    lab = tmp_path / "source" / "labs" / "leakage.ipynb"
+    assert "[1](../chapters/01_setup.ipynb)" in lab.read_text(encoding="utf-8")
+    for gone in (chapter.with_name("09_gone.ipynb"), lab.with_name("gone.ipynb")):
+        gone.touch()
     stage.write(chapters, tmp_path / "source", pictures)
     assert (page.stat().st_mtime_ns, chapter.stat().st_mtime_ns) == times
     assert [path.name for path in chapter.parent.glob("*.ipynb")] == ["01_setup.ipynb"]
+    assert list(lab.parent.iterdir()) == [lab]

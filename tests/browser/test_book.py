@@ -1,6 +1,6 @@
 """The book in a real browser, from a web server and from files, with every other host out of reach.
 
-It is the book that `make book` makes, so every chapter runs at its defaults; what was executed is kept in
+It is the book that `make book` makes, so every chapter and lab runs at its defaults; what was executed is kept in
 book/_executed for the next time.
 """
 
@@ -16,12 +16,14 @@ import nbformat
 import pytest
 
 from tests.notebooks.test_chapters import CHAPTERS
+from tests.notebooks.test_labs import LABS
 from tutorial_utils.course import npm_packages
 
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.filterwarnings("ignore:.*Check CHANGES for Sphinx API modifications"),  # of Sphinx's extensions
 ]
+NOTEBOOKS = [*CHAPTERS, *(f"labs/{lab}" for lab in LABS)]
 NOWHERE = "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1"
 PHONE = {"width": 390, "height": 844}
 VIEWS = "script[type='application/vnd.jupyter.widget-view+json']"
@@ -47,22 +49,22 @@ AXE = """async rules => (await axe.run({ preload: false, ...rules })).violations
 
 @pytest.fixture(scope="module")
 def executed():
-    """{chapter: notebook with outputs}, at the chapters' defaults."""
+    """{chapter or "labs/<lab>": notebook with outputs}, at the notebooks' defaults."""
     from book import execute
 
     return execute.chapters()
 
 
-@pytest.mark.parametrize("chapter", CHAPTERS)
-def test_a_chapter_holds_at_its_defaults_with_its_exercises_unanswered(executed, chapter):
+@pytest.mark.parametrize("name", NOTEBOOKS)
+def test_a_notebook_holds_at_its_defaults_with_its_exercises_unanswered(executed, name):
     from book import execute
 
-    assert set(executed) == set(CHAPTERS)
-    metrics = json.loads((execute.BOOK / "_runs" / "whole" / chapter / "metrics.json").read_text())
+    assert set(executed) == set(NOTEBOOKS)
+    metrics = json.loads((execute.BOOK / "_runs" / "whole" / name / "metrics.json").read_text())
     assert (metrics["dataset"], metrics["image_size"]) == ("leaves", 128)
-    told = nbformat.writes(executed[chapter])
+    told = nbformat.writes(executed[name])
     for word in ("Warning", "retracing", "oneDNN"):
-        assert word not in told, f"{word} appears in the outputs of {chapter}"
+        assert word not in told, f"{word} appears in the outputs of {name}"
 
 
 @pytest.fixture(scope="module")
@@ -164,7 +166,8 @@ def test_every_chapter_shows_its_controls_and_figures_and_folds_its_solutions(se
         shown = seen[name]["shown"]
         assert shown["controls"] >= 1, name
         assert shown["figures"] >= 3, name
-        assert (shown["open"], shown["badges"]) == (0, 1), name
+    for name in filter(lambda name: name.startswith(("chapters/", "labs/")), seen):
+        assert (seen[name]["shown"]["open"], seen[name]["shown"]["badges"]) == (0, 1), name
 
 
 def test_axe_finds_nothing_serious_on_any_page_light_or_dark(seen):
@@ -278,4 +281,5 @@ def test_made_again_nothing_is_executed(book, monkeypatch, tmp_path):
         raise AssertionError("a chapter was executed again")
 
     monkeypatch.setattr(execute.execution, "execute_chapters", no)
-    assert set(execute.chapters()) == {pathlib.Path(name).stem for name in pages(book) if "chapters/" in name}
+    made = {name.removeprefix("chapters/").removesuffix(".html") for name in pages(book) if "/" in name}
+    assert set(execute.chapters()) == made

@@ -41,6 +41,13 @@ def test_what_the_package_holds_is_part_of_a_fingerprint(package, name):
     assert execution.fingerprint(notebook("x = 1")) != first
 
 
+@pytest.mark.parametrize("name", ["chapters.csv", "labs.csv"])
+def test_measured_minutes_are_no_part_of_it(package, name):
+    first = execution.fingerprint(notebook("x = 1"))
+    (package / "benchmarks" / name).write_text("another")
+    assert execution.fingerprint(notebook("x = 1")) == first
+
+
 def test_what_python_compiles_is_no_part_of_it(package):
     first = execution.fingerprint(notebook("x = 1"))
     (package / "__pycache__").mkdir()

@@ -59,6 +59,19 @@ def test_a_wrong_parameter_is_named_and_nothing_is_made(parameters, tmp_path, na
     assert list(tmp_path.iterdir()) == []
 
 
+def test_claims_are_asserted_at_the_defaults_of_every_notebook_and_nowhere_else(root):
+    for path in (root / "notebooks").rglob("*.ipynb"):
+        cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+        (tagged,) = ["".join(cell["source"]) for cell in cells if "parameters" in cell["metadata"].get("tags", [])]
+        given = {}
+        exec(tagged, {}, given)
+        given["image_size"] = side = given["image_size"] or 128  # chapter 8 chooses it by the photos
+        assert side == 128 or path.parent.name == "labs"
+        assert run_folder.as_told(given | {"backbone": "efficientnet_lite0", "run_dir": "elsewhere"}, side), path.name
+        for other in ({}, {"dataset": "photos"}, {"seed": 1}, {"image_size": 64}, {"backbone": "vgg16"}):
+            assert run_folder.as_told(given | other, side) is not bool(other), path.name
+
+
 def test_a_run_folder_beneath_a_file(parameters, tmp_path):
     (tmp_path / "notes.txt").write_text("a file")
     with pytest.raises(ValueError, match=r"notes\.txt.* cannot be made"):

@@ -369,6 +369,17 @@ def test_a_heat_map_needs_a_number():
         plots.plot_value_map(pd.DataFrame([[np.nan]]), "loss")
 
 
+def test_repeats_are_a_row_of_dots_for_each_way():
+    ax = plots.plot_repeats(["at random", "by plant"], [[0.8, 0.9], [0.5, 0.6]], title="Two shuffles", label="split")
+    dots = [(line.get_xdata().tolist(), line.get_ydata().tolist()) for line in ax.lines]
+    assert dots == [([80, 90], [0, 0]), ([50, 60], [1, 1])]
+    assert (ax.get_xlabel(), ax.get_ylabel(), ax.get_title()) == ("accuracy (%)", "split", "Two shuffles")
+    assert [tick.get_text() for tick in ax.get_yticklabels()] == ["at random", "by plant"]
+    assert inside_and_legible(ax.figure)
+    with pytest.raises(ValueError, match=r"for each of 1 names; got shape \(2, 1\)"):
+        plots.plot_repeats(["one"], [[0.5], [0.6]])
+
+
 def trainings(sets, strategies, numbers=(5, 50), seeds=(0, 1)):
     """Return a made-up table: accuracy 0.4 or 0.6 by seed, whatever else."""
     rows = itertools.product(sets, numbers, seeds, strategies)

@@ -2,6 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from tutorial_utils.data import audit, catalog
 from tutorial_utils.data.images import PhotoError, read_image
 from tutorial_utils.leaves import lessons
 
@@ -91,6 +92,25 @@ def test_a_watermark_may_be_that_of_another_class(gray_photos, tmp_path):
     assert other["label"].equals(gray_photos["label"])
 
 
+def test_each_class_lies_on_a_table_of_its_own(gray_photos, tmp_path):
+    """Of 160 pixels, a tenth is 16: outside gray by class, 90 and 120, inside the photo as it is (128)."""
+    laid = lessons.lay_on_tables(gray_photos, tmp_path / "tables", width=0.1)
+    assert laid.drop(columns="path").equals(gray_photos.drop(columns="path"))
+    for path, gray in zip(laid["path"], [90, 120, 90], strict=True):
+        image = read_image(path).astype(int)
+        assert image.shape == (160, 160, 3)
+        assert np.abs(image[:12] - gray).max() <= 8
+        assert np.abs(image[24:-24, 24:-24] - 128).max() <= 4
+    swapped = lessons.lay_on_tables(gray_photos, tmp_path / "swapped", classes=[1, 0, 1], width=0.1)
+    grays = [read_image(path)[:12].mean() for path in swapped["path"]]
+    np.testing.assert_allclose(grays, [120, 90, 120], atol=8)
+    six = pd.DataFrame({"path": gray_photos["path"][0], "label": pd.Categorical(list("abcdef"))})
+    grays = [read_image(path)[0].mean() for path in lessons.lay_on_tables(six, tmp_path / "six")["path"]]
+    np.testing.assert_allclose(grays, [90, 100, 110, 120, 130, 140], atol=6)
+    with pytest.raises(ValueError, match=r"width must be above 0 and below 0\.5; got 0\.5"):
+        lessons.lay_on_tables(gray_photos, tmp_path / "tables", width=0.5)
+
+
 @pytest.mark.parametrize(
     "change", [{"relative_size": 0}, {"relative_size": 0.5}, {"classes": [0, 1]}, {"classes": [0, 1, 2]}]
 )
@@ -102,3 +122,15 @@ def test_what_does_not_fit_is_refused(gray_photos, tmp_path, change):
 def test_a_photo_that_cannot_be_read_is_named(gray_photos, tmp_path):
     with pytest.raises(PhotoError, match=r"missing\.png"):
         lessons.add_watermarks(gray_photos.assign(path=str(tmp_path / "missing.png")), tmp_path / "boards")
+
+
+def test_a_spoiled_folder_has_every_kind_that_it_promises(tmp_path):
+    photos = catalog.load_photos("leaves", photos_per_class=6)
+    folder = lessons.write_class_folders(photos, tmp_path / "practice", per_class=5)
+    assert sorted(path.name for path in folder.iterdir()) == list(photos["label"].cat.categories)
+    assert all(3 <= len(list(of_class.iterdir())) <= 5 for of_class in folder.iterdir())
+    spoiled = catalog.load_photos(lessons.spoil_photos(folder), check_photos=False)
+    kinds = set(audit.audit_photos(spoiled, progress=False)["kind"])
+    assert {"truncated", "not_a_photo", "empty", "identical", "similar_elsewhere", "dark", "small"} <= kinds
+    lessons.write_class_folders(photos, tmp_path / "practice", per_class=5)
+    assert not list(folder.rglob("*.jpg"))  # what it held is replaced

@@ -1,4 +1,4 @@
-"""The chapters with every exercise answered, and a question of our own after each check: did it say what it should?"""
+"""Chapters and labs with every exercise answered, and a probe after each check: did it say what it should?"""
 
 import ast
 import inspect
@@ -18,7 +18,7 @@ SHORT = {  # and what some take besides
 
 
 def small(chapter):
-    """Return the parameters of a chapter that make it quick: few and small photos, few epochs."""
+    """Return the parameters of a chapter, or of "labs/<lab>", that make it quick: few and small photos, few epochs."""
     return SMALL | SHORT.get(chapter, {})
 
 
@@ -30,7 +30,7 @@ def given(notebook, **parameters):
 
 
 def source(root, chapter):
-    """Return the path of what writers edit of a chapter."""
+    """Return the path of what writers edit of a chapter, or of "labs/<lab>"."""
     return root / "notebooks" / "source" / f"{chapter}.py"
 
 
@@ -120,7 +120,7 @@ def asked(code):
 
 
 def notebook(root, chapter):
-    """Return a chapter (nbformat) with every solution filled in and a probe after each cell that checks."""
+    """Return a chapter or a lab (nbformat) with every solution filled in and a probe after each cell that checks."""
     path = source(root, chapter)
     made, answers = derive.derive(path), iter(solutions(path))
     cells = []

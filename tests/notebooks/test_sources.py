@@ -2,6 +2,7 @@
 
 import ast
 import json
+import re
 
 import pytest
 
@@ -17,33 +18,40 @@ def notebooks(root):
     return [(path, json.loads(path.read_text(encoding="utf-8"))) for path in found]
 
 
+def labs(root):
+    found = sorted((root / "notebooks" / "labs").glob("*.ipynb"))
+    assert len(found) >= 4
+    return [(path, json.loads(path.read_text(encoding="utf-8"))) for path in found]
+
+
 def code_cells(notebook):
     return [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
 
 
 def test_notebooks_are_in_step_with_their_sources(root, tmp_path):
     derive.main(tmp_path)
-    for path, _ in notebooks(root):
-        fresh = (tmp_path / path.name).read_bytes()
+    there = notebooks(root) + labs(root)
+    for path, _ in there:
+        fresh = (tmp_path / path.relative_to(root / "notebooks")).read_bytes()
         assert path.read_bytes() == fresh, f"{path.name} differs from its source: run make notebooks"
-    assert len(list(tmp_path.iterdir())) == len(notebooks(root))
+    assert len(list(tmp_path.rglob("*.ipynb"))) == len(there)
 
 
 def test_deriving_twice_gives_the_same_bytes(tmp_path):
     for name in ("one", "two"):
         (tmp_path / name).mkdir()
         derive.main(tmp_path / name)
-    for path in (tmp_path / "one").iterdir():
-        assert path.read_bytes() == (tmp_path / "two" / path.name).read_bytes()
+    for path in (tmp_path / "one").rglob("*.ipynb"):
+        assert path.read_bytes() == (tmp_path / "two" / path.relative_to(tmp_path / "one")).read_bytes()
 
 
 def test_drawings_are_in_step_and_every_one_is_shown(root, tmp_path):
     drawings.main(tmp_path)
     kept = {path.name: path.read_bytes() for path in (root / "notebooks" / "drawings").iterdir()}
     assert kept == {path.name: path.read_bytes() for path in tmp_path.iterdir()}
-    text = "".join(path.read_text(encoding="utf-8") for path, _ in notebooks(root))
+    text = "".join(path.read_text(encoding="utf-8") for path, _ in notebooks(root) + labs(root))
     for name in kept:
-        assert f"(drawings/{name})" in text, name
+        assert f"(drawings/{name})" in text or f"(../drawings/{name})" in text, name
 
 
 def test_bookkeeping_and_checks_are_folded_everywhere():
@@ -57,30 +65,31 @@ def visible(notebook):
 
 
 def test_no_visible_cell_gives_an_answer_away(root):
-    for path, notebook in notebooks(root):
+    for path, notebook in notebooks(root) + labs(root):
         assert not [cell for cell in visible(notebook) if "exercises.check(" in "".join(cell["source"])], path.name
 
 
 def test_readers_see_notebooks_only(root):
-    assert not list((root / "notebooks").glob("*.py"))
+    assert not [*(root / "notebooks").glob("*.py"), *(root / "notebooks" / "labs").glob("*.py")]
 
 
 def test_notebooks_are_committed_without_outputs(root):
-    for path, notebook in notebooks(root):
+    for path, notebook in notebooks(root) + labs(root):
         for cell in code_cells(notebook):
             assert cell["outputs"] == [], path.name
             assert cell["execution_count"] is None, path.name
 
 
-def test_every_chapter_has_its_parameters_cell(root):
-    for path, notebook in notebooks(root):
+def test_every_notebook_has_its_parameters_cell(root):
+    for path, notebook in notebooks(root) + labs(root):
         tagged = [cell for cell in code_cells(notebook) if "parameters" in cell["metadata"].get("tags", [])]
         assert len(tagged) == 1, path.name
         body = ast.parse("".join(tagged[0]["source"])).body
-        names = [statement.targets[0].id for statement in body]  # a chapter may have some of its own
+        names = [statement.targets[0].id for statement in body]  # some have a few of their own
         assert [name for name in names if name in ROOT_PARAMETERS] == ROOT_PARAMETERS, path.name
         assert names[-1] == "run_dir", path.name
-        assert ast.literal_eval(body[-1].value) == f"runs/{path.stem}"
+        place = path.relative_to(root / "notebooks").with_suffix("")
+        assert ast.literal_eval(body[-1].value) == f"runs/{place.as_posix()}"
 
 
 class Started(Exception):
@@ -127,7 +136,7 @@ def test_a_size_of_nothing_is_no_size_of_ones_own(root, monkeypatch):
 
 
 def test_cells_are_short(root):
-    for path, notebook in notebooks(root):
+    for path, notebook in notebooks(root) + labs(root):
         lengths = sorted("".join(cell["source"]).count("\n") + 1 for cell in visible(notebook))
         assert lengths[-1] <= 25, path.name
         assert lengths[len(lengths) // 2] <= 10, path.name
@@ -139,12 +148,35 @@ def test_every_chapter_opens_its_test_set_once(root):
         assert sum(cell.startswith("## Open the test set, once") for cell in text) == 1, path.name
 
 
+def test_a_lab_is_one_short_question(root):
+    for path, notebook in labs(root):
+        title = "".join(notebook["cells"][0]["source"]).splitlines()[0]
+        assert title.startswith("# Lab: "), path.name
+        assert title.endswith("?"), path.name
+        assert len(notebook["cells"]) <= 30, path.name
+        assert sum("## What you have seen" in "".join(cell["source"]) for cell in notebook["cells"]) == 1, path.name
+
+
+def test_every_lab_is_linked_from_a_chapter_and_links_to_one(root):
+    linked = "".join("".join(cell["source"]) for _, notebook in notebooks(root) for cell in notebook["cells"])
+    for path, notebook in labs(root):
+        assert f"](labs/{path.name})" in linked, f"no chapter links to labs/{path.name}"
+        assert re.search(r"\]\(\.\./\d\d_\w+\.ipynb\)", "".join(notebook["cells"][0]["source"])), path.name
+
+
+def test_every_link_of_a_notebook_leads_to_a_file(root):
+    for path, notebook in notebooks(root) + labs(root):
+        text = "\n".join("".join(cell["source"]) for cell in notebook["cells"] if cell["cell_type"] == "markdown")
+        for target in re.findall(r"\]\(([^)#:\s]+)(?:#[^)\s]*)?\)", text):
+            assert (path.parent / target).is_file(), f"{path.name} links to {target}"
+
+
 def test_badge_and_install_cell_name_the_repository_of_pyproject(root):
     address = derive.project()["urls"]["Repository"]
-    for path, notebook in notebooks(root):
+    for path, notebook in notebooks(root) + labs(root):
         title = "".join(notebook["cells"][0]["source"])
         slug = address.removeprefix("https://github.com/")
-        assert f"github/{slug}/blob/main/notebooks/{path.name}" in title
+        assert f"github/{slug}/blob/main/{path.relative_to(root).as_posix()}" in title
         assert f"git+{address}" in "".join(code_cells(notebook)[0]["source"])
 
 

@@ -113,3 +113,77 @@ def test_if_nothing_has_changed_it_says_so(weights):
     none = {name: np.zeros(2) for name in shares}
     (view,) = find(fine_tuning.explore_changes(before, same, none, [np.full((3, 3, 3), 100)] * 2), "HTML")
     assert "usual 0.00 %, stronger 0.00 %" in view.value
+
+
+def test_the_schedule_marks_its_height():
+    rate = keras.optimizers.schedules.CosineDecay(3e-6, 8, warmup_target=3e-4, warmup_steps=2)
+    figure, alt = fine_tuning.draw_schedule(rate, 10)
+    assert alt == "Learning rate by step: it rises to 0.0003 at step 2 of 10, then falls to 0"
+    curve, top = figure.axes[0].lines
+    assert curve.get_ydata()[[0, 2, 10]] == pytest.approx([3e-6, 3e-4, 0], abs=1e-9)
+    assert list(top.get_xdata()) == [2]
+    plt.close(figure)
+
+
+def test_recipes_are_drawn_from_the_frozen_model_on():
+    figure, alt = fine_tuning.draw_recipes({"usual": {"val_accuracy": [0.6]}, "stronger": {"val_accuracy": [0.9]}}, 0.5)
+    usual, stronger, frozen = figure.axes[0].lines
+    assert list(usual.get_ydata()) == pytest.approx([50, 60])
+    assert list(stronger.get_ydata()) == pytest.approx([50, 90])
+    assert alt.endswith("from 50% when frozen; at the end: usual 60%, stronger 90%")
+    plt.close(figure)
+
+
+@pytest.fixture
+def sweep():
+    """Three batches; the running mean ends at twice its lowest."""
+    return pandas.DataFrame({"rate": [1e-4, 1e-3, 1e-2], "loss": [1.0, 1.0, 3.0], "smoothed": [1.0, 1.0, 2.0]})
+
+
+def test_a_sweep_marks_the_rate_where_it_was_too_high_and_nothing_else(sweep):
+    figure, alt = fine_tuning.draw_sweeps({"one": sweep, "two": sweep}, {"one": 1e-2, "two": None}, title="A sweep")
+    lines = {line.get_label(): line.get_xdata() for line in figure.axes[0].lines}
+    plt.close(figure)
+    assert list(lines["one: mean 1.5 times its lowest"]) == [1e-2, 1e-2]
+    assert "two: mean 1.5 times its lowest" not in lines
+    assert alt == "A sweep: loss of each batch and its running mean against the learning rate, one, two"
+
+
+def test_each_run_is_a_dot_above_its_rate_beside_the_frozen_loss():
+    figure, alt = fine_tuning.draw_losses_by_rate({1e-2: [4.0, 5.0], 1e-4: [1.0, 1.5]}, before=1.25, steps=15)
+    lines = [line.get_xydata().tolist() for line in figure.axes[0].lines if line.get_marker() == "o"]
+    frozen = figure.axes[0].lines[0].get_ydata()
+    plt.close(figure)
+    assert lines == [[[1e-4, 1.0], [1e-4, 1.5]], [[1e-2, 4.0], [1e-2, 5.0]]]
+    assert set(frozen) == {1.25}
+    assert alt.endswith("1.25 for the frozen model; after 15 steps: 4.00 to 5.00 at 0.01, 1.00 to 1.50 at 0.0001")
+
+
+def test_a_layer_that_has_not_moved_is_drawn_on_the_left_only():
+    moves = {"careful": np.array([0.0, 0.002])}
+    figure, _ = fine_tuning.draw_layer_changes(moves, {"careful": np.array([0.0, 10.0])}, title="Changes")
+    left, right = (ax.lines[0].get_ydata() for ax in figure.axes)
+    plt.close(figure)
+    assert left.tolist() == [0, 2]  # thousandths
+    assert np.isnan(right[0])
+    assert right[1] == 10
+
+
+def test_the_strongest_filters_are_shown_in_one_scale():
+    before = np.zeros((3, 3, 3, 4))
+    before[..., 1], before[..., 2] = -1, 0.5
+    pictures = fine_tuning.filter_pictures(before, 2 * before, most=2)  # after: twice as large
+    assert [picture.flat[0] for picture in pictures] == [63.75, 159.375, 0, 191.25]
+
+
+def test_a_gain_is_drawn_in_points_with_its_interval_in_the_row_of_its_set():
+    rows = [("near", 0.02, -0.01, 0.05), ("far", 0.01, 0.0, 0.02), ("near", 0.04, 0.02, 0.06)]
+    table = pandas.DataFrame(rows, columns=["set", "gain", "gain_low", "gain_high"])
+    figure, _ = fine_tuning.draw_gains(table, "Gains")
+    ax = figure.axes[0]
+    points = [container[0].get_xydata() for container in ax.containers]
+    bars = ax.containers[0][2][0].get_segments()  # of "near"
+    plt.close(figure)
+    np.testing.assert_allclose(points[0], [[2, -0.065], [4, 0.065]])
+    np.testing.assert_allclose(points[1], [[1, 1]])
+    np.testing.assert_allclose(bars[0][:, 0], [-1, 5])

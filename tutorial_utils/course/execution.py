@@ -1,4 +1,4 @@
-"""Notebooks executed with papermill, the chapters or runs of a grid; and "has what they depend on changed since?"."""
+"""Notebooks executed with papermill, chapters, labs or runs of a grid; and "has what they depend on changed since?"."""
 
 import hashlib
 import importlib.metadata
@@ -25,6 +25,11 @@ def chapters(folder=None):
     if not found:
         raise ValueError(f"There are no chapters (01_....ipynb) in {folder}. Run this in the course's folder.")
     return found
+
+
+def labs(folder=None):
+    """Return the notebooks of the labs, by name (list of Path). folder : None is notebooks/ of the project."""
+    return sorted(chapters(folder)[0].parent.glob("labs/*.ipynb"))
 
 
 def run_notebook(notebook, output, parameters, progress=True, on_cell_start=None):
@@ -59,9 +64,9 @@ def _private_transport(folder):
 
 
 def execute_chapters(notebooks, run_dir="runs", parameters=None):
-    """Execute notebooks one after the other; return one dict a chapter (`chapter`, `seconds`, metrics).
+    """Execute chapters or labs one after the other; return one dict each (`chapter`, `seconds`, metrics).
 
-    Each leaves its run folder at `run_dir`/<chapter>, the executed notebook inside it.
+    Each leaves its run folder at `run_dir`/<its name>, the executed notebook inside it.
     parameters, errors : as for `run_notebook`
     """
     rows = []
@@ -82,9 +87,9 @@ def read_metrics(run):
     return {f"metrics_{name}": value for name, value in found.items()}
 
 
-def summarize(rows, run_dir="runs"):
-    """Return the closing words of a course run: a line a chapter, and where things are (str)."""
-    lines = ["", f"{'chapter':<24} {'seconds':>8}  {'backbone':<20} test accuracy (95 % interval)"]
+def summarize(rows, run_dir="runs", what="chapter"):
+    """Return the closing words of a course run: a line for each `what`, and where things are (str)."""
+    lines = ["", f"{what:<24} {'seconds':>8}  {'backbone':<20} test accuracy (95 % interval)"]
     for row in rows:
         score = row.get("metrics_test_accuracy")
         low, high = row.get("metrics_test_accuracy_low"), row.get("metrics_test_accuracy_high")
@@ -96,8 +101,8 @@ def summarize(rows, run_dir="runs"):
         lines.append(f"\n{', '.join(sorted(asked - used))} not available; {', '.join(sorted(used))} used instead.")
     base = _files.run_path(run_dir)
     lines += [
-        f"\nIn all {sum(row['seconds'] for row in rows):.0f} seconds. Each chapter's run folder is {base}/<chapter>:",
-        "  <chapter>.ipynb   the executed notebook      figures/      its pictures",
+        f"\nIn all {sum(row['seconds'] for row in rows):.0f} seconds. Each {what}'s run folder is {base}/<{what}>:",
+        f"  {f'<{what}>.ipynb':<15}   the executed notebook      figures/      its pictures",
         "  metrics.json      its numbers                model.keras   its model, where it trains one",
     ]
     return "\n".join(lines)
@@ -118,11 +123,11 @@ def fingerprint(notebook, *others):
 def _package_digest():
     """Return a sha256 of the files of the package, of the data sets' cards and of the kept tables."""
     package = [path for path in _files.PACKAGE.rglob("*") if path.is_file() and "__pycache__" not in path.parts]
-    kept = _files.benchmarks_folder().glob("*.csv")
-    tables = [path for path in kept if path.name != "chapters.csv"]  # minutes: prose
+    files = {*package, *_files.benchmarks_folder().glob("*.csv"), *_files.cards_folder().glob("*.yaml")}
     digest = hashlib.sha256()
-    for path in sorted({*package, *tables, *_files.cards_folder().glob("*.yaml")}):
-        digest.update(f"{path.name} {_files.sha256(path)}\n".encode())
+    for path in sorted(files):
+        if path.name not in ("chapters.csv", "labs.csv"):  # minutes: prose
+            digest.update(f"{path.name} {_files.sha256(path)}\n".encode())
     return digest.hexdigest()
 
 

@@ -221,6 +221,26 @@ def plot_intervals(names, accuracies, ax=None, title=None, chance=None):
     return ax
 
 
+def plot_repeats(names, scores, ax=None, title=None, label="way"):
+    """Draw accuracies that were measured several times, a row of dots for each way, and return the Axes (lab leakage).
+
+    names : one text a way, drawn from top to bottom; scores : fractions (ways, repeats); label : of the ways' axis
+    Raises ValueError for no scores, or another number of names than of rows.
+    """
+    scores = 100 * np.asarray(scores, float)
+    if scores.ndim != 2 or not scores.size or len(names) != len(scores):
+        raise ValueError(f"Expected a row of scores for each of {len(names)} names; got shape {scores.shape}.")
+    if ax is None:
+        _, ax = plt.subplots(figsize=(6.4, 1.3 + 0.5 * len(names)), layout="constrained")
+    for row, values in enumerate(scores):
+        ax.plot(values, np.full(len(values), row), "o", color=PALETTE["blue"], alpha=0.7)
+    ax.set_yticks(range(len(names)), names)
+    ax.set(ylim=(len(names) - 0.5, -0.5), xlabel="accuracy (%)", ylabel=label)
+    ax.grid(axis="x", alpha=0.3)
+    ax.set_title(title or f"Accuracy of {scores.shape[1]} repeats each")
+    return ax
+
+
 def plot_blocks(accuracies, together=None, chance=None, title=None):
     """Draw the accuracy of a head on each block of a base, first to last, with intervals; return the Axes (chapter 3).
 

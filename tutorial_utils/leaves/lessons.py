@@ -1,22 +1,88 @@
-"""Photos made for lessons, so that nothing is downloaded: out-of-distribution images, and photos with a watermark.
+"""Photos made for lessons, so that nothing is downloaded: spoiled ones, out-of-distribution images, watermarks.
 
-Out-of-distribution images show none of the classes, whatever the classes are; a model should not be sure of them. A
-watermark in the corners has nothing to do with the leaf and gives its class away: a shortcut. Chapter 6 needs both.
+A small folder with one folder per class, and the same with seven things wrong in it, are for chapter 2.
+Photos on gray tables are for the lab shortcuts. Out-of-distribution images show none of the classes, whatever the
+classes are; a model should not be sure of them. A watermark in the corners has nothing to do with the leaf and gives
+its class away: a shortcut. Chapter 6 needs both.
 """
 
 import colorsys
 import concurrent.futures
 import pathlib
+import shutil
 
 import numpy as np
 import PIL.Image
 
 from .. import _check, _machine
+from ..data import splits
 from ..data.images import read_image
 from . import camera
 
 OOD_KINDS = ("noise", "blank", "texture")
 _PAINTED = 320  # pixels of a surface's side before it is resized: about that of a leaf photo
+
+
+def write_class_folders(photos, folder, per_class, seed=0, side=256):
+    """Write a few photos as PNG into one folder per class; return `folder` as a Path (chapter 2).
+
+    photos : photos table of photos that can be read; folder : what it holds is replaced
+    per_class : photos of each class, at most; side : of the square that each is resized to, in pixels
+    """
+    folder = pathlib.Path(folder)
+    shutil.rmtree(folder, ignore_errors=True)
+    for number, row in enumerate(splits.sample_per_class(photos, per_class, seed=seed).itertuples()):
+        path = folder / str(row.label).replace("/", " ") / f"{number:03d}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        PIL.Image.fromarray(read_image(row.path, side)).save(path)
+    return folder
+
+
+def spoil_photos(folder):
+    """Spoil a folder from `write_class_folders` in seven ways, as happens to people; return it (chapter 2).
+
+    In the first class one photo is cut off, one is there twice, and a text and an empty file are named .jpg. In the
+    second there are a mirrored copy of one of the first class's, a black photo and a tiny one.
+    """
+    one, another = sorted(path for path in folder.iterdir() if path.is_dir())[:2]
+    files = sorted(one.iterdir())
+    second, third = files[1 % len(files)], files[2 % len(files)]
+    picture, other = PIL.Image.open(files[0]).convert("RGB"), PIL.Image.open(min(another.iterdir())).convert("RGB")
+    (one / "cut_off.png").write_bytes(second.read_bytes()[: second.stat().st_size // 2])
+    (one / "list.jpg").write_text("I was exported by mistake.", encoding="utf-8")
+    (one / "nothing.jpg").touch()
+    shutil.copy(third, one / "again.png")
+    picture.transpose(PIL.Image.Transpose.FLIP_LEFT_RIGHT).save(another / "mirrored.jpg", quality=70)
+    PIL.Image.new("RGB", (320, 240)).save(another / "lens_cap.jpg")
+    other.resize((40, 40)).save(another / "tiny.png")
+    return folder
+
+
+def lay_on_tables(photos, folder, classes=None, width=0.05, side=160, seed=0):
+    """Write a copy of each photo with a gray border, as if each class lay on a table of its own (lab shortcuts).
+
+    photos : photos table; folder : where the copies go, JPEG of side x side pixels
+    classes : int (photos,), the class whose table each photo gets; None: its own
+    width : of the border, of the side; above 0, below 0.5; seed : of the little noise in each gray
+    Returns the table with `path` pointing to the copies. Tables go from dark to light, from class to class a step.
+    """
+    _check.columns(photos, ["path", "label"])
+    if not 0 < width < 0.5:
+        raise ValueError(f"width must be above 0 and below 0.5; got {width!r}.")
+    classes, count = _classes(photos, classes), len(photos["label"].cat.categories)
+    folder, edge = pathlib.Path(folder).expanduser(), max(1, round(width * side))
+    folder.mkdir(parents=True, exist_ok=True)
+
+    def write(row):
+        noise = np.random.default_rng([_check.seed(seed), row]).integers(-3, 4, 3)
+        picture = np.full((side, side, 3), 90 + 60 * int(classes[row]) // count + noise, np.uint8)
+        picture[edge:-edge, edge:-edge] = read_image(photos["path"].iloc[row], side - 2 * edge)
+        path = folder / f"{row:05d}.jpg"
+        PIL.Image.fromarray(picture).save(path, quality=90)
+        return str(path)
+
+    with concurrent.futures.ThreadPoolExecutor(_machine.cores()) as pool:
+        return photos.assign(path=list(pool.map(write, range(len(photos)))))
 
 
 def ood_images(kind, count, size, seed=0):

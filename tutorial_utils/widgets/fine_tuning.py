@@ -1,4 +1,4 @@
-"""The controls of chapter 4: how many layers learn, how fast, and what has changed in them."""
+"""The controls and pictures of chapter 4 and its labs: how many layers learn, how fast, and what has changed."""
 
 import functools
 import textwrap
@@ -6,6 +6,7 @@ import textwrap
 import ipywidgets
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.ticker import MaxNLocator
 
 from ..evaluation import plots
 from ..models import freezing
@@ -50,6 +51,40 @@ def draw_unfreezing(shares, last):
     ax.set(title=said, xlabel="last layers unfrozen", ylabel="weights that learn (%)")
     ax.grid(alpha=0.3)
     return figure, said
+
+
+def draw_schedule(rate, steps):
+    """Return (Figure, alt text): the learning rate at each step of a training; its height is marked.
+
+    rate : a keras.optimizers.schedules.LearningRateSchedule; steps : of the whole training
+    """
+    numbers = np.arange(steps + 1)
+    rates = np.array([float(rate(number)) for number in numbers])  # (steps + 1,)
+    top = int(rates.argmax())
+    figure, ax = plt.subplots(figsize=(6, 2.6), layout="constrained")
+    ax.plot(numbers, rates, color=plots.PALETTE["blue"])
+    ax.plot(top, rates[top], "o", color=plots.PALETTE["orange"], markersize=8)
+    ax.annotate(f"{_plain(round(rates[top], 6))} at step {top}", (top, rates[top]), (8, -4), textcoords="offset points")
+    ax.set(title="The rate warms up, then falls", xlabel="step (one batch)", ylabel="learning rate")
+    ax.grid(alpha=0.3)
+    return figure, f"Learning rate by step: it rises to {rates[top]:.1g} at step {top} of {steps}, then falls to 0"
+
+
+def draw_recipes(histories, frozen):
+    """Return (Figure, alt text): accuracy on the validation photos by epoch, of each recipe, from the frozen model on.
+
+    histories : {recipe: the dict `history` of what Keras's fit returned}; frozen : accuracy before, as a fraction
+    """
+    figure, ax = plt.subplots(figsize=(6, 3.2), layout="constrained")
+    for (name, history), (color, marker) in zip(histories.items(), LOOKS, strict=False):
+        values = 100 * np.array([frozen, *history["val_accuracy"]])
+        ax.plot(values, f"{marker}-", color=plots.PALETTE[color], label=name)
+    ax.axhline(100 * frozen, color=plots.PALETTE["black"], linestyle="--", linewidth=1, label="frozen")
+    ax.set(title="Two recipes from the same start", xlabel="epoch (0: frozen)", ylabel="validation photos right (%)")
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    ax.legend(fontsize=9)
+    ends = ", ".join(f"{name} {history['val_accuracy'][-1]:.0%}" for name, history in histories.items())
+    return figure, f"Accuracy on the validation photos by epoch, from {frozen:.0%} when frozen; at the end: {ends}"
 
 
 def explore_grid(curves, error):
@@ -166,6 +201,100 @@ def draw_weight_changes(before, after, name, title):
     ax.set_title(textwrap.fill(title, 60), fontsize=10)
     ax.legend(fontsize=8, loc="upper right")
     return figure
+
+
+def draw_sweeps(sweeps, marked=None, title="Raising the rate"):
+    """Return (Figure, alt text): the loss of each batch and its running mean while the learning rate rises.
+
+    sweeps : {name: DataFrame with rate, loss, smoothed}, as from lr_finder.find_learning_rate
+    marked : {name: rate that lr_finder.first_too_high found in it, or None: no line}
+    """
+    figure, ax = plt.subplots(figsize=(6.6, 3.8), layout="constrained")
+    for (name, sweep), color in zip(sweeps.items(), ["blue", "orange"], strict=False):
+        look = dict(color=plots.PALETTE[color])
+        ax.semilogx(sweep["rate"], sweep["loss"], ".", alpha=0.5, label=f"{name}: one batch", **look)
+        ax.semilogx(sweep["rate"], sweep["smoothed"], label=f"{name}: running mean", **look)
+        if (marked or {}).get(name):
+            ax.axvline(marked[name], linestyle=":", label=f"{name}: mean 1.5 times its lowest", **look)
+    ax.set(xlabel="learning rate (log scale)", ylabel="loss (cross-entropy, nats)", title=title)
+    ax.xaxis.set_major_formatter("{x:g}")
+    figure.legend(loc="outside lower center", ncols=2, fontsize=8)
+    return figure, f"{title}: loss of each batch and its running mean against the learning rate, {', '.join(sweeps)}"
+
+
+def draw_losses_by_rate(losses, before, steps):
+    """Return (Figure, alt text): the loss after some steps at each constant rate, and the loss before them.
+
+    losses : {rate: losses of several runs on the same photos}; before : that of the model as it was
+    """
+    figure, ax = plt.subplots(figsize=(6.6, 3.4), layout="constrained")
+    ax.axhline(before, linestyle="--", linewidth=1, color=plots.PALETTE["black"], label=f"frozen: {before:.2f}")
+    for place, (rate, values) in enumerate(sorted(losses.items())):
+        label = None if place else f"after {steps} steps, a dot for each run"
+        ax.semilogx([rate] * len(values), values, "o", color=plots.PALETTE["blue"], label=label)
+        top, text = (
+            (rate, np.max(values, where=np.isfinite(values), initial=before)),
+            ", ".join(map("{:.2f}".format, values)),
+        )
+        ax.annotate(text, top, (0, 8), textcoords="offset points", ha="center", fontsize=9)
+    ax.set(xlabel="learning rate, constant (log scale)", ylabel="validation loss (nats)")
+    ax.set_title(f"Validation loss after {steps} steps at one rate")
+    ax.margins(0.15, 0.2)
+    ax.xaxis.set_major_formatter("{x:g}")
+    ax.legend(fontsize=8, loc="upper left")
+    said = ", ".join(f"{min(values):.2f} to {max(values):.2f} at {_plain(rate)}" for rate, values in losses.items())
+    return figure, f"Validation loss, {before:.2f} for the frozen model; after {steps} steps: {said}"
+
+
+def draw_layer_changes(moves, shares, title):
+    """Return (Figure, alt text): how far each layer's weights have moved, and how much that is of their size.
+
+    moves, shares : {training: numbers of each layer, first to last (layers,)}; moves in weight units, shares in %
+    A layer that has not moved is not drawn on the right, whose axis is logarithmic.
+    """
+    figure, (left, right) = plt.subplots(1, 2, figsize=(9.4, 3.8), layout="constrained")
+    for (training, moved), (color, marker) in zip(moves.items(), LOOKS, strict=False):
+        look = dict(marker=marker, markersize=4, linestyle="none", color=plots.PALETTE[color])
+        left.plot(1 + np.arange(len(moved)), 1000 * moved, label=training, **look)
+        right.plot(1 + np.arange(len(moved)), np.where(shares[training] > 0, shares[training], np.nan), **look)
+    left.set(title="How far a weight has moved", ylabel="typical change of a weight (thousandths)")
+    right.set(title="Relative to the weights' size", ylabel="relative change (%, log scale)")
+    if any(share.any() for share in shares.values()):
+        right.set_yscale("log")
+        right.yaxis.set_major_formatter("{x:g}")
+    for ax in (left, right):
+        ax.set_xlabel("layers that may learn, from first to last")
+    figure.legend(loc="outside lower center", ncols=2, fontsize=9)
+    figure.suptitle(title)
+    return figure, f"{title}: change of each layer's weights, absolute and relative, for {' and '.join(moves)}"
+
+
+def filter_pictures(before, after, most=8):
+    """Return pictures (0-255) of the filters with the largest weights: those before, then the same ones after.
+
+    before, after : kernels of a first layer (height, width, 3, filters); all share one scale, gray is 0
+    """
+    shown = np.argsort(-np.abs(before).sum(axis=(0, 1, 2)))[:most]
+    scale = max(np.abs(kernel[..., shown]).max() for kernel in (before, after)) or 1.0
+    return [127.5 + 127.5 * kernel[..., number] / scale for kernel in (before, after) for number in shown]
+
+
+def draw_gains(table, title):
+    """Return (Figure, alt text): how much more often the fine-tuned model was right, with interval, a line a split.
+
+    table : DataFrame with set, gain, gain_low, gain_high (fractions), a row a split, from benchmarks/tuned.csv
+    """
+    sets = list(dict.fromkeys(table["set"]))
+    figure, ax = plt.subplots(figsize=(6.8, 1.3 + 0.9 * len(sets)), layout="constrained")
+    for place, name in enumerate(sets):
+        value, low, high = 100 * table.loc[table["set"] == name, ["gain", "gain_low", "gain_high"]].to_numpy().T
+        rows = place + 0.13 * (np.arange(len(value)) - (len(value) - 1) / 2)
+        ax.errorbar(value, rows, xerr=[value - low, high - value], fmt="o", color=plots.PALETTE["blue"], capsize=3)
+    ax.axvline(0, color=plots.PALETTE["black"], linewidth=1)
+    ax.set_yticks(range(len(sets)), sets)
+    ax.set(ylim=(len(sets) - 0.5, -0.5), xlabel="right more often when fine-tuned (points)", ylabel="set")
+    ax.set_title(title, fontsize=11)
+    return figure, f"Fine-tuned minus frozen accuracy with interval, for each split of {', '.join(sets)}"
 
 
 def _plain(rate):
