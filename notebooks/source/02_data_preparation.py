@@ -416,7 +416,7 @@ exercises.check(
 # %% tags=["hidden"]
 summary = {"photos": len(photos), "classes": len(class_names)}
 summary |= {"leak": round(leak.value, 4), "leak_low": round(leak.low, 4), "leak_high": round(leak.high, 4)}
-run_folder.finish(run, parameters=parameters, metrics=summary, photos=photos, backbone=borrowed)
+written = run_folder.finish(run, parameters=parameters, metrics=summary, photos=photos, backbone=borrowed)
 
 # %%
 parts = photos["split"].value_counts()

@@ -415,7 +415,7 @@ summary |= {f"test_accuracy_{name.split()[0]}": score.value for name, score in s
 summary |= {"gain_over_frozen_low": gain.low, "gain_over_frozen_high": gain.high}
 history = pandas.DataFrame(histories.get(chosen)).rename_axis("epoch") if chosen in histories else None
 kept = dict(photos=photos, backbone=borrowed, model=model, history=history)
-run_folder.finish(run, parameters=parameters, metrics=summary, **kept)
+written = run_folder.finish(run, parameters=parameters, metrics=summary, **kept)
 
 # %%
 print(f"{borrowed.name}, {chosen}: {scores[chosen]}")

@@ -80,29 +80,29 @@ def test_remarks_are_read(tmp_path):
         glossary.read(path)
 
 
-def links_by_chapter(root):
-    """Return {chapter: anchors linked in its notebook, in order}."""
+def links_by_notebook(root):
+    """Return {chapter or lab: anchors linked in its notebook, in order}."""
     found = {}
-    for path in sorted((root / "notebooks").glob("[0-9][0-9]_*.ipynb")):
+    for path in sorted((root / "notebooks").rglob("*.ipynb")):
         cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
         text = "\n\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "markdown")
-        found[path.stem] = re.findall(r"\]\(\.\./book/glossary\.md#([^)]*)\)", text)
+        found[path.stem] = re.findall(r"\]\((?:\.\./)+book/glossary\.md#([^)]*)\)", text)
     return found
 
 
 def test_every_word_is_linked_and_every_link_has_its_entry(root):
-    anchors, found = [entry.anchor for entry in glossary.read()], links_by_chapter(root)
+    anchors, found = [entry.anchor for entry in glossary.read()], links_by_notebook(root)
     linked = {anchor for chapter in found.values() for anchor in chapter}
     assert linked == set(anchors)
     for chapter, anchors_there in found.items():
         assert len(anchors_there) == len(set(anchors_there)), chapter
 
 
-def test_entries_are_in_order_and_name_a_chapter_that_links_to_them(root):
-    text, found = glossary.PATH.read_text(encoding="utf-8"), links_by_chapter(root)
+def test_entries_are_in_order_and_name_a_notebook_that_links_to_them(root):
+    text, found = glossary.PATH.read_text(encoding="utf-8"), links_by_notebook(root)
     entries = glossary.read()
     assert [entry.term for entry in entries] == sorted((entry.term for entry in entries), key=str.lower)
     for entry in entries:
         (body,) = re.findall(rf"^## {re.escape(entry.term)}\n(.*?)(?=^## |\Z)", text, re.DOTALL | re.MULTILINE)
-        (chapter,) = re.findall(r"\[Chapter \d\]\(\.\./notebooks/(\w+)\.ipynb\)", body)
-        assert entry.anchor in found[chapter], f"{chapter} is to explain {entry.term}, and does not link it"
+        (name,) = re.findall(r"\[(?:Chapter \d|Lab)\]\(\.\./notebooks/(?:labs/)?(\w+)\.ipynb\)", body)
+        assert entry.anchor in found[name], f"{name} is to explain {entry.term}, and does not link it"

@@ -232,11 +232,9 @@ def draw_losses_by_rate(losses, before, steps):
     for place, (rate, values) in enumerate(sorted(losses.items())):
         label = None if place else f"after {steps} steps, a dot for each run"
         ax.semilogx([rate] * len(values), values, "o", color=plots.PALETTE["blue"], label=label)
-        top, text = (
-            (rate, np.max(values, where=np.isfinite(values), initial=before)),
-            ", ".join(map("{:.2f}".format, values)),
-        )
-        ax.annotate(text, top, (0, 8), textcoords="offset points", ha="center", fontsize=9)
+        highest = np.max(values, where=np.isfinite(values), initial=before)
+        text = ", ".join(f"{value:.2f}" for value in values)
+        ax.annotate(text, (rate, highest), (0, 8), textcoords="offset points", ha="center", fontsize=9)
     ax.set(xlabel="learning rate, constant (log scale)", ylabel="validation loss (nats)")
     ax.set_title(f"Validation loss after {steps} steps at one rate")
     ax.margins(0.15, 0.2)

@@ -132,7 +132,8 @@ for name, said, hits in [("all layers", probabilities, wrong), ("last layer", we
     print(f"{len(hits)} labels doubted, {hits.sum()} of them wrong")
 
 # %% tags=["hidden"]
-assert not as_told or (len(before) and wrong.mean() > weaker_wrong.mean())
+right, weaker_right = ((each.argmax(axis=1) == true).mean() for each in (probabilities, weaker))
+assert not as_told or (len(before) and right > weaker_right and wrong.mean() > weaker_wrong.mean())
 
 # %% [markdown]
 # A classifier that is often wrong itself doubts many labels that are right.
@@ -149,7 +150,7 @@ benchmark_tables.show_table("wrong_labels")
 
 # %% tags=["hidden"]
 measured = benchmark_tables.read_table("wrong_labels")[0]
-assert (measured["of the wrong, found (%)"] > 50).all()
+assert measured["of the wrong, found (%)"].between(50, 100, inclusive="neither").all()
 assert (measured["of the surest, wrong (%)"] >= measured["of the doubted, wrong (%)"]).all()
 
 # %% [markdown]
