@@ -2,9 +2,9 @@
 
     python -m benchmarks.controls [--moves 9] [--chapters 01_setup ...]
 
-Each chapter runs at its defaults, offline, in a real browser; then each of its controls is moved by keys. The time is
-taken in the page: from the key (or a menu's choice) to the frame that shows the new picture. Needs the extra `test` and
-Chromium. What must be reached: a median of 0.4 s where a control only draws, of 1 s where it trains a head.
+Each chapter, and each lab with a control, runs at its defaults, offline, in a real browser; then each of its controls
+is moved by keys. The time is taken in the page: from the key (or a menu's choice) to the frame that shows the new
+picture. Needs the extra `test` and Chromium. What must be reached: a median of 0.4 s where a control only draws, of 1 s where it trains a head.
 """
 
 import argparse
@@ -41,7 +41,9 @@ def main():
 
 def measure(server, page, chapter, moves):
     """Return the rows of a chapter: the median of the seconds that each control took."""
-    nbformat.write(derive.derive(solved.source(ROOT, chapter)), server.notebooks / f"{chapter}.ipynb")
+    path = server.notebooks / f"{chapter}.ipynb"
+    path.parent.mkdir(exist_ok=True)
+    nbformat.write(derive.derive(solved.source(ROOT, chapter)), path)
     notebook = lab.Notebook(page, server, f"{chapter}.ipynb")
     errors = notebook.run_all(seconds=900)
     if errors:

@@ -375,7 +375,10 @@ exercises.check(
     wrong=[
         (f"images {side}, 0-255, labels {listed[0]}", "That is a single photo. Add `.batch(8)` after the reading."),
         (f"images {(min(16, len(listed)), *side)}, 0-255, labels {listed[:16]}", "Almost: that is a batch of 16."),
-        (f"images {(min(8, len(listed)), *side)}, 0-1, labels {listed[:8]}", "You divided by 255. The model does that."),
+        (
+            f"images {(min(8, len(listed)), *side)}, 0-1, labels {listed[:8]}",
+            "You divided by 255. The model does that.",
+        ),
     ],
 )
 

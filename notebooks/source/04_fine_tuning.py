@@ -119,14 +119,14 @@ print(f"loss on the validation photos: {loss_before:.3f} before, {loss_after:.3f
 # %% [markdown]
 # Everything that changed is a statistic: a mean or a variance. `training=False` did not protect them, because `fit`
 # overrides it. (That is so in Keras 3, which this course uses. In Keras 2 the flag held.) What is behind these layers
-# no longer gets the numbers that it was made for. How much harm this does depends on the photos; you see the loss above.
+# no longer gets the numbers that it was made for. How much harm that does depends on the photos: compare the losses.
 #
 # What does protect them: set `trainable = False` on every BatchNormalization layer. Then they keep their statistics,
 # bit for bit.
 
 # %% tags=["hidden"]
 as_told = run_folder.as_told(parameters)
-assert statistics and len(statistics) == len(moved)
+assert len(statistics) == len(moved) > 0
 assert not as_told or loss_after > loss_before
 
 # %% [markdown]
@@ -337,13 +337,15 @@ def unfreeze_last(base, last):
 def small_base():
     """Return a base of two blocks: a convolution, BatchNormalization and ReLU in each."""
     inputs = keras.Input((8, 8, 3))
-    x = keras.layers.ReLU()(keras.layers.BatchNormalization(name="norm_1")(keras.layers.Conv2D(4, 3, name="conv_1")(inputs)))
+    x = keras.layers.ReLU()(
+        keras.layers.BatchNormalization(name="norm_1")(keras.layers.Conv2D(4, 3, name="conv_1")(inputs))
+    )
     x = keras.layers.ReLU()(keras.layers.BatchNormalization(name="norm_2")(keras.layers.Conv2D(4, 3, name="conv_2")(x)))
     return keras.Model(inputs, x)
 
 
 def changed_by(unfreeze):
-    """Train three steps after `unfreeze(base, 3)`; return the names of the layers that changed, and how the loss went."""
+    """Train three steps after `unfreeze(base, 3)`; return which layers changed, and how the loss went."""
     keras.utils.set_random_seed(0)
     trial = small_base()
     trial.trainable = False
@@ -354,7 +356,11 @@ def changed_by(unfreeze):
     named = [layer for layer in trial.layers if layer.weights]
     old = {layer.name: layer.get_weights() for layer in named}
     losses = [whole.train_on_batch(images, targets) for _ in range(3)]
-    moved = [layer.name for layer in named if any((a != b).any() for a, b in zip(layer.get_weights(), old[layer.name], strict=True))]
+    moved = [
+        layer.name
+        for layer in named
+        if any((a != b).any() for a, b in zip(layer.get_weights(), old[layer.name], strict=True))
+    ]
     return f"changed: {', '.join(moved) or 'nothing'}; the loss {'fell' if losses[-1] < losses[0] else 'did not fall'}"
 
 

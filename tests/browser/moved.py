@@ -1,4 +1,4 @@
-"""Every control of every chapter, and what must change when it is moved: one table for the test and the benchmark."""
+"""Every control of every chapter and lab, and what must change when it is moved: for the test and the benchmark."""
 
 import ast
 from typing import NamedTuple
@@ -18,7 +18,7 @@ class Moved(NamedTuple):
     changes: tuple = DRAWN
 
 
-# chapter: {the function that makes the control, called on the last line of its cell: what can be moved there};
+# chapter or lab: {the function that makes the control, called on the last line of its cell: what can be moved there};
 # a second control of the same function has a 2 behind its name
 CONTROLS = {
     "01_setup": {
@@ -44,11 +44,7 @@ CONTROLS = {
         "browse_map": [Moved("picture", "picture", BOTH)],
         "browse_predictions": [Moved("photo")],
     },
-    "04_fine_tuning": {
-        "explore_unfreezing": [Moved("last layers")],
-        "explore_grid": [Moved("picture", "picture", BOTH)],
-        "explore_changes": [Moved("picture", "picture", BOTH)],
-    },
+    "04_fine_tuning": {"explore_unfreezing": [Moved("last layers")]},
     "05_callbacks": {
         "explore_callbacks": [Moved("minimum delta"), Moved("patience")],
         "explore_callbacks 2": [
@@ -89,6 +85,8 @@ CONTROLS = {
             Moved("a photo of yours", "file", ("picture",)),
         ],
     },
+    "labs/inside_fine_tuning": {"explore_changes": [Moved("picture", "picture", BOTH)]},
+    "labs/layers_and_rates": {"explore_grid": [Moved("picture", "picture", BOTH)]},
 }
 TRAINS = ("explore_head",)  # these may take a second; all others only draw
 

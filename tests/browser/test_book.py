@@ -61,7 +61,8 @@ def test_a_notebook_holds_at_its_defaults_with_its_exercises_unanswered(executed
 
     assert set(executed) == set(NOTEBOOKS)
     metrics = json.loads((execute.BOOK / "_runs" / "whole" / name / "metrics.json").read_text())
-    assert (metrics["dataset"], metrics["image_size"]) == ("leaves", 128)
+    assert metrics["dataset"] == "leaves"
+    assert metrics["image_size"] == 128 or name.startswith("labs/")
     told = nbformat.writes(executed[name])
     for word in ("Warning", "retracing", "oneDNN"):
         assert word not in told, f"{word} appears in the outputs of {name}"

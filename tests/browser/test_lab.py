@@ -1,4 +1,4 @@
-"""JupyterLab in a real browser: the chapters run, their controls move, their quizzes and exercises answer.
+"""JupyterLab in a real browser: chapters, and labs with controls, run; controls move, quizzes and exercises answer.
 
 Small photos, few of them, and no network: what is tested is the page under a reader's hands, not the numbers on it.
 Needs Chromium; skips without. TUTORIAL_SCREENSHOTS names a folder for pictures of every control, at rest and moved.
@@ -36,9 +36,12 @@ def server(tmp_path_factory, chromium):
         yield server
 
 
-@pytest.fixture(scope="module", params=CHAPTERS)
+@pytest.fixture(scope="module", params=[*CHAPTERS, *(name for name in moved.CONTROLS if name not in CHAPTERS)])
 def chapter(request):
     return request.param
+
+
+in_chapters = pytest.mark.parametrize("chapter", CHAPTERS, indirect=True, scope="module")  # a lab has no quiz
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +78,9 @@ def opened(server, page, chapter):
     """Return a chapter, with few and small photos, open in a page."""
     made = derive.derive(solved.source(ROOT, chapter))
     solved.given(made, **solved.small(chapter))
-    nbformat.write(made, server.notebooks / f"{chapter}.ipynb")
+    path = server.notebooks / f"{chapter}.ipynb"
+    path.parent.mkdir(exist_ok=True)
+    nbformat.write(made, path)
     return lab.Notebook(page, server, f"{chapter}.ipynb")
 
 
@@ -126,6 +131,7 @@ def test_each_control_moves_by_keys_and_by_mouse(notebook, chapter):
     assert not problems, "\n".join(problems)
 
 
+@in_chapters
 def test_a_quiz_replies(notebook, chapter):
     """By mouse and by keys; a reply is hidden before, and read after."""
     number = next(i for i, source in enumerate(notebook.sources()) if source.startswith("## Quiz"))
@@ -171,6 +177,7 @@ def pattern(message):
     return re.escape(ast.literal_eval(message))
 
 
+@in_chapters
 def test_an_exercise_answers_wrong_and_then_right(notebook, chapter):
     """A usual wrong answer may be right for so few photos: then the next one is given."""
     name, question, wrong, solution = first_exercise(chapter)

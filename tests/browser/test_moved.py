@@ -5,9 +5,10 @@ import pytest
 from tests.browser import moved
 from tests.notebooks import solved
 from tests.notebooks.test_chapters import CHAPTERS
+from tests.notebooks.test_labs import LABS
 
 
-@pytest.mark.parametrize("chapter", CHAPTERS)
+@pytest.mark.parametrize("chapter", [*CHAPTERS, *(f"labs/{lab}" for lab in LABS)])
 def test_the_table_has_the_controls_of_the_source(root, chapter):
     cells = [cell.source for cell in solved.code_cells(solved.source(root, chapter))]
     names = [moved.maker(code) or "" for code in cells]

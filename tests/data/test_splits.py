@@ -127,32 +127,6 @@ def test_part_numbers_its_rows_from_zero():
     assert test.columns.equals(photos.columns)
 
 
-def test_says_what_gave_way():
-    """Class a: groups of 8, 1 and 1 photos, 70 % wanted of 10 and 80 % got. Class b: ten single photos, 7 / 1 / 2."""
-    photos = pandas.DataFrame(
-        {
-            "path": [str(number) for number in range(20)],
-            "label": pandas.Categorical(["a"] * 10 + ["b"] * 10),
-            "group": ["big"] * 8 + [f"{number}" for number in range(12)],
-        }
-    )
-    said = splits.uneven_shares(splits.split(photos))
-    assert said == (
-        "a: 80 / 10 / 10 % of its 10 photos in train / val / test instead of 70 / 10 / 20 %; "
-        "none of its 3 groups may be divided."
-    )
-
-
-@pytest.mark.parametrize(("train", "told"), [(74, False), (76, True)])
-def test_shares_may_be_five_points_off(train, told):
-    """Of 100 photos; classes of which there are no photos are not named."""
-    split = ["train"] * train + ["val"] * 8 + ["test"] * (92 - train)
-    photos = pandas.DataFrame({"split": split, "group": range(100)})
-    photos["label"] = pandas.Categorical(["a"] * 100, categories=["a", "none"])
-    assert splits.uneven_shares(photos).startswith("a: 76 / 8 / 16 %") is told
-    assert "none" not in splits.uneven_shares(photos).split(";")[0]
-
-
 def test_a_split_that_a_set_brings_is_kept():
     photos = table("ab", 3, 2)
     photos["split"] = [("test", "train", "val")[row // 2 % 3] for row in range(len(photos))]

@@ -127,7 +127,7 @@ def test_the_schedule_marks_its_height():
 
 def test_recipes_are_drawn_from_the_frozen_model_on():
     figure, alt = fine_tuning.draw_recipes({"usual": {"val_accuracy": [0.6]}, "stronger": {"val_accuracy": [0.9]}}, 0.5)
-    usual, stronger, frozen = figure.axes[0].lines
+    usual, stronger, _ = figure.axes[0].lines
     assert list(usual.get_ydata()) == pytest.approx([50, 60])
     assert list(stronger.get_ydata()) == pytest.approx([50, 90])
     assert alt.endswith("from 50% when frozen; at the end: usual 60%, stronger 90%")

@@ -130,24 +130,6 @@ def sample_per_class(photos, photos_per_class, seed=0):
     return kept.sort_index().reset_index(drop=True)
 
 
-def uneven_shares(photos, fractions=FRACTIONS, tolerance=0.05):
-    """Return sentences on the classes whose shares are further than `tolerance` from `fractions`; "" if none are.
-
-    Whole groups can make it impossible to come nearer.
-    """
-    _check.columns(photos, ["label", "split", "group"])
-    sentences = []
-    for label, rows in photos.groupby("label", observed=True):
-        shares = rows["split"].value_counts(normalize=True).reindex(NAMES).to_numpy()
-        if np.abs(shares - fractions).max() > tolerance:
-            got, wanted = (" / ".join(f"{100 * share:.0f}" for share in each) for each in (shares, fractions))
-            sentences.append(
-                f"{label}: {got} % of its {len(rows)} photos in {' / '.join(NAMES)} instead of {wanted} %; "
-                f"none of its {rows['group'].nunique()} groups may be divided."
-            )
-    return "\n".join(sentences)
-
-
 def _find_leak(photos, pairs):
     """Return in words what stands in two splits: a path, a group or a pair of duplicates; "" if nothing does."""
     split = photos["split"].astype(str).to_numpy()

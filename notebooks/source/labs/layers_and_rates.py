@@ -23,8 +23,7 @@ parameters |= dict(photos_per_class=photos_per_class, run_dir=run_dir)
 run = run_folder.start(**parameters)
 
 # %% tags=["hidden"]
-as_told = dataset == "leaves" and photos_per_class is None and image_size == 96 and seed == 0
-as_told = as_told and backbone in ("mobilenet_v2", "efficientnet_lite0")
+as_told = run_folder.as_told(parameters, image_size=96)
 
 # %%
 from tutorial_utils.data import catalog, image_stats, pipeline, splits
