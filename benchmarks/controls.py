@@ -4,7 +4,8 @@
 
 Each chapter, and each lab with a control, runs at its defaults, offline, in a real browser; then each of its controls
 is moved by keys. The time is taken in the page: from the key (or a menu's choice) to the frame that shows the new
-picture. Needs the extra `test` and Chromium. What must be reached: a median of 0.4 s where a control only draws, of 1 s where it trains a head.
+picture. Needs the extra `test` and Chromium. What must be reached: a median of 0.4 s where a control only draws, of 1 s
+where it trains a head.
 """
 
 import argparse

@@ -54,7 +54,7 @@ from tutorial_utils.data import catalog, splits
 photos = splits.split(catalog.load_photos(dataset, seed=seed, photos_per_class=photos_per_class), seed=seed)
 train, new = splits.subset(photos, "train"), splits.subset(photos, "val")
 class_names = list(photos["label"].cat.categories)
-print(f"{len(train)} photos to learn from, {len(new)} photos of other plants to try it on: {', '.join(class_names)}")
+print(f"{len(train)} photos to learn from, {len(new)} new photos to try it on: {', '.join(class_names)}")
 
 # %% [markdown]
 # `photos` is a table with one row per photo: the path of the file, the right answer (its **label**), and the plant. The

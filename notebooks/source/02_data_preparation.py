@@ -42,7 +42,8 @@ from tutorial_utils.data import catalog
 
 photos = catalog.load_photos(dataset, seed=seed, photos_per_class=photos_per_class, check_photos=False)
 class_names = list(photos["label"].cat.categories)
-photos.sample(4, random_state=seed).assign(path=lambda table: table["path"].map(lambda path: pathlib.Path(path).name))
+some = photos[["path", "label", "group"]].sample(4, random_state=seed)
+some.assign(path=[pathlib.Path(path).name for path in some["path"]])
 
 # %% [markdown]
 # `path` is the file and `label` is its class. The **group** says which photos belong together: here, photos of the same

@@ -269,14 +269,14 @@ assert not as_told or scores["stronger recipe"].value > scores["frozen"].value
 #
 # The head on all layers takes seconds. Fine-tuning takes minutes, or hours for a large folder. What does it bring? That
 # depends on the photos, so it was measured on several sets. Here is how many points fine-tuning gained there with about
-# as many photos per class as you have:
+# as many photos per class as you have. (A minus means that it made the model worse.)
 
 # %%
 from tutorial_utils.course import adviser, benchmark_tables
 
 evidence, caption = benchmark_tables.read_table("strategies")
 size, gains = adviser.gains_at(evidence, len(train) / len(class_names))
-table = (100 * gains).to_frame("points gained").style.format("{:+.1f}")
+table = (100 * gains).to_frame("points gained").reset_index().style.format(precision=1).hide(axis="index")
 table.set_caption(f"Stronger recipe minus frozen, {size} photos per class. {caption}")
 
 # %% [markdown]
