@@ -13,7 +13,8 @@
 # **Time:** {{minutes}} of computing on two processor cores. **You need:** a little Python. No graphics card, and no
 # experience with neural networks.
 #
-# You have a few hundred photos of leaves, and you'd like a program that tells which ones are sick, and with what. A
+# You have a few hundred photos of leaves, and you'd like a program that tells you which ones are sick, and what they
+# have. A
 # **neural network** can learn that. It is a long calculation with many adjustable numbers, its **weights**, and
 # training adjusts them until the answers match the right ones. But a few hundred photos are far too few to train a
 # large network from scratch. Luckily, someone has already trained networks on more than a million everyday photos, and
@@ -97,8 +98,9 @@ print(f"{borrowed.name}: {base.count_params():,} weights, from {borrowed.source}
 # ## Add a head
 #
 # On top of the base we put a small new layer, the **head**. It has one output for each of our classes, and it is the
-# only part that learns. Don't worry about every line of the next cell yet: "What just happened?" below takes them one
-# by one. Each line makes a layer and applies it to `x`, what the layers before it have made of the photo.
+# only part that learns. Base and head together are the **model**. Don't worry about every line of the next cell yet:
+# "What just happened?" below explains them. Each line makes a layer and applies it to `x`, the output of the layers
+# before it.
 
 # %%
 import keras
@@ -106,8 +108,8 @@ import keras
 keras.utils.set_random_seed(seed)
 inputs = keras.Input((image_size, image_size, 3))  # a photo: red, green and blue for each pixel, 0-255
 x = borrowed.preprocess(inputs)  # scale the pixels the way this base expects them
-x = base(x, training=False)  # feature maps: (batch, height, width, channels)
-x = keras.layers.GlobalAveragePooling2D()(x)  # one number per channel: (batch, channels)
+x = base(x, training=False)  # feature maps: (batch, height, width, maps); training=False: see chapter 4
+x = keras.layers.GlobalAveragePooling2D()(x)  # one number per map: (batch, maps)
 outputs = keras.layers.Dense(len(class_names), activation="softmax")(x)  # a probability per class
 model = keras.Model(inputs, outputs)
 
@@ -125,8 +127,9 @@ model.compile(keras.optimizers.Adam(0.003), loss="sparse_categorical_crossentrop
 history = model.fit(pipeline.batches(train, image_size, shuffle=True, seed=seed), epochs=5, verbose=2)
 
 # %% [markdown]
-# The accuracy is the share of these photos that the model gets right. It goes up: the head is learning. (Chapter 3
-# explains `loss`, `Adam`, and how the head knows which way to change.)
+# Each epoch prints two lines: how many batches it had and how long they took, then the accuracy, the share of these
+# photos that the model gets right. It goes up: the head is learning. (Chapter 3 explains `loss`, `Adam`, and how the
+# head knows which way to change.)
 #
 # ## Ask it about a new leaf
 #
@@ -141,8 +144,9 @@ figure = plots.plot_answer(image, probabilities, class_names, title=f"This leaf:
 plots.show(figure, "A leaf, and the probability of each class as a bar", run / "figures" / "answer.png")
 
 # %% [markdown]
-# You have trained a network. The longest bar is its answer, and its length shows how sure the model is. Is it right?
-# And is it right about other leaves, too? `evaluate` compares its answers with the labels of all the new photos.
+# You have trained a network. The longest bar is its answer, and its length shows how sure the model is. Is it right? A
+# model can be very sure and still wrong. And is it right about other leaves? `evaluate` compares its answers with the
+# labels of all the new photos.
 
 # %%
 loss, accuracy = model.evaluate(pipeline.batches(new, image_size), verbose=0)
@@ -156,10 +160,10 @@ assert history.history["accuracy"][-1] > history.history["accuracy"][0] or not a
 assert accuracy > chance + 0.2 or not as_told
 
 # %% [markdown]
-# Compare the two numbers. Always giving the same answer is what you could do without looking, so it is the least that a
-# model has to beat (*chance*). And compare with the last epoch above: a model usually does better on the photos that it
-# learned from than on new ones. That is why we kept some aside. It is not good enough to rely on yet, and the rest of
-# the course makes it better.
+# Compare the two numbers. Always giving the same answer is what you could do without looking. It is the minimum that
+# any model has to beat, and we call it *chance*. And compare with the last epoch above: a model usually does better on
+# the photos that it learned from than on new ones. That is why we kept some aside. It is not good enough to rely on
+# yet, and the rest of the course makes it better.
 
 # %% [markdown]
 # ## Now your photo
@@ -206,13 +210,14 @@ print("the pixel in the middle:", image[image_size // 2, image_size // 2], "(red
 import numpy as np
 
 edge_weights = np.array([[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]])
-gray = image.mean(axis=2)  # brightness: (height, width)
-row, column = image_size // 2, image_size // 3  # some place on the photo
+gray = image.mean(axis=2).round()  # brightness: (height, width)
+row, column = setup.strongest_edge(gray)  # where it gets brighter most, from left to right
 window = gray[row - 1 : row + 2, column - 1 : column + 2]  # three rows, three columns
-print("sum at this place:", round((window * edge_weights).sum()))
+print("sum at this place:", (window * edge_weights).sum())
 
 # %% [markdown]
-# Move the window over the leaf, and switch to other weights. What does each of them find?
+# A sum near zero means no edge, and a negative one an edge that is bright on the left. Move the window over the leaf,
+# and switch to other weights. What does each of them find?
 
 # %%
 setup.explore_convolution(gray)
@@ -222,16 +227,18 @@ figure, alt = setup.draw_convolution(gray, "vertical edges", row, column)
 plots.show(figure, alt, run / "figures" / "convolution.png")
 
 # %% [markdown]
-# Nobody chose the weights inside the base. It found them itself, in training on ImageNet. And its later convolutions
-# slide over the results of earlier ones, so they can find patterns of patterns.
+# Nobody chose the weights inside the base. Training on ImageNet found them. Inside the base, a convolution has such
+# weights for each of the three colors and adds everything up. And later convolutions slide over the results of earlier
+# ones, so they can find patterns of patterns.
 #
 # ### From early to late
 #
 # ![A leaf, an early feature map that shows its outline, and a late one of a few coarse
 # spots](drawings/early_and_late_features.svg)
 #
-# The result of a convolution is itself a kind of picture, a **feature map**: bright where its pattern was found. A base
-# groups its layers into blocks. Here are some feature maps of our leaf, after the first block and after the last.
+# The result of a convolution is itself a kind of picture, a **feature map**: bright where its pattern was found. A
+# layer has many sets of weights, and each set makes a map of its own. A few layers together are called a block. Here
+# are some maps of our leaf, after the first block and after the last.
 
 # %%
 from tutorial_utils.models import features
@@ -243,27 +250,25 @@ print(f"late: {late.shape[3]} maps of {late.shape[1]} x {late.shape[2]}")
 
 # %%
 figure = setup.draw_feature_maps(image, early[0], late[0])
-plots.show(
-    figure, "The leaf, six early feature maps with its outlines, six late coarse ones", run / "figures" / "maps.png"
-)
+plots.show(figure, "The leaf, six early feature maps and six late, coarse ones", run / "figures" / "maps.png")
 
 # %% [markdown]
-# In the early maps you can still see the leaf. On the way, some layers move their window by two pixels at a time, which
-# halves the map, so the late maps are tiny. Each of their spots covers a large part of the photo, and tells how
-# strongly some complicated pattern shows up there.
+# In some of the early maps you can still see the leaf. On the way, some layers move their window by two pixels at a
+# time, which halves the map, so the late maps are tiny. Each of their squares stands for a large part of the photo, and
+# tells how strongly some complicated pattern shows up there.
 #
 # ### The head turns features into probabilities
 #
 # The photo's **features** are the mean of each late map, one number per map: that is what `GlobalAveragePooling2D`
 # does. The head (`Dense`) multiplies them by its weights and adds up, once for each class, plus one extra number per
-# class, its **bias**. Then **softmax** turns the sums into probabilities: numbers from 0 to 1 that add up to 1. You can
-# do the same by hand:
+# class. Then **softmax** turns the sums into probabilities: it makes them all positive (with `exp`) and divides by
+# their total, so they add up to 1. You can do the same by hand:
 
 # %%
 head = model.layers[-1]
-head_weights, bias = head.get_weights()  # (features, classes), (classes,)
+head_weights, extra = head.get_weights()  # (features, classes), (classes,)
 photo_features = late[0].mean(axis=(0, 1))  # (features,)
-sums = photo_features @ head_weights + bias  # multiply and add up: (classes,)
+sums = photo_features @ head_weights + extra  # multiply and add up: (classes,)
 by_hand = np.exp(sums) / np.exp(sums).sum()  # softmax
 print("by hand:", by_hand.round(3), "by the model:", probabilities.round(3))
 
@@ -277,8 +282,8 @@ assert np.allclose(by_hand, probabilities, atol=1e-3)
 # %% [markdown]
 # ## Exercises
 #
-# **1. Count.** The head has one weight for each pair of a feature and a class, plus one bias per class. Work out how
-# many numbers that makes for this model. (`len(photo_features)` and `len(class_names)` tell you what you need.)
+# **1. Count.** The head has one weight for each pair of a feature and a class, plus one extra number per class. Work
+# out how many numbers that makes for this model. (`len(photo_features)` and `len(class_names)` tell you what you need.)
 
 # %% tags=["solution"]
 # hint: Multiply the number of features by the number of classes, then add the number of classes.
@@ -293,7 +298,7 @@ exercises.check(
     head.count_params(),
     explain="So few can be learned from a few hundred photos.",
     wrong=[
-        (len(photo_features) * len(class_names), "That counts the weights. Each class also has a bias."),
+        (len(photo_features) * len(class_names), "That counts the weights. Each class also has its extra number."),
         (len(photo_features) + len(class_names), "Every feature has a weight for every class, so multiply."),
         (base.count_params(), "That is the base. The head is what we put on top of it."),
     ],

@@ -49,9 +49,9 @@ print(f"{len(train)} training, {len(validation)} validation, {len(test)} test ph
 # ## What is a loss?
 #
 # The head gives a probability to each class. The **loss** measures how far these are from the truth: it is the negative
-# logarithm of the probability that the head gave to the true class. (The logarithm turns 1 into 0, and a tiny number
-# into a large negative one. The minus makes it positive.) Being sure and right costs almost nothing; being sure and
-# wrong costs a lot.
+# logarithm of the probability that the head gave to the true class, also called *cross-entropy*. (The logarithm turns 1
+# into 0, and a tiny number into a large negative one. The minus makes it positive.) Being sure and right costs almost
+# nothing; being sure and wrong costs a lot.
 
 # %%
 import numpy as np
@@ -63,9 +63,9 @@ for probability in (0.99, 0.5, 0.1, 0.01):
 # ![A valley: the loss for each value of a weight, and steps that go down to its bottom](drawings/gradient_descent.svg)
 #
 # Training makes the loss smaller. At each step it asks: if I make this weight a little larger, does the loss rise or
-# fall, and how steeply? That slope is the **gradient**. Then it moves the weight a step downhill. The **learning rate**
-# decides how long that step is. Here is a head with a single weight. Move the slider: which rates are too small, and
-# which are too large?
+# fall, and how steeply? That slope is the **gradient**. Then it moves the weight a step downhill: the slope times the
+# **learning rate**. So a larger rate makes longer steps, and where the valley gets flat, they get shorter. Here is a
+# head with a single weight. Move the slider: which rates are too small, and which are too large?
 
 # %%
 from tutorial_utils.widgets import feature_extraction
@@ -85,9 +85,9 @@ plots.show(figure, alt, run / "figures" / "descent.png")
 #
 # ## Build, compile, fit
 #
-# This is the model from chapter 1 with one more layer in its head: 128 **units**, each a weighted sum of all features,
-# with everything below zero cut off (`relu`). `extractor` goes from pixels to features, `dense` is the head alone
-# (`Sequential` stacks layers in order), and `model` is both.
+# This is the model from chapter 1 with one more layer in its head, so it can learn more complicated rules: 128
+# **units**, each a weighted sum of all features, with everything below zero cut off (`relu`). `extractor` goes from
+# pixels to features, `dense` is the head alone (`Sequential` stacks layers in order), and `model` is both.
 
 # %%
 import keras
@@ -99,8 +99,8 @@ base = borrowed.base
 base.trainable = False  # frozen: keep what ImageNet taught it
 
 inputs = keras.Input((image_size, image_size, 3))  # pixels, 0-255
-maps = base(borrowed.preprocess(inputs), training=False)  # (batch, height, width, channels)
-features_of_a_photo = keras.layers.GlobalAveragePooling2D()(maps)  # (batch, channels)
+maps = base(borrowed.preprocess(inputs), training=False)  # (batch, height, width, maps)
+features_of_a_photo = keras.layers.GlobalAveragePooling2D()(maps)  # (batch, maps)
 extractor = keras.Model(inputs, features_of_a_photo)
 dense = keras.Sequential([keras.Input((base.output_shape[-1],)), keras.layers.Dense(128, activation="relu")])
 dense.add(keras.layers.Dense(len(class_names), activation="softmax"))  # (batch, classes)
@@ -164,13 +164,15 @@ figure = plots.plot_history(history, title="A head on stored features")
 plots.show(figure, "Loss and accuracy by epoch, for training and validation photos", run / "figures" / "history.png")
 
 # %% [markdown]
-# The training loss keeps falling. The validation loss stops falling, and may rise again: the head begins to memorize
-# the training photos. That is **overfitting**. Chapter 5 shows how to stop in time.
+# The training loss keeps falling. The validation loss behaves differently: it may jump about, stop falling, or rise.
+# From then on the head mostly memorizes the training photos. That is **overfitting**. Chapter 5 shows how to stop in
+# time.
 #
 # Train a few heads yourself; each takes about a second. The sliders set how many photos per class the head learns from,
 # how many **hidden** units it has between features and classes, the learning rate, and the dropout: the random share of
-# units that is switched off in each step, so that none can rely on another. The matrix counts the validation photos: a
-# row for each true class, a column for each answer. Start with few photos per class. Then the two curves part sooner.
+# units that is switched off in each step, so that none can rely on another. (It is off when the head is scored, so
+# training can look worse than validation at first.) The *confusion matrix* on the right counts the validation photos: a
+# row for each true class, a column for each answer. What do more photos per class change?
 
 # %%
 feature_extraction.explore_head((x_train, y_train), (x_val, y_val), class_names, validation["group"])
@@ -200,10 +202,11 @@ plots.show(axes.figure, alt, run / "figures" / "map.png")
 # %% [markdown]
 # ## A head without epochs
 #
-# A head of one layer on fixed features is an old friend from chapter 2: **logistic regression**. scikit-learn finds its
-# weights; it chooses its steps by itself and stops when nothing changes anymore, so there is no learning rate and no
-# number of epochs to choose. A penalty keeps the weights small. The features are first standardized: shifted and scaled
-# to mean 0 and standard deviation 1. The helper turns the result into an ordinary `Dense` layer.
+# A head of one layer, like the one in chapter 1, is also called **logistic regression**; chapter 2 used it from
+# scikit-learn. There it is trained differently: scikit-learn chooses its steps by itself and stops when nothing changes
+# anymore, so there is no learning rate and no number of epochs to choose. Large weights cost extra, which keeps the
+# head from memorizing. The features are first standardized: shifted and scaled to mean 0 and standard deviation 1. The
+# helper turns the result into an ordinary `Dense` layer.
 
 # %%
 from tutorial_utils.evaluation import metrics
@@ -227,7 +230,7 @@ for name, head in candidates.items():
 # %%
 x_train_all = features.stored(train, borrowed, image_size, layers="all")[:]  # (photos, numbers of all blocks)
 x_val_all = features.stored(validation, borrowed, image_size, layers="all")[:]
-by_block, ends = [], np.cumsum(features.block_sizes(borrowed))
+by_block, ends = [], np.cumsum(features.block_sizes(borrowed))  # where each block's columns end
 for start, end in zip([0, *ends[:-1]], ends, strict=True):
     probe = heads.logistic_head(x_train_all[:, start:end], y_train, len(class_names))
     predicted = probe.predict(x_val_all[:, start:end], verbose=0).argmax(axis=1)
@@ -239,8 +242,8 @@ for start, end in zip([0, *ends[:-1]], ends, strict=True):
 # Why choose one block when the head can listen to all? This head is again a logistic regression. The features are
 # scaled so that each block counts equally, however many numbers it has. There is one trap: early blocks see the grain
 # of a photo, its tiny random specks, so a noisier camera could mislead the head. That is why it also learns from one
-# changed copy of each training photo, with noise, blur, JPEG marks or different light. (One copy, looked at once: that
-# much augmentation is possible.)
+# changed copy of each training photo, with noise, blur, JPEG artifacts, or different lighting. (The base looks at this
+# copy only once, too. So this much augmentation is possible.)
 
 # %%
 copies = features.stored(train, borrowed, image_size, layers="all", corrupted=True, seed=seed)
@@ -258,9 +261,9 @@ alt = f"Validation accuracy of a head on each of {len(by_block)} blocks, first t
 plots.show(axes.figure, alt, run / "figures" / "blocks.png")
 
 # %% [markdown]
-# Read the curve from left to right; the whiskers are 95 % intervals, the band belongs to the head on all layers, and
-# the dashed line is chance. If the curve still climbs at the end, these photos probably resemble ImageNet's. If it is
-# as high in the middle, they differ in something fine that the end of the base no longer sees.
+# Read the curve from left to right. The whiskers are 95 % intervals, the band belongs to the head on all layers, and
+# the dashed line is chance. Where the curve climbs, later blocks know more about these photos. Where it is flat,
+# earlier blocks know about as much as later ones. Where does yours stop climbing?
 #
 # ## Choose, save, load
 #
@@ -338,8 +341,10 @@ assert not as_told or all(scores["from scratch"].high < score.low for name, scor
 assert not as_told or history["accuracy"].iloc[-1] > history["val_accuracy"].iloc[-1]
 
 # %% [markdown]
-# The bars are 95 % intervals (chapter 2). Where two of them are far apart, the difference is hardly an accident of
-# which plants happened to be in the test set. Where they overlap a lot, these photos cannot tell which model is better.
+# The bars are 95 % intervals (chapter 2). Where two of them are far apart, the difference is unlikely to come from
+# which plants ended up in the test set. Where they overlap a lot, these photos cannot tell which model is better. An
+# interval that holds the chance line belongs to a model that may have learned nothing yet. And don't compare these
+# numbers with those of the validation photos: other plants can be easier or harder. Compare models on the same photos.
 #
 # Here are the photos that the chosen model finds hardest: those whose true class got the lowest probability.
 
@@ -366,7 +371,8 @@ plots.show(figure, "Six test photos with their true class and what the model say
 # %% [markdown]
 # ## Exercises
 #
-# **1. Predict.** How many numbers does the logistic head have? Each class has one weight per feature, and one bias.
+# **1. Predict.** How many numbers does the logistic head have? Each class has one weight per feature, and one bias, the
+# extra number from chapter 1.
 
 # %% tags=["solution"]
 # hint: Multiply for the weights, then add one bias per class.

@@ -82,3 +82,10 @@ def test_of_the_feature_maps_those_that_vary_most_are_drawn():
     assert titles == ["the photo", "early map 1", "early map 2", "the photo", "late map 1", "late map 2"]
     assert figure.axes[1].images[0].get_array().max() == 255
     plt.close(figure)
+
+
+def test_the_strongest_edge_is_dark_to_the_left_and_bright_to_the_right():
+    gray = np.full((6, 7), 50.0)
+    gray[3, 4:] = 200  # 150 more than the place before; elsewhere nothing changes
+    gray[1, 2] = 0  # bright to its left is no edge of this kind
+    assert setup.strongest_edge(gray) == (3, 3)

@@ -69,7 +69,7 @@ def _descent_loss(weight):
 
 
 def tsne_map(features, seed=0):
-    """Return a place for each photo, float (photos, 2), such that photos with like features lie near each other.
+    """Return a place for each photo, float (photos, 2), such that photos with similar features lie close together.
 
     features : float (photos, channels). t-SNE (van der Maaten and Hinton 2008, JMLR 9) on the first
     50 principal components of the standardized features. Only who is near whom means something: not the axes, and not
@@ -103,7 +103,7 @@ def browse_map(places, labels, class_names, paths, start=0):
     return ipywidgets.HBox([picture, live_view(show, photo=picture)], layout=WRAP)
 
 
-def draw_map(places, labels, class_names, title="Photos with like features lie near each other"):
+def draw_map(places, labels, class_names, title="Photos with similar features lie close together"):
     """Return (Axes, alt text) of a map of photos, a mark and a color a class; of many classes some, the rest gray."""
     labels, colors = np.asarray(labels), [color for color in plots.PALETTE.values() if color != plots.PALETTE["yellow"]]
     named = plots.named_places(len(class_names))

@@ -71,6 +71,15 @@ def explore_convolution(gray):
     return live_box(show, weights=menu, row=row, column=slider("column", width // 3, 1, width - 2))
 
 
+def strongest_edge(gray):
+    """Return (row, column) of where a photo gets brighter most from left to right; not at its border.
+
+    gray : brightness, float (height, width), 0-255
+    """
+    jump = gray[1:-1, 2:] - gray[1:-1, :-2]  # right minus left of each place
+    return tuple(int(place) + 1 for place in np.unravel_index(jump.argmax(), jump.shape))
+
+
 def draw_convolution(gray, name, row, column):
     """Return (Figure, alt text): a photo with a window, the window's numbers times the weights, and the result.
 
