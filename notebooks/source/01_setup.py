@@ -46,8 +46,8 @@ run = run_folder.start(**parameters)
 # %% [markdown]
 # ## Load the photos
 #
-# The course comes with its own photos, so this works offline. They are not real: a program paints the leaves, healthy
-# or with one of five diseases. (The first time this takes about a minute. After that they are kept on disk.)
+# The course comes with its own photos, so this works offline. They are not real: a program paints the leaves, either
+# healthy or with one of five diseases. (The first time this takes about a minute. After that they are kept on disk.)
 
 # %%
 from tutorial_utils.data import catalog, splits
@@ -80,8 +80,8 @@ plots.show(figure, "A grid of photos, two of each class, the class above", run /
 #
 # A network is a chain of steps, its **layers**. The one we borrow was trained on **ImageNet**, more than a million
 # photos of 1,000 kinds of things. We take it without its last layer, because that layer knows ImageNet's classes and
-# not ours. What is left is called the **base**. We **freeze** it: training will not change its weights. The library
-# that builds and trains networks here is Keras.
+# not ours. What is left is called the **base**, or the backbone. We **freeze** it: training will not change its
+# weights. The library that builds and trains networks here is Keras.
 
 # %%
 from tutorial_utils.models import backbones

@@ -6,7 +6,7 @@
 #
 # **You will**
 #
-# - read a folder of photos, look at it, and find the files that would spoil a training,
+# - read a folder of photos, look at it, and find the files that would spoil your training,
 # - split the photos by plant, and measure how much a careless split flatters a model,
 # - turn photos into batches, in three ways,
 # - put the preprocessing where nobody can forget it, and see what augmentation does.
@@ -69,9 +69,9 @@ from tutorial_utils.widgets import data_preparation
 data_preparation.browse_groups(photos)
 
 # %% [markdown]
-# Every photo will be resized to a small square. Small photos train faster: half the side means a quarter of the pixels.
-# But at which size can you no longer see the spots? (The network may notice things that you don't, so your eyes are a
-# hint and not a proof.)
+# Every photo will be resized to a small square. Training is faster on small photos: half the side means a quarter of
+# the pixels. But at which size can you no longer see the spots? (The network may notice things that you don't, so your
+# eyes are a hint and not a proof.)
 
 # %%
 from tutorial_utils.data.images import read_image
@@ -86,8 +86,8 @@ plots.show(figure, "The same photo resized to 32, 64, 128 and 224 pixels", run /
 # ## Audit: what is wrong with these files?
 #
 # Real folders are messy. A copy stops halfway, someone saves the same photo in two classes, a text file is named
-# `.jpg`. Some of these stop a training in the middle. Others don't stop it, and spoil the result. An **audit** finds
-# them first. To see one at work, we copy a few photos and spoil them on purpose:
+# `.jpg`. Some of these stop your training halfway. Others don't stop it, and spoil the result. An **audit** finds them
+# first. To see one at work, we copy a few photos and spoil them on purpose:
 
 # %%
 from tutorial_utils.course import prepare
@@ -115,7 +115,7 @@ assert not as_told or made <= set(found["kind"])
 
 # %% [markdown]
 # The mirrored photo was saved anew, so its file is different from the original's. The audit still found it, because it
-# compares small, blurred versions of all the photos. Now the photos of this chapter:
+# compares small, blurred versions of all the photos, mirrored and turned ones too. Now the photos of this chapter:
 
 # %%
 findings = audit.audit_photos(photos, stats, progress=False)
@@ -125,15 +125,17 @@ stats = stats[stats["path"].isin(photos["path"])].reset_index(drop=True)
 print(f"{len(photos)} photos to go on with")
 
 # %% [markdown]
-# In a terminal, `python -m tutorial_utils audit FOLDER` does the same. It changes none of your files.
+# Look at the photos that it names. Those that cannot be used are left out; a warning leaves nothing out. In a terminal,
+# `python -m tutorial_utils audit FOLDER` does the same. It changes none of your files.
 #
-# ## Three parts, and never through a plant
+# ## Three parts, and never split a plant
 #
 # You need three kinds of photos:
 #
 # - **training photos**: the model learns from them,
 # - **validation photos**: you look at them while you make choices, for example how many epochs to train,
-# - **test photos**: nobody looks at them until every choice is made. Then they tell you how good the model really is.
+# - **test photos**: no model is judged by them until every choice is made. Then they tell you how good the model really
+#   is. (Looking for damaged files among them, as you just did, is fine.)
 #
 # A model may remember a photo that it learned from, so such a photo tells you little about new ones. The same goes for
 # a second photo of the same plant. So the photos are split by group: all photos of a plant, and all copies that the
@@ -148,7 +150,8 @@ photos.groupby(["label", "split"], observed=True).size().unstack()
 
 # %% [markdown]
 # What if you split photo by photo instead? In this picture each column is a plant and each mark is one of its photos.
-# Switch the rule, then shuffle a few times. What never changes?
+# Photos of the same plant are called twins here. Switch the rule, then shuffle a few times. How many test photos have a
+# twin in training?
 
 # %%
 data_preparation.explore_split(photos, seed)
@@ -201,10 +204,11 @@ leak = metrics.paired_difference(y, at_random, by_plant, known["group"])
 print("the difference: ", leak)
 
 # %% [markdown]
-# Each number comes with its 95 % **interval**: the range in which the true value probably lies, since we have only so
-# many plants. If the interval of the difference lies above zero, leakage flattered the model here. Nothing changed but
-# the split. (If each of your photos shows something else, the two rules are the same.) The
-# [leakage lab](labs/leakage.ipynb) repeats this, and shows how large the difference is for real photos.
+# (The difference is in percentage points.) Each number comes with its 95 % **interval**: the range in which the true
+# value probably lies, since we have only so many plants. If the interval of the difference lies above zero, leakage
+# flattered the model here. Nothing changed but the split. (If each of your photos shows something else, the two rules
+# are the same.) The [leakage lab](labs/leakage.ipynb) repeats this, and shows how large the difference is for real
+# photos.
 
 # %% tags=["hidden"]
 assert (photos.groupby("group")["split"].nunique() == 1).all()
@@ -247,7 +251,8 @@ by_hand = by_hand.map(load).batch(16).prefetch(2)
 
 # %% [markdown]
 # `shuffle` draws a new order in every epoch, and `prefetch` reads the next batches while the network works. The course
-# uses a helper that does the same from the table. It also reads formats that TensorFlow doesn't, turns photos upright,
+# uses a helper that does the same from the table. It also reads formats that TensorFlow, the library underneath Keras,
+# doesn't, turns photos upright,
 # and names the file if one is damaged.
 
 # %%
@@ -259,9 +264,9 @@ print(images.shape, images.dtype, f"pixels {images.numpy().min():.0f} to {images
 # ## Preprocessing belongs in the model
 #
 # Each network was trained on pixels that were scaled in a certain way, and needs the same **preprocessing** from you.
-# Many examples divide by 255, whatever the network. MobileNetV2 wants -1 to 1. The EfficientNets in Keras want 0 to
-# 255, because they scale the pixels themselves: their first layers do it. Divide before that, and the photo is scaled
-# twice.
+# Many examples divide by 255, whatever the network. MobileNetV2 wants -1 to 1. Another family, the EfficientNets in
+# Keras, want 0 to 255, because they scale the pixels themselves: their first layers do it. Divide before that, and the
+# photo is scaled twice.
 
 # %%
 import numpy as np
@@ -274,9 +279,9 @@ print("EfficientNet, scaled once:", (pixels / 255).round(2), "scaled twice:", (p
 
 # %%
 photo = images[0].numpy()
-views = [photo, (photo / 255).astype("uint8")]  # what is between 0 and 1 of 255 is nearly black
-figure = plots.photo_grid(views, ["scaled once", "scaled twice"], columns=2, title="What is left of the photo")
-plots.show(figure, "A photo, and the same photo scaled twice: black", run / "figures" / "scaled_twice.png")
+views = [photo, (photo / 255).round()]  # from 0 to 1, on a scale of 0 to 255
+figure = plots.photo_grid(views, ["as it should be", "divided by 255"], columns=2, title="What EfficientNet gets")
+plots.show(figure, "A photo, and the same photo divided by 255: black", run / "figures" / "scaled_twice.png")
 
 # %% [markdown]
 # Keras raises no error: any numbers will do. So in this course the preprocessing is a part of the model, as in
@@ -286,8 +291,8 @@ plots.show(figure, "A photo, and the same photo scaled twice: black", run / "fig
 # ## Augmentation: the same leaf, seen differently
 #
 # A leaf stays the same leaf when you flip or turn it. **Augmentation** makes use of that: in every epoch, each training
-# photo is flipped and turned at random, so the network rarely sees exactly the same picture twice. In Keras these are
-# layers. They act during training only.
+# photo is flipped and turned at random, so the network sees more variety. In Keras these are layers. They act during
+# training only. (What a turned photo lacks in the corners is filled by mirroring what is there.)
 
 # %%
 flip = keras.layers.RandomFlip("horizontal_and_vertical", seed=seed)
@@ -346,8 +351,8 @@ exercises.check(
 )
 
 # %% [markdown]
-# **2. Build.** Write your own pipeline with `tf.data`: from `paths` and `numbers`, batches of 8, read with `load`, in
-# the order in which they come.
+# **2. Build.** Write your own chain of steps, called an input pipeline, with `tf.data`: from `paths` and `numbers`,
+# batches of 8, read with `load`, in the order in which they come.
 
 
 # %% tags=["solution"]
@@ -384,10 +389,10 @@ exercises.check(
 )
 
 # %% [markdown]
-# **3. Change one thing.** The course's own augmentation, `pipeline.augmentation(seed)`, shows a leaf in all the eight
-# ways in which a square can be laid down. Shoes have an up and a down: `pipeline.augmentation(seed, upright=True)` is
-# for them. In how many ways can it show a photo? Predict, then count the different ones with
-# `len(np.unique(versions, axis=0))`.
+# **3. Change one thing.** The course's own augmentation, `pipeline.augmentation(seed)`, shows a leaf in all eight
+# orientations of a square: four quarter turns, each also mirrored. Shoes have an up and a down:
+# `pipeline.augmentation(seed, upright=True)` is for them. In how many ways can it show a photo? Predict, then call it
+# on `many` and count the different photos with `np.unique(..., axis=0)`.
 
 # %%
 many = np.stack(64 * [to_change[0]]).astype("float32")  # one photo, 64 times
@@ -426,7 +431,7 @@ written = run_folder.finish(run, parameters=parameters, metrics=summary, photos=
 parts = photos["split"].value_counts()
 print(f"{len(photos)} photos of {len(class_names)} classes that can be read, at {image_size} pixels.")
 print(f"{parts['train']} training, {parts['val']} validation, {parts['test']} test photos, split by plant.")
-print(f"Split at random, a classifier would look better by {leak}.")
+print(f"Split at random, this classifier looked better by {leak}.")
 
 # %% [markdown]
 # **What next?** The photos are ready. In chapter 3 you train heads on them, and find out which layers of the base know

@@ -63,9 +63,10 @@ for probability in (0.99, 0.5, 0.1, 0.01):
 # ![A valley: the loss for each value of a weight, and steps that go down to its bottom](drawings/gradient_descent.svg)
 #
 # Training makes the loss smaller. At each step it asks: if I make this weight a little larger, does the loss rise or
-# fall, and how steeply? That slope is the **gradient**. Then it moves the weight a step downhill: the slope times the
-# **learning rate**. So a larger rate makes longer steps, and where the valley gets flat, they get shorter. Here is a
-# head with a single weight. Move the slider: which rates are too small, and which are too large?
+# fall, and how steeply? That slope is the **gradient** (above zero if the loss rises). Then it moves the weight a step
+# downhill: the slope times the **learning rate**. So a larger rate makes longer steps, and where the valley gets flat,
+# they get shorter. Here is a head with a single weight. Move the slider: which rates are too small, and which are too
+# large?
 
 # %%
 from tutorial_utils.widgets import feature_extraction
@@ -142,10 +143,10 @@ print(f"features: training {x_train.shape}, validation {x_val.shape}")
 
 # %% [markdown]
 # `features.stored` does what `predict` does, on all processor cores, and keeps the features on disk: the next run, and
-# later chapters, only read them. The price of looking once: every epoch sees the same version of each photo, so the
-# usual augmentation (chapter 2) does not work here.
+# later chapters, only read them. (`[:]` reads all of them into memory.) The price of looking once: every epoch sees the
+# same version of each photo, so the usual augmentation (chapter 2) does not work here.
 #
-# Now train the head alone, for 20 more epochs:
+# Now train the head alone, for 20 more epochs. It goes on from what it has learned: `compile` does not reset weights.
 
 # %%
 dense.compile(keras.optimizers.Adam(1e-3), loss="sparse_categorical_crossentropy", metrics=["accuracy"])
@@ -293,8 +294,8 @@ print("largest difference:", np.abs(loaded.predict(images, verbose=0) - whole.pr
 # %% [markdown]
 # ## What did we borrow, really?
 #
-# For comparison, train a small network from scratch on the same photos: no base, all weights random at the start. It
-# trains on augmented, smaller photos, to keep this quick.
+# For comparison, train a small network from scratch on the same photos: no base, all weights random at the start. It is
+# made of convolutions (`Conv2D`), as in chapter 1. It trains on augmented, smaller photos, to keep this quick.
 
 # %%
 side = min(image_size, 96)  # pixels
@@ -330,6 +331,8 @@ for name, head in candidates.items():
 scores = {name: metrics.accuracy(y_test, p.argmax(axis=1), test["group"]) for name, p in probabilities.items()}
 for name, score in scores.items():
     print(f"{name}: {score}")
+said_last, said_all = (probabilities[name].argmax(axis=1) for name in ("logistic head", "all-layers head"))
+print("all layers minus last layer:", metrics.paired_difference(y_test, said_all, said_last, test["group"]))
 
 # %%
 title = "Test photos: borrowed base vs. from scratch"

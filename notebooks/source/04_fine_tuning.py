@@ -32,8 +32,9 @@ run = run_folder.start(**parameters)
 # %% [markdown]
 # ## Where chapter 3 ended
 #
-# You have a frozen base and a head on all its layers. `training.train_frozen` does all of chapter 3 in one call. This
-# is where fine-tuning should start: a head that knows nothing yet would send large, random corrections down into the
+# You have a frozen base and a head on all its layers; `training.train_frozen` makes such a model in one call.
+# **Fine-tuning** means to train on from here, with layers of the base that may learn too, at a small learning rate. It
+# needs a trained head: a head that knows nothing yet would send large, random corrections down into the
 # base.
 
 # %%
@@ -69,7 +70,8 @@ print(f"frozen base, validation: {accuracy:.1%} right, loss {loss:.3f}")
 # into what ImageNet needed: dog faces, wheels, bottles. So it's mostly the late layers that have something to learn
 # from your photos. To **unfreeze** a layer means to let it learn.
 #
-# How much of the base is that? Move the slider, and look for the places where the curve climbs most.
+# How much of the base is that? Move the slider. Where the curve climbs steeply, a few layers hold much of the network.
+# (It ends below 100 %, because some layers are never unfrozen. You will see which.)
 
 # %%
 from tutorial_utils.widgets import fine_tuning
@@ -86,13 +88,14 @@ plots.show(*fine_tuning.draw_unfreezing(shares, 50), run / "figures" / "unfreezi
 # ## The layers that must stay frozen
 #
 # Most networks contain **BatchNormalization** layers. Each one shifts and scales what passes through it, by a mean and
-# a variance that it keeps. It learned these *statistics* from more than a million photos, and all the layers behind it
-# rely on them. In training, such a layer updates its statistics from the photos of each batch, and from yours it does
-# not see many.
+# a variance (how much the numbers spread) that it keeps. It learned these *statistics* from more than a million photos,
+# and the layers after it rely on them. In training, such a layer updates its statistics from the photos of each batch,
+# and your batches hold only a few.
 #
-# Let's watch that happen. We take EfficientNet-Lite0 with a trained head and unfreeze everything. The learning rate is
-# zero, so no weight can change at all. The model was built with `base(x, training=False)`, as in chapter 1, which many
-# people believe protects these layers.
+# Let's watch that happen. We take EfficientNet-Lite0, which came with the installation, put a trained head on it, and
+# unfreeze everything. The learning rate is zero, so the optimizer (`SGD`, the plainest one) changes no weight at all.
+# The model was built with `base(x, training=False)`, as in chapter 1, which many people believe protects these layers.
+# Keras lists the statistics among the weights of a layer, so we can compare all of them.
 
 # %%
 lite0 = backbones.get("efficientnet_lite0")
@@ -117,12 +120,13 @@ loss_after = victim.evaluate(val_batches, verbose=0)[0]
 print(f"loss on the validation photos: {loss_before:.3f} before, {loss_after:.3f} after")
 
 # %% [markdown]
-# Everything that changed is a statistic: a mean or a variance. `training=False` did not protect them, because `fit`
-# overrides it. (That is so in Keras 3, which this course uses. In Keras 2 the flag held.) What is behind these layers
-# no longer gets the numbers that it was made for. How much harm that does depends on the photos: compare the losses.
+# Everything that changed is a statistic: a mean or a variance. The argument `training=False` did not protect them,
+# because `fit` overrides it. (That is so in Keras 3, which this course uses; see [this
+# report](https://github.com/keras-team/keras/issues/20285). In Keras 2 the argument held.) The layers after them no
+# longer get the numbers that they were trained on. How much harm that does depends on the photos: compare the losses.
 #
-# What does protect them: set `trainable = False` on every BatchNormalization layer. Then they keep their statistics,
-# bit for bit.
+# What does protect them is the attribute `trainable = False` on every BatchNormalization layer. Then they keep their
+# statistics, bit for bit.
 
 # %% tags=["hidden"]
 as_told = run_folder.as_told(parameters)
@@ -134,8 +138,8 @@ assert not as_told or loss_after > loss_before
 #
 # Unfreeze the last 50 layers, but no BatchNormalization. Take a very small learning rate, 0.00001, so that what you
 # borrowed is adjusted and not overwritten. And **compile again**: `fit` goes on with the list of layers that was made
-# at the last `compile`, whatever the flags say now. So the order is always flags, compile, fit. Nothing warns you if
-# you get it wrong. (The lab [Why does nothing learn?](labs/two_silent_mistakes.ipynb) shows two ways to do so.)
+# at the last `compile`, whatever `trainable` says now. So the order is always `trainable`, compile, fit. Nothing warns
+# you if you get it wrong. (The lab [Why does nothing learn?](labs/two_silent_mistakes.ipynb) shows two ways to do so.)
 
 # %%
 model.set_weights(start)
@@ -150,7 +154,7 @@ model.compile(keras.optimizers.Adam(1e-5), loss="sparse_categorical_crossentropy
 # anew.
 
 # %%
-rows = training.batch_size(len(train))  # 32 photos a step, fewer if you have only few
+rows = training.batch_size(len(train))  # photos per step: 32, or fewer if you have less than 512
 augment = pipeline.augmentation(seed)
 train_batches = pipeline.batches(train, image_size, rows, shuffle=True, augmentation=augment, seed=seed)
 n_epochs = epochs or training.epochs_for(len(train_batches))
@@ -162,15 +166,17 @@ weights_of = {"frozen": start, "usual recipe": model.get_weights()}
 # %% [markdown]
 # ## A stronger recipe
 #
-# The usual recipe is careful. With BatchNormalization safe, you can let **all** layers learn, and faster. It needs four
-# changes:
+# The usual recipe is careful. With BatchNormalization safe, you can let **all** layers learn, even the early ones, and
+# at a higher rate. Four more things change:
 #
 # - The rate starts near zero, rises to 0.0003 and then falls back to zero. The rise is called **warm-up**: big steps at
 #   the very beginning would undo much of what you borrowed. The fall lets the training settle.
-# - The optimizer is **AdamW**. It is Adam that also pulls all weights a little toward zero.
+# - The optimizer, which turns gradients into steps, is **AdamW**: Adam that also pulls all weights a little toward
+#   zero.
 # - The head stays as it is, so the base learns to serve it.
-# - The head is made less sure: its weights are divided by three. That changes no answer, but it leaves something to
-#   learn. A head that is already sure of every training photo has almost no loss left.
+# - The head is made less sure: its numbers are divided by three. All sums shrink alike, so the largest stays the
+#   largest and no answer changes. But a head that is sure of its training photos has little loss left to learn from,
+#   and now it has more.
 
 # %%
 steps = n_epochs * len(train_batches)
@@ -194,9 +200,9 @@ val_accuracy["stronger recipe"] = stronger.history["val_accuracy"][-1]
 weights_of["stronger recipe"] = model.get_weights()
 
 # %% [markdown]
-# Both recipes had the same start, the same photos in the same order, the same augmentation and the same number of
-# epochs. So what differs is the recipe. (`training.fine_tune` does the stronger one in one call. It also keeps the best
-# epoch, and goes on where it stopped if your laptop goes to sleep. The next chapters use it.)
+# Both recipes started from the same model and had the same photos in the same order, the same augmentation and the same
+# number of epochs. So what differs is the recipe. (`training.fine_tune` does the stronger one in one call. It also
+# keeps the best epoch, and goes on where it stopped if your laptop goes to sleep. The next chapters use it.)
 
 # %%
 histories = {"usual recipe": usual.history, "stronger recipe": stronger.history}
@@ -211,16 +217,17 @@ for layer, old in zip(normalizations, ended, strict=True):  # bit for bit the sa
     assert all((now == then).all() for now, then in zip(layer.get_weights(), old, strict=True))
 
 # %% [markdown]
-# The score may drop at first, while the base is being rearranged, and come back as the rate falls. The lab
+# Expect ups and downs: with so few validation photos, a single photo moves the curve. The lab
 # [What changes inside?](labs/inside_fine_tuning.ipynb) looks at which layers moved, and
 # [What has been forgotten?](labs/forgetting.ipynb) at the price. Two labs are about the learning rate:
-# [which one is too high](labs/rate_finder.ipynb), and how it goes
-# [with the number of layers](labs/layers_and_rates.ipynb).
+# [which one is too high](labs/rate_finder.ipynb), and how it depends on
+# [how many layers you unfreeze](labs/layers_and_rates.ipynb).
 #
 # ## Choose
 #
 # The validation photos decide: you keep the model that gets most of them right. If two are equal, take the one that was
-# changed less.
+# changed less. (Chapter 3 compared losses. Here that would be unfair, because the stronger recipe made its head less
+# sure, which changes the loss and no answer.)
 
 # %%
 chosen = max(val_accuracy, key=val_accuracy.get)  # the first of the highest
@@ -257,9 +264,10 @@ for name, score in scores.items():
 print(f"stronger recipe minus frozen, photo by photo: {gain}")
 
 # %% [markdown]
-# The last line compares two models on the same photos, one by one. That is sharper than comparing two intervals,
-# because most photos are right for both. If its interval lies above zero, fine-tuning helped beyond the luck of this
-# test set.
+# Is the order of the three models the same as on the validation photos? (Compare the models with each other, not with
+# their validation scores: other plants may be easier or harder.) The last line compares two models on the same photos,
+# one by one. That is sharper than comparing two intervals, because both models get most photos right, and only the rest
+# can tell them apart. If its interval lies above zero, fine-tuning helped beyond the luck of this test set.
 
 # %% tags=["hidden"]
 assert not as_told or scores["stronger recipe"].value > scores["frozen"].value
@@ -288,12 +296,12 @@ table.set_caption(f"Stronger recipe minus frozen, {size} photos per class. {capt
 # ## Now with your photos
 #
 # Set `dataset` at the top to your folder, and run the chapter again. If your photos are close-ups, X-rays, or gray
-# pictures of materials, fine-tuning may gain a lot, or nothing: nobody can tell without trying.
+# pictures of materials, fine-tuning may gain a lot, or nothing: your validation photos will tell.
 
 # %% [markdown]
 # ## Exercises
 #
-# **1. Predict, then try.** A friend trains a model with `fit`, then sets `trainable = False` on a layer, and calls
+# **1. Predict.** A friend trains a model with `fit`, then sets `trainable = False` on a layer, and calls
 # `fit` again without `compile` in between. Does that layer still change, `True` or `False`?
 
 # %% tags=["solution"]
@@ -319,14 +327,14 @@ exercises.check(
 )
 
 # %% [markdown]
-# **2. Build.** Write a function that lets the last `last` layers of a base learn, keeps all others frozen, and never
-# lets a BatchNormalization layer learn.
+# **2. Build.** Write a function that lets the last `last` layers of a base learn (at least one), keeps all others
+# frozen, and never lets a BatchNormalization layer learn.
 
 
 # %% tags=["solution"]
 # hint: Go through `base.layers` and set `trainable` on each one, as the usual recipe does.
 def unfreeze_last(base, last):
-    """Set the flag `trainable` of every layer of the base."""
+    """Set `trainable` of every layer of the base."""
     base.trainable = True
     for layer in base.layers:
         is_late = layer in base.layers[-last:]
@@ -384,8 +392,8 @@ exercises.check(
 )
 
 # %% [markdown]
-# **3. Work it out.** A training has 900 photos in batches of 30, and takes 5 epochs. The warm-up is the first fifth of
-# the steps. After how many steps is the rate at its highest?
+# **3. Work it out.** A training run uses 900 photos in batches of 30 and takes 5 epochs. The warm-up is the first fifth
+# of the steps. After how many steps is the rate at its highest?
 
 # %% tags=["solution"]
 # hint: How many steps has one epoch? How many have all five?
