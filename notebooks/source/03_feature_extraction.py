@@ -207,7 +207,7 @@ plots.show(axes.figure, alt, run / "figures" / "map.png")
 # scikit-learn. There it is trained differently: scikit-learn chooses its steps by itself and stops when nothing changes
 # anymore, so there is no learning rate and no number of epochs to choose. Large weights cost extra, which keeps the
 # head from memorizing. The features are first standardized: shifted and scaled to mean 0 and standard deviation 1. The
-# helper turns the result into an ordinary `Dense` layer.
+# helper turns the result into an ordinary `Dense` layer, with the scaling inside its weights.
 
 # %%
 from tutorial_utils.evaluation import metrics
