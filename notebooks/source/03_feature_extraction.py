@@ -170,10 +170,8 @@ plots.show(figure, "Loss and accuracy by epoch, for training and validation phot
 # time.
 #
 # Train a few heads yourself; each takes about a second. The sliders set how many photos per class the head learns from,
-# how many **hidden** units it has between features and classes, the learning rate, and the dropout: the random share of
-# units that is switched off in each step, so that none can rely on another. (It is off when the head is scored, so
-# training can look worse than validation at first.) The *confusion matrix* on the right counts the validation photos: a
-# row for each true class, a column for each answer. What do more photos per class change?
+# how many **hidden** units it has between features and classes, and the learning rate. The matrix on the right counts
+# the validation photos: a row for each true class, a column for each answer. What do more photos per class change?
 
 # %%
 feature_extraction.explore_head((x_train, y_train), (x_val, y_val), class_names, validation["group"])

@@ -40,7 +40,7 @@ CONTROLS = {
     },
     "03_feature_extraction": {
         "explore_descent": [Moved("learning rate")],
-        "explore_head": [Moved("photos a class"), Moved("hidden units"), Moved("learning rate"), Moved("dropout")],
+        "explore_head": [Moved("photos a class"), Moved("hidden units"), Moved("learning rate")],
         "browse_map": [Moved("picture", "picture", BOTH)],
         "browse_predictions": [Moved("photo")],
     },

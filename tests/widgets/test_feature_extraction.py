@@ -42,11 +42,11 @@ def test_moved_the_head_is_trained_anew(tables):
     box = feature_extraction.explore_head(*tables, ["ill", "well"])
     (view,) = find(box, "HTML")
     sliders = {slider.description: slider for slider in find(box, "SelectionSlider")}
-    assert list(sliders) == ["photos a class", "hidden units", "learning rate", "dropout"]
-    assert "10 photos a class, 32 hidden units, rate 0.001, dropout 0.2" in view.value
+    assert list(sliders) == ["photos a class", "hidden units", "learning rate"]
+    assert "10 photos a class, 32 hidden units, rate 0.001" in view.value
     sliders["photos a class"].value = 3
     sliders["learning rate"].value = 3e-2
-    assert "3 photos a class, 32 hidden units, rate 0.03, dropout 0.2" in view.value
+    assert "3 photos a class, 32 hidden units, rate 0.03" in view.value
     assert "validation accuracy 100.0 % right" in view.value
     assert "n = 8" in view.value
 
@@ -54,7 +54,7 @@ def test_moved_the_head_is_trained_anew(tables):
 def test_no_training_outlasts_its_second(tables, monkeypatch):
     """Without any time one epoch is still made, so that there is a curve."""
     monkeypatch.setattr(feature_extraction, "SECONDS", 0)
-    _, history = feature_extraction.train_small(*tables, number=5, units=2, rate=1e-3, dropout=0)
+    _, history = feature_extraction.train_small(*tables, number=5, units=2, rate=1e-3)
     assert history.index.tolist() == [0, 1]
 
 

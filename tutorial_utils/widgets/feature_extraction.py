@@ -29,7 +29,6 @@ MOST = 400  # photos that a head learns from here, of all classes together: more
 SECONDS = 1.0  # that a training may last
 UNITS = (2, 8, 32, 128)
 RATES = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2)
-DROPOUTS = (0.0, 0.2, 0.5, 0.8)
 
 
 def explore_descent():
@@ -128,7 +127,7 @@ def draw_map(places, labels, class_names, title="Photos with similar features li
 
 
 def explore_head(train, validation, class_names, groups=None):
-    """Return four controls over a head on stored features, which is trained anew whenever one moves.
+    """Return three controls over a head on stored features, which is trained anew whenever one moves.
 
     train, validation : (features, labels), float (photos, channels) and int (photos,)
     groups : of the validation photos (photos,), for the interval; None: all independent
@@ -140,7 +139,6 @@ def explore_head(train, validation, class_names, groups=None):
         number=option_slider("photos a class", numbers[-1], numbers),
         units=option_slider("hidden units", 32, UNITS),
         rate=option_slider("learning rate", 1e-3, rates),
-        dropout=option_slider("dropout", 0.2, DROPOUTS),
     )
 
 
@@ -151,32 +149,28 @@ def photos_a_class(labels):
     return [number for number in (3, 5, 10, 20, 40) if number < most] + [int(most)]
 
 
-def draw_head(
-    train, validation, class_names, groups=None, number=10, units=32, rate=1e-3, dropout=0.2, seed=0, board=None
-):
+def draw_head(train, validation, class_names, groups=None, number=10, units=32, rate=1e-3, seed=0, board=None):
     """Return (Figure, alt text): the loss curves of a head that is trained now, and its confusion matrix.
 
     The arguments are those of `explore_head`; number : photos a class, as far as there are so many
     board : a _Board to draw on; None: a new one
     """
-    head, history = train_small(train, validation, number, units, rate, dropout, seed)
+    head, history = train_small(train, validation, number, units, rate, seed)
     features, labels = validation
     predicted = np.asarray(head(features, training=False)).argmax(axis=1)
     score = metrics.accuracy(labels, predicted, groups)
-    text = (
-        f"{number} photos a class, {units} hidden units, rate {np.format_float_positional(rate)}, dropout {dropout:g}"
-    )
+    text = f"{number} photos a class, {units} hidden units, rate {np.format_float_positional(rate)}"
     counts = metrics.confusion(labels, predicted, len(class_names))
     figure = (board or _Board(class_names)).redrawn(history, counts, f"{text}\nvalidation accuracy {score}")
     best = history.index[history["kept"]][0]
     return figure, f"{text}: lowest validation loss at epoch {best} of {history.index[-1]}, validation accuracy {score}"
 
 
-def train_small(train, validation, number, units, rate, dropout, seed=0):
+def train_small(train, validation, number, units, rate, seed=0):
     """Return (head, history) of a head that learned from at most `number` photos a class, for at most SECONDS."""
     features, labels = train
     rows = sample_rows(labels, number, seed)
-    head = heads.dense_head(features.shape[1], int(labels.max()) + 1, units, dropout, seed)
+    head = heads.dense_head(features.shape[1], int(labels.max()) + 1, units, 0, seed)
     learned = (features[rows], labels[rows])
     history = training.train_head(head, learned, validation, EPOCHS, rate, seed, rounds=_for_a_second)
     return head, history
