@@ -279,7 +279,7 @@ print("EfficientNet, scaled once:", (pixels / 255).round(2), "scaled twice:", (p
 
 # %%
 photo = images[0].numpy()
-views = [photo, (photo / 255).round()]  # from 0 to 1, on a scale of 0 to 255
+views = [photo, (photo / 255).round().astype("uint8")]  # from 0 to 1, on a scale of 0 to 255
 figure = plots.photo_grid(views, ["as it should be", "divided by 255"], columns=2, title="What EfficientNet gets")
 plots.show(figure, "A photo, and the same photo divided by 255: black", run / "figures" / "scaled_twice.png")
 
