@@ -127,9 +127,9 @@ model.compile(keras.optimizers.Adam(0.003), loss="sparse_categorical_crossentrop
 history = model.fit(pipeline.batches(train, image_size, shuffle=True, seed=seed), epochs=5, verbose=2)
 
 # %% [markdown]
-# Each epoch prints two lines: how many batches it had and how long they took, then the accuracy, the share of these
-# photos that the model gets right. It goes up: the head is learning. (Chapter 3 explains `loss`, `Adam`, and how the
-# head knows which way to change.)
+# Each epoch prints its number, then a line with the number of batches, the time they took, and the accuracy: the share
+# of these photos that the model gets right. It goes up, so the head is learning. (Chapter 3 explains `loss`, `Adam`,
+# and how the head knows which way to change.)
 #
 # ## Ask it about a new leaf
 #
@@ -144,9 +144,9 @@ figure = plots.plot_answer(image, probabilities, class_names, title=f"This leaf:
 plots.show(figure, "A leaf, and the probability of each class as a bar", run / "figures" / "answer.png")
 
 # %% [markdown]
-# You have trained a network. The longest bar is its answer, and its length shows how sure the model is. Is it right? A
-# model can be very sure and still wrong. And is it right about other leaves? `evaluate` compares its answers with the
-# labels of all the new photos.
+# You have trained a network. The longest bar is its answer, and its length shows how sure the model is. The title names
+# the true class. Is the answer right? A model can be very sure and still wrong. And is it right about other leaves?
+# `evaluate` compares its answers with the labels of all the new photos.
 
 # %%
 loss, accuracy = model.evaluate(pipeline.batches(new, image_size), verbose=0)
@@ -160,9 +160,9 @@ assert history.history["accuracy"][-1] > history.history["accuracy"][0] or not a
 assert accuracy > chance + 0.2 or not as_told
 
 # %% [markdown]
-# Compare the two numbers. Always giving the same answer is what you could do without looking. It is the minimum that
-# any model has to beat, and we call it *chance*. And compare with the last epoch above: a model usually does better on
-# the photos that it learned from than on new ones. That is why we kept some aside. It is not good enough to rely on
+# Compare the two numbers. You could score the second one without looking, by always giving the same answer. We call it
+# *chance*, and any model has to beat it. And compare with the last epoch above: a model usually does better on the
+# photos that it learned from than on new ones. That is why we kept some aside. The model isn't good enough to rely on
 # yet, and the rest of the course makes it better.
 
 # %% [markdown]
@@ -204,7 +204,7 @@ print("the pixel in the middle:", image[image_size // 2, image_size // 2], "(red
 #
 # The base is a long chain of **convolutions**, with simple steps in between. A convolution slides a small window over
 # the photo. At each place it multiplies the numbers in the window by its weights and adds everything up. These nine
-# weights give a large sum at vertical edges, where it is dark on the left and bright on the right:
+# weights give a large sum at vertical edges that are dark on the left and bright on the right:
 
 # %%
 import numpy as np
@@ -216,8 +216,9 @@ window = gray[row - 1 : row + 2, column - 1 : column + 2]  # three rows, three c
 print("sum at this place:", (window * edge_weights).sum())
 
 # %% [markdown]
-# A sum near zero means no edge, and a negative one an edge that is bright on the left. Move the window over the leaf,
-# and switch to other weights. What does each of them find?
+# A sum near zero means no vertical edge, and a negative sum means that the left side is brighter. (In the result,
+# orange is positive and purple is negative.) Move the window over the leaf, and switch to other weights. What does each
+# of them find?
 
 # %%
 setup.explore_convolution(gray)
@@ -227,8 +228,8 @@ figure, alt = setup.draw_convolution(gray, "vertical edges", row, column)
 plots.show(figure, alt, run / "figures" / "convolution.png")
 
 # %% [markdown]
-# Nobody chose the weights inside the base. Training on ImageNet found them. Inside the base, a convolution has such
-# weights for each of the three colors and adds everything up. And later convolutions slide over the results of earlier
+# Nobody chose the weights inside the base. Training on ImageNet found them. The first convolution of the base has such
+# weights for each of the three colors, and adds everything up. Later convolutions slide over the results of earlier
 # ones, so they can find patterns of patterns.
 #
 # ### From early to late
@@ -261,8 +262,8 @@ plots.show(figure, "The leaf, six early feature maps and six late, coarse ones",
 #
 # The photo's **features** are the mean of each late map, one number per map: that is what `GlobalAveragePooling2D`
 # does. The head (`Dense`) multiplies them by its weights and adds up, once for each class, plus one extra number per
-# class. Then **softmax** turns the sums into probabilities: it makes them all positive (with `exp`) and divides by
-# their total, so they add up to 1. You can do the same by hand:
+# class. Then **softmax** turns the sums into probabilities: it makes them all positive (with the function `exp`) and
+# divides by their total, so they add up to 1. You can do the same by hand:
 
 # %%
 head = model.layers[-1]

@@ -33,7 +33,7 @@ run = run_folder.start(**parameters)
 as_told = run_folder.as_told(parameters)
 
 # %% [markdown]
-# The photos, split by plant as in chapter 2. The head learns from the **training photos**. The **validation photos**
+# We split the photos by plant, as in chapter 2. The head learns from the **training photos**. The **validation photos**
 # help you choose between models. The test photos stay closed until every choice is made.
 
 # %%
@@ -81,8 +81,8 @@ plots.show(figure, alt, run / "figures" / "descent.png")
 
 # %% [markdown]
 # With a small rate, twelve steps are not enough to reach the bottom. With a very large one, a step jumps across the
-# valley and lands higher up on the other side. A real head has thousands of weights, and the same rule moves each of
-# them.
+# valley, and may land higher up on the other side. A real head has thousands of weights, and the same rule moves each
+# of them.
 #
 # ## Build, compile, fit
 #
@@ -146,7 +146,8 @@ print(f"features: training {x_train.shape}, validation {x_val.shape}")
 # later chapters, only read them. (`[:]` reads all of them into memory.) The price of looking once: every epoch sees the
 # same version of each photo, so the usual augmentation (chapter 2) does not work here.
 #
-# Now train the head alone, for 20 more epochs. It goes on from what it has learned: `compile` does not reset weights.
+# Now train the head alone, for 20 more epochs. `model` contains `dense`, so `dense` picks up where it left off:
+# `compile` does not reset weights.
 
 # %%
 dense.compile(keras.optimizers.Adam(1e-3), loss="sparse_categorical_crossentropy", metrics=["accuracy"])
@@ -165,9 +166,9 @@ figure = plots.plot_history(history, title="A head on stored features")
 plots.show(figure, "Loss and accuracy by epoch, for training and validation photos", run / "figures" / "history.png")
 
 # %% [markdown]
-# The training loss keeps falling. The validation loss behaves differently: it may jump about, stop falling, or rise.
-# From then on the head mostly memorizes the training photos. That is **overfitting**. Chapter 5 shows how to stop in
-# time.
+# The training loss keeps falling. The validation loss behaves differently: it may jump around, stop falling, or rise.
+# After its lowest point the head mostly memorizes the training photos. That is **overfitting**. Chapter 5 shows how to
+# stop in time.
 #
 # Train a few heads yourself; each takes about a second. The sliders set how many photos per class the head learns from,
 # how many **hidden** units it has between features and classes, and the learning rate. The matrix on the right counts
@@ -204,8 +205,9 @@ plots.show(axes.figure, alt, run / "figures" / "map.png")
 # A head of one layer, like the one in chapter 1, is also called **logistic regression**; chapter 2 used it from
 # scikit-learn. There it is trained differently: scikit-learn chooses its steps by itself and stops when nothing changes
 # anymore, so there is no learning rate and no number of epochs to choose. Large weights cost extra, which keeps the
-# head from memorizing. The features are first standardized: shifted and scaled to mean 0 and standard deviation 1. The
-# helper turns the result into an ordinary `Dense` layer, with the scaling inside its weights.
+# head from memorizing. The features are first standardized: shifted and scaled to mean 0 and standard deviation 1. (The
+# standard deviation measures how much numbers spread around their mean.) The helper turns the result into an ordinary
+# `Dense` layer, with the scaling inside its weights.
 
 # %%
 from tutorial_utils.evaluation import metrics
@@ -242,7 +244,8 @@ for start, end in zip([0, *ends[:-1]], ends, strict=True):
 # scaled so that each block counts equally, however many numbers it has. There is one trap: early blocks see the grain
 # of a photo, its tiny random specks, so a noisier camera could mislead the head. That is why it also learns from one
 # changed copy of each training photo, with noise, blur, JPEG artifacts, or different lighting. (The base looks at this
-# copy only once, too. So this much augmentation is possible.)
+# copy only once, too. So this much augmentation is possible.) The difference that is printed below comes from all of
+# this together.
 
 # %%
 copies = features.stored(train, borrowed, image_size, layers="all", corrupted=True, seed=seed)
@@ -315,9 +318,9 @@ print(f"from scratch, validation: {from_scratch.history['val_accuracy'][-1]:.1%}
 # %% [markdown]
 # ## Open the test set, once
 #
-# Every choice is made. Now we open the test photos, in one cell. (Other chapters open the same test photos for other
-# models. If you chose a model by what you read here, its score would look better than it really is; only photos that
-# nobody has looked at yet would tell.)
+# Every choice is made. Now we open the test photos, in one cell. (Each chapter opens the same test photos once, for
+# models of its own. If you chose a model by what you read here, its score would look better than it really is; only
+# photos that nobody has looked at yet would tell.)
 
 # %%
 y_test, said_scratch = metrics.predict(scratch, pipeline.batches(test, side))
@@ -343,9 +346,10 @@ assert not as_told or history["accuracy"].iloc[-1] > history["val_accuracy"].ilo
 
 # %% [markdown]
 # The bars are 95 % intervals (chapter 2). Where two of them are far apart, the difference is unlikely to come from
-# which plants ended up in the test set. Where they overlap a lot, these photos cannot tell which model is better. An
-# interval that holds the chance line belongs to a model that may have learned nothing yet. And don't compare these
-# numbers with those of the validation photos: other plants can be easier or harder. Compare models on the same photos.
+# which plants ended up in the test set. Where they overlap, look at the difference on the same photos, as in the last
+# line printed above: if its interval lies above zero, it is unlikely to be luck. If an interval includes the chance
+# line, the model may have learned nothing yet. And don't compare these numbers with those of the validation photos:
+# other plants can be easier or harder. Compare models on the same photos.
 #
 # Here are the photos that the chosen model finds hardest: those whose true class got the lowest probability.
 
