@@ -342,36 +342,6 @@ def unfreeze_last(base, last):
 
 
 # %%
-def small_base():
-    """Return a base of two blocks: a convolution, BatchNormalization and ReLU in each."""
-    inputs = keras.Input((8, 8, 3))
-    x = keras.layers.ReLU()(
-        keras.layers.BatchNormalization(name="norm_1")(keras.layers.Conv2D(4, 3, name="conv_1")(inputs))
-    )
-    x = keras.layers.ReLU()(keras.layers.BatchNormalization(name="norm_2")(keras.layers.Conv2D(4, 3, name="conv_2")(x)))
-    return keras.Model(inputs, x)
-
-
-def changed_by(unfreeze):
-    """Train three steps after `unfreeze(base, 3)`; return which layers changed, and how the loss went."""
-    keras.utils.set_random_seed(0)
-    trial = small_base()
-    trial.trainable = False
-    unfreeze(trial, 3)
-    whole = keras.Sequential([trial, keras.layers.GlobalAveragePooling2D(), keras.layers.Dense(1)])
-    whole.compile(keras.optimizers.SGD(0.05), loss="mse")
-    images, targets = np.random.default_rng(0).random((16, 8, 8, 3)), np.ones((16, 1))
-    named = [layer for layer in trial.layers if layer.weights]
-    old = {layer.name: layer.get_weights() for layer in named}
-    losses = [whole.train_on_batch(images, targets) for _ in range(3)]
-    moved = [
-        layer.name
-        for layer in named
-        if any((a != b).any() for a, b in zip(layer.get_weights(), old[layer.name], strict=True))
-    ]
-    return f"changed: {', '.join(moved) or 'nothing'}; the loss {'fell' if losses[-1] < losses[0] else 'did not fall'}"
-
-
 def forgets_normalization(base, last):
     """The usual slip: BatchNormalization learns too."""
     base.trainable = True
@@ -379,14 +349,17 @@ def forgets_normalization(base, last):
         layer.trainable = False
 
 
-found = changed_by(unfreeze_last)
+found = exercises.changes_after(unfreeze_last)
 exercises.check(
     "Unfreeze the last layers",
     ... if "changed: nothing" in found else found,
     "changed: conv_2; the loss fell",
     explain="The second convolution learned; its BatchNormalization and the first block did not move.",
     wrong=[
-        (changed_by(forgets_normalization), "BatchNormalization has moved. It must stay frozen in every layer."),
+        (
+            exercises.changes_after(forgets_normalization),
+            "BatchNormalization has moved. It must stay frozen in every layer.",
+        ),
         ("changed: conv_1, conv_2; the loss fell", "The early layers have learned too. Freeze all but the last ones."),
     ],
 )

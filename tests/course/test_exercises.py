@@ -52,3 +52,27 @@ def test_the_reply_in_a_notebook_has_a_mark_and_holds_no_markup_of_the_reader():
     reply = exercises.Reply("wrong", "'<b>' is not it")
     assert "✗" in reply._repr_html_()
     assert "<b>" not in reply._repr_html_()
+
+
+def set_flags(*learning):
+    """A function that lets the layers of these names learn, and no others."""
+
+    def unfreeze(base, last):
+        base.trainable = True
+        for layer in base.layers:
+            layer.trainable = layer.name in learning
+
+    return unfreeze
+
+
+@pytest.mark.parametrize(
+    ("unfreeze", "said"),
+    [
+        (set_flags("conv_2"), "changed: conv_2; the loss fell"),
+        (set_flags("conv_2", "norm_2"), "changed: conv_2, norm_2; the loss fell"),
+        (set_flags("conv_1", "norm_1", "conv_2", "norm_2"), "changed: conv_1, norm_1, conv_2, norm_2; the loss fell"),
+        (lambda base, last: None, "changed: nothing; the loss fell"),  # its head learns
+    ],
+)
+def test_what_an_unfreezing_changes_is_told(unfreeze, said):
+    assert exercises.changes_after(unfreeze) == said

@@ -3,6 +3,7 @@
 import html
 import numbers
 
+import keras
 import numpy as np
 
 
@@ -29,6 +30,30 @@ def _reply(question, answer, expected, tolerance, explain, wrong):
         if _agree(answer, usual, tolerance):
             return Reply("wrong", f"{question}: not quite. {message}")
     return Reply("wrong", f"{question}: not quite, {answer!r} is not it. The hint above may help.")
+
+
+def changes_after(unfreeze):
+    """Return in words what three steps of training change in a small base after `unfreeze(base, 3)` (chapter 4).
+
+    unfreeze : function of a base and a number of last layers, which sets what may learn. The base is all frozen before,
+        and has conv_1, norm_1 and ReLU, then conv_2, norm_2 and ReLU; norm is BatchNormalization
+    """
+    keras.utils.set_random_seed(0)
+    layers = [keras.Input((8, 8, 3))]
+    for number in (1, 2):
+        layers += [keras.layers.Conv2D(4, 3, name=f"conv_{number}")]
+        layers += [keras.layers.BatchNormalization(name=f"norm_{number}"), keras.layers.ReLU()]
+    base = keras.Sequential(layers)
+    base.trainable = False
+    unfreeze(base, 3)
+    model = keras.Sequential([base, keras.layers.GlobalAveragePooling2D(), keras.layers.Dense(1)])
+    model.compile(keras.optimizers.SGD(0.05), loss="mse")
+    images, targets = np.random.default_rng(0).random((16, 8, 8, 3)), np.ones((16, 1))
+    before = {weight.path: weight.numpy() for weight in base.weights}
+    losses = [model.train_on_batch(images, targets) for _ in range(3)]
+    moved = [weight.path.split("/")[-2] for weight in base.weights if (weight.numpy() != before[weight.path]).any()]
+    changed = ", ".join(dict.fromkeys(moved)) or "nothing"  # each layer once, in order
+    return f"changed: {changed}; the loss {'fell' if losses[-1] < losses[0] else 'did not fall'}"
 
 
 MARKS = {"open": "…", "right": "✓", "wrong": "✗"}
